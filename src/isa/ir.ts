@@ -14,7 +14,8 @@
 
 /** Names of the fields of an instruction word that a lowering may read. See `operands.ts` for their places. */
 export type GprField = "rs" | "rt" | "rd";
-export type ImmField = "imm" | "offset" | "sa" | "index" | "code" | "sel" | "rdNumber" | "rtNumber" | "lsb" | "msb" | "op";
+export type ImmField =
+  "imm" | "offset" | "sa" | "index" | "code" | "sel" | "rdNumber" | "rtNumber" | "lsb" | "msb" | "op";
 
 export type BinaryOp =
   | "add"
@@ -123,7 +124,12 @@ export type Statement =
   | { readonly kind: "jump"; readonly target: Expr }
   | { readonly kind: "raise"; readonly exception: ExceptionName }
   | { readonly kind: "raiseIf"; readonly condition: Expr; readonly exception: ExceptionName }
-  | { readonly kind: "helper"; readonly name: HelperName; readonly args: readonly Expr[]; readonly id: number | null };
+  | {
+      readonly kind: "helper";
+      readonly name: HelperName;
+      readonly args: readonly Expr[];
+      readonly id: number | null;
+    };
 
 /** Exceptions that an instruction can raise by its own meaning (memory accesses raise their own). */
 export type ExceptionName = "Sys" | "Bp" | "RI" | "Ov" | "Tr";

@@ -3,20 +3,59 @@ import type { Lowering } from "./ir.ts";
 /** The level of the architecture at which an instruction appeared. Later levels include earlier ones. */
 export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2";
 
+/** Every level, oldest first: the position orders them. */
+export const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2"];
+
+/** Whether a CPU of level `cpu` has the instructions that appeared at `instruction`. */
+export function levelIncludes(cpu: IsaLevel, instruction: IsaLevel): boolean {
+  return ISA_LEVELS.indexOf(cpu) >= ISA_LEVELS.indexOf(instruction);
+}
+
+/**
+ * What an instruction is, where consumers treat it apart from the others. `branch` is PC-relative and
+ * `jump` is not; both have a delay slot. `cp0` needs access to coprocessor 0. FPU and coprocessor 2
+ * branches are `fpu` and `cop2`.
+ */
+export type InstructionKind = "branch" | "jump" | "cp0" | "fpu" | "cop2";
+
 /**
  * One instruction, stated once.
  *
  * `pattern` spells the 32-bit word from the most significant bit: runs of `0` and `1` are fixed, `name:width`
- * is a field, e.g. `"000000 rs:5 rt:5 rd:5 00000 100001"`. The field names are those of `operands.ts`.
- * `asm` is the operand list as written in assembly, e.g. `"rd, rs, rt"` or `"rt, imm(rs)"`.
+ * is a field, e.g. `"000000 rs:5 rt:5 rd:5 ----- 100001"`. The field names are those of `operands.ts`.
+ * A `-` is a bit that the manual wants to be zero and that decoders do not check: the word decodes whatever
+ * it is, the encoder writes 0, and the disassembler (which is strict, like binutils) shows a `.word`.
+ *
+ * `asm` is the operand list as written in assembly, e.g. `"rd, rs, rt"` or `"rt, imm(rs)"`. An operand with
+ * a `?` may be left out when it is zero.
+ *
+ * Two patterns may overlap if one fixes all bits that the other fixes, and more: the more specific one wins.
  */
 export interface InstructionRow {
   readonly mnemonic: string;
   readonly pattern: string;
   readonly asm: string;
   readonly level: IsaLevel;
-  /** What the instruction is, where consumers treat it apart from the others. */
-  readonly kind?: "branch" | "jump" | "cp0" | "fpu";
-  /** The meaning. Absent only for FPU rows: they raise through `coprocessorUnusable`. */
+  readonly kind?: InstructionKind;
+  /** The meaning. FPU and coprocessor 2 rows raise through `coprocessorUnusable`. */
   readonly lower: (l: Lowering) => void;
+}
+
+/** A row whose texts are known to the type checker, so that operand types can be derived from them. */
+export interface TypedRow<M extends string, P extends string, A extends string> extends InstructionRow {
+  readonly mnemonic: M;
+  readonly pattern: P;
+  readonly asm: A;
+}
+
+/** Builds a row in one line of a table. */
+export function row<M extends string, P extends string, A extends string>(
+  mnemonic: M,
+  level: IsaLevel,
+  pattern: P,
+  asm: A,
+  lower: (l: Lowering) => void,
+  kind?: InstructionKind,
+): TypedRow<M, P, A> {
+  return { mnemonic, pattern, asm, level, lower, ...(kind === undefined ? {} : { kind }) };
 }

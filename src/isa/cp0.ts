@@ -1,0 +1,82 @@
+/**
+ * CP0 registers and their fields (MIPS32 PRA, chapter "Coprocessor 0 Registers"), stated once.
+ *
+ * A register is named by its flat index, `number * 8 + select`, which is also its word index in the CPU
+ * state block and in the guest CP0 array that KVM maps into the guest (the commpage).
+ */
+
+/** Flat index of a CP0 register. */
+export function cp0Index(number: number, select: number): number {
+  return number * 8 + select;
+}
+
+// prettier-ignore
+export const CP0 = {
+  Index:    cp0Index(0, 0),   Random:   cp0Index(1, 0),   EntryLo0:  cp0Index(2, 0),  EntryLo1:  cp0Index(3, 0),
+  Context:  cp0Index(4, 0),   ContextConfig: cp0Index(4, 1), UserLocal: cp0Index(4, 2),
+  PageMask: cp0Index(5, 0),   PageGrain: cp0Index(5, 1),
+  SegCtl0:  cp0Index(5, 2),   SegCtl1:  cp0Index(5, 3),   SegCtl2:   cp0Index(5, 4),
+  PWBase:   cp0Index(5, 5),   PWField:  cp0Index(5, 6),   PWSize:    cp0Index(5, 7),
+  Wired:    cp0Index(6, 0),   PWCtl:    cp0Index(6, 6),   HWREna:    cp0Index(7, 0),
+  BadVAddr: cp0Index(8, 0),   BadInstr: cp0Index(8, 1),   BadInstrP: cp0Index(8, 2),
+  Count:    cp0Index(9, 0),   EntryHi:  cp0Index(10, 0),  Compare:   cp0Index(11, 0),
+  Status:   cp0Index(12, 0),  IntCtl:   cp0Index(12, 1),  SRSCtl:    cp0Index(12, 2), SRSMap:    cp0Index(12, 3),
+  Cause:    cp0Index(13, 0),  EPC:      cp0Index(14, 0),  PRId:      cp0Index(15, 0), EBase:     cp0Index(15, 1),
+  Config:   cp0Index(16, 0),  Config1:  cp0Index(16, 1),  Config2:   cp0Index(16, 2), Config3:   cp0Index(16, 3),
+  Config4:  cp0Index(16, 4),  Config5:  cp0Index(16, 5),  Config6:   cp0Index(16, 6), Config7:   cp0Index(16, 7),
+  LLAddr:   cp0Index(17, 0),  WatchLo:  cp0Index(18, 0),  WatchHi:   cp0Index(19, 0), XContext:  cp0Index(20, 0),
+  Debug:    cp0Index(23, 0),  DEPC:     cp0Index(24, 0),  PerfCtl0:  cp0Index(25, 0), PerfCnt0:  cp0Index(25, 1),
+  ErrCtl:   cp0Index(26, 0),  CacheErr: cp0Index(27, 0),
+  ITagLo:   cp0Index(28, 0),  IDataLo:  cp0Index(28, 1),  DTagLo:    cp0Index(28, 2), DDataLo:   cp0Index(28, 3),
+  ITagHi:   cp0Index(29, 0),  IDataHi:  cp0Index(29, 1),  DTagHi:    cp0Index(29, 2), DDataHi:   cp0Index(29, 3),
+  ErrorEPC: cp0Index(30, 0),  DESAVE:   cp0Index(31, 0),
+  KScratch1: cp0Index(31, 2), KScratch2: cp0Index(31, 3), KScratch3: cp0Index(31, 4),
+  KScratch4: cp0Index(31, 5), KScratch5: cp0Index(31, 6), KScratch6: cp0Index(31, 7),
+} as const;
+
+/** Names a CP0 register as the manual spells it. */
+export type Cp0Name = keyof typeof CP0;
+
+/** Name of a CP0 register, or null where the architecture defines none. */
+export function cp0Name(index: number): Cp0Name | null {
+  for (const [name, value] of Object.entries(CP0)) if (value === index) return name as Cp0Name;
+  return null;
+}
+
+/** Status register fields. */
+// prettier-ignore
+export const STATUS = {
+  IE: 0x1, EXL: 0x2, ERL: 0x4, KSU: 0x18, UM: 0x10, SM: 0x08, UX: 0x20, SX: 0x40, KX: 0x80,
+  IM: 0xff00, NMI: 0x0008_0000, SR: 0x0010_0000, TS: 0x0020_0000, BEV: 0x0040_0000, MX: 0x0100_0000,
+  RE: 0x0200_0000, FR: 0x0400_0000, RP: 0x0800_0000, CU0: 0x1000_0000, CU1: 0x2000_0000,
+} as const;
+
+/** Cause register fields. */
+// prettier-ignore
+export const CAUSE = {
+  ExcCode: 0x7c, IP: 0xff00, IP01: 0x0300, WP: 0x0040_0000, IV: 0x0080_0000, PCI: 0x0400_0000, DC: 0x0800_0000,
+  CE: 0x3000_0000, CE_SHIFT: 28, TI: 0x4000_0000, BD: 0x8000_0000,
+} as const;
+
+/** EntryHi, EntryLo, Context, PageMask and PageGrain fields (32-bit layout). */
+// prettier-ignore
+export const ENTRY_HI = { VPN2: 0xffff_e000, EHINV: 0x400, ASID: 0xff } as const;
+// prettier-ignore
+export const ENTRY_LO = {
+  G: 0x1, V: 0x2, D: 0x4, C: 0x38, C_SHIFT: 3, PFN: 0x3fff_ffc0, PFN_SHIFT: 6, XI: 0x4000_0000, RI: 0x8000_0000,
+} as const;
+export const CONTEXT = { BADVPN2: 0x007f_fff0, PTEBASE: 0xff80_0000 } as const;
+export const PAGE_GRAIN = { RIE: 0x8000_0000, XIE: 0x4000_0000, IEC: 0x0800_0000 } as const;
+
+/** HWREna bits: hardware registers that RDHWR may read in user mode. */
+export const HWRENA = { CPUNum: 0x1, SYNCI_Step: 0x2, CC: 0x4, CCRes: 0x8, ULR: 0x2000_0000 } as const;
+
+/** Config1 to Config7 fields that kseg uses. */
+// prettier-ignore
+export const CONFIG = {
+  M: 0x8000_0000, K0: 0x7, VI: 0x8, MT: 0x380, AR: 0x1c00, AT: 0x6000, BE: 0x8000,
+  C1_FP: 0x1, C1_MMU_SIZE_SHIFT: 25,
+  C3_VINT: 0x20, C3_VEIC: 0x40, C3_RXI: 0x1000, C3_ULRI: 0x2000, C3_SC: 0x0200_0000, C3_PW: 0x0100_0000,
+  C3_BI: 0x0400_0000, C3_BP: 0x0800_0000,
+  C4_KSCREXIST_SHIFT: 16, C7_WII: 0x8000_0000,
+} as const;

@@ -1,0 +1,127 @@
+import { INSTRUCTIONS, rowIndex } from "./instructions.ts";
+import { encodingOf } from "./operands.ts";
+import type { InstructionRow } from "./row.ts";
+
+export { INSTRUCTIONS, lowerRow, rowIndex } from "./instructions.ts";
+export { operandValue } from "./operands.ts";
+
+/** Two rows match the same words and neither is more specific. */
+export class AmbiguousRowsError extends Error {
+  override readonly name = "AmbiguousRowsError";
+  readonly mnemonics: readonly [string, string];
+  constructor(first: InstructionRow, second: InstructionRow) {
+    super(`${first.mnemonic} and ${second.mnemonic} match the same words and neither is more specific`);
+    this.mnemonics = [first.mnemonic, second.mnemonic];
+  }
+}
+
+/** One way for a word to match: the last step of a decode. */
+interface Candidate {
+  readonly row: InstructionRow;
+  readonly mask: number;
+  readonly match: number;
+}
+
+/**
+ * A step of a decode: either the bits to look at next and what follows from each value, or the few rows
+ * that are left, the most specific first.
+ */
+interface Step {
+  readonly shift: number;
+  readonly mask: number;
+  readonly next: readonly Step[];
+  readonly candidates: readonly Candidate[];
+}
+
+/** Throws {@link AmbiguousRowsError} if the order of two overlapping rows is not decided by specificity. */
+export function checkAmbiguity(rows: readonly InstructionRow[]): void {
+  rows.forEach((first, index) => {
+    const a = encodingOf(first);
+    for (const second of rows.slice(index + 1)) {
+      const b = encodingOf(second);
+      const common = a.mask & b.mask;
+      if (((a.match ^ b.match) & common) !== 0) continue;
+      const nested = a.mask !== b.mask && (common === (a.mask | 0) || common === (b.mask | 0));
+      if (!nested) throw new AmbiguousRowsError(first, second);
+    }
+  });
+}
+
+/** Number of bits set. */
+function popCount(value: number): number {
+  let count = 0;
+  for (let rest = value >>> 0; rest !== 0; rest &= rest - 1) count += 1;
+  return count;
+}
+
+/** More candidates than this are split by further bits. */
+const LEAF_SIZE = 3;
+
+/** Widest group of bits looked at in one step. */
+const MAX_WIDTH = 6;
+
+function compatible(candidate: Candidate, shift: number, width: number, value: number): boolean {
+  const group = ((2 ** width - 1) * 2 ** shift) & candidate.mask;
+  return ((candidate.match ^ (value * 2 ** shift)) & group) === 0;
+}
+
+/** Chooses the bits that leave the fewest candidates in the fullest bucket; on a tie, the fewer bits. */
+function chooseBits(candidates: readonly Candidate[]): { shift: number; width: number } | null {
+  let best: { shift: number; width: number } | null = null;
+  let bestSize = candidates.length;
+  for (let width = 1; width <= MAX_WIDTH; width++) {
+    for (let shift = 0; shift + width <= 32; shift++) {
+      let fullest = 0;
+      for (let value = 0; value < 2 ** width; value++) {
+        let size = 0;
+        for (const candidate of candidates) if (compatible(candidate, shift, width, value)) size += 1;
+        fullest = Math.max(fullest, size);
+      }
+      if (fullest < bestSize) {
+        bestSize = fullest;
+        best = { shift, width };
+      }
+    }
+  }
+  return best;
+}
+
+function buildStep(candidates: readonly Candidate[], bits: { shift: number; width: number } | null): Step {
+  if (bits === null) return { shift: 0, mask: 0, next: [], candidates };
+  const { shift, width } = bits;
+  const next: Step[] = [];
+  for (let value = 0; value < 2 ** width; value++) {
+    const left = candidates.filter((candidate) => compatible(candidate, shift, width, value));
+    next.push(buildStep(left, left.length > LEAF_SIZE ? chooseBits(left) : null));
+  }
+  return { shift, mask: 2 ** width - 1, next, candidates: [] };
+}
+
+/** A decoder for a set of rows: a function from words to rows. Throws {@link AmbiguousRowsError}. */
+export function buildDecoder(rows: readonly InstructionRow[]): (word: number) => InstructionRow | null {
+  checkAmbiguity(rows);
+  const candidates = rows
+    .map((row) => {
+      const { mask, match } = encodingOf(row);
+      return { row, mask: mask | 0, match: match | 0 };
+    })
+    .sort((a, b) => popCount(b.mask) - popCount(a.mask));
+  const root = buildStep(candidates, { shift: 26, width: 6 });
+  return (word) => {
+    let step = root;
+    while (step.mask !== 0) step = step.next[(word >>> step.shift) & step.mask] as Step;
+    for (const candidate of step.candidates) {
+      if ((word & candidate.mask) === candidate.match) return candidate.row;
+    }
+    return null;
+  };
+}
+
+/** The row of an instruction word, or null for a reserved encoding. */
+export const decode: (word: number) => InstructionRow | null = buildDecoder(INSTRUCTIONS);
+
+/** Like {@link decode}, as a dense row index, or -1 for a reserved encoding. */
+export function decodeIndex(word: number): number {
+  const row = decode(word);
+  return row === null ? -1 : rowIndex(row);
+}

@@ -1,0 +1,43 @@
+import type { Expr, Lowering } from "./ir.ts";
+import { row } from "./row.ts";
+
+/** Effective address: base register plus sign-extended displacement. */
+const address = (l: Lowering): Expr => l.add(l.rs, l.field("imm"));
+
+const load =
+  (width: 1 | 2 | 4, signed: boolean) =>
+  (l: Lowering): void =>
+    l.setGpr("rt", l.load(width, signed, address(l)));
+
+const loadPart =
+  (part: "left" | "right") =>
+  (l: Lowering): void =>
+    l.setGpr("rt", l.loadPart(part, address(l), l.rt));
+
+const store =
+  (width: 1 | 2 | 4 | "left" | "right") =>
+  (l: Lowering): void =>
+    l.store(width, address(l), l.rt);
+
+/** Loads, stores, LL/SC, prefetch and cache operations. */
+// prettier-ignore
+export const MEMORY = [
+  row("lb",    "mips1",    "100000 rs:5 rt:5 imm:16",    "rt, imm(rs)", load(1, true)),
+  row("lh",    "mips1",    "100001 rs:5 rt:5 imm:16",    "rt, imm(rs)", load(2, true)),
+  row("lwl",   "mips1",    "100010 rs:5 rt:5 imm:16",    "rt, imm(rs)", loadPart("left")),
+  row("lw",    "mips1",    "100011 rs:5 rt:5 imm:16",    "rt, imm(rs)", load(4, true)),
+  row("lbu",   "mips1",    "100100 rs:5 rt:5 imm:16",    "rt, imm(rs)", load(1, false)),
+  row("lhu",   "mips1",    "100101 rs:5 rt:5 imm:16",    "rt, imm(rs)", load(2, false)),
+  row("lwr",   "mips1",    "100110 rs:5 rt:5 imm:16",    "rt, imm(rs)", loadPart("right")),
+  row("sb",    "mips1",    "101000 rs:5 rt:5 imm:16",    "rt, imm(rs)", store(1)),
+  row("sh",    "mips1",    "101001 rs:5 rt:5 imm:16",    "rt, imm(rs)", store(2)),
+  row("swl",   "mips1",    "101010 rs:5 rt:5 imm:16",    "rt, imm(rs)", store("left")),
+  row("sw",    "mips1",    "101011 rs:5 rt:5 imm:16",    "rt, imm(rs)", store(4)),
+  row("swr",   "mips1",    "101110 rs:5 rt:5 imm:16",    "rt, imm(rs)", store("right")),
+  row("ll",    "mips2",    "110000 rs:5 rt:5 imm:16",    "rt, imm(rs)", (l) => l.setGpr("rt", l.load(4, true, address(l), true))),
+  row("sc",    "mips2",    "111000 rs:5 rt:5 imm:16",    "rt, imm(rs)", (l) => l.setGpr("rt", l.storeConditional(address(l), l.rt))),
+  row("sync",  "mips2",    "000000 ----- ----- ----- stype:5 001111", "stype?", (l) => l.helper("sync")),
+  row("pref",  "mips32",   "110011 rs:5 hint:5 imm:16",  "hint, imm(rs)", () => {}),
+  row("cache", "mips32",   "101111 rs:5 op:5 imm:16",    "op, imm(rs)", (l) => l.helper("cache", l.field("op"), address(l)), "cp0"),
+  row("synci", "mips32r2", "000001 rs:5 11111 imm:16",   "imm(rs)", (l) => l.helper("synci", address(l))),
+] as const;

@@ -1,0 +1,179 @@
+import type { GprField, ImmField } from "./ir.ts";
+import type { InstructionRow } from "./row.ts";
+
+/** How an operand is written in assembly. */
+export type OperandFormat =
+  | "gpr"
+  | "fpr"
+  | "cp0" // CP0 register; the `sel` operand belongs to it
+  | "register" // $0..$31 of another register file
+  | "hex"
+  | "decimal"
+  | "cc"
+  | "target"; // absolute address of a branch or jump
+
+/** How the bits of a field become its value. */
+export interface FieldRule {
+  /** Sign-extended; otherwise zero-extended. */
+  readonly signed?: true;
+  /** The value is the field shifted left by this many bits. */
+  readonly shift?: number;
+  /** Name under which a lowering reads the field, where it is not its own. */
+  readonly readAs?: ImmField;
+  /** The field repeats another one: the encoder copies it, and lowerings do not read it. */
+  readonly copyOf?: string;
+  readonly format: OperandFormat;
+}
+
+/**
+ * Every field name that a pattern may use. Where a field lies is stated by the pattern; how it is read is
+ * stated here, once. Lowerings read `imm` for both `imm` (sign-extended) and `uimm` (zero-extended): the
+ * row's pattern decides.
+ */
+export const FIELD_RULES = {
+  rs: { format: "gpr" },
+  rt: { format: "gpr" },
+  rd: { format: "gpr" },
+  /** rt of CLZ and CLO, which must equal rd. */
+  rdCopy: { format: "gpr", copyOf: "rd" },
+  /** Register number in rd or rt that names no GPR of the current set. */
+  rdNumber: { format: "register" },
+  rtNumber: { format: "register" },
+  sel: { format: "decimal" },
+  imm: { format: "decimal", signed: true },
+  uimm: { format: "hex", readAs: "imm" },
+  /** Branch displacement in bytes, from the delay slot. */
+  offset: { format: "target", signed: true, shift: 2 },
+  /** Low 28 bits of a jump target. */
+  index: { format: "target", shift: 2 },
+  sa: { format: "hex" },
+  lsb: { format: "hex" },
+  msb: { format: "hex" },
+  op: { format: "hex" },
+  hint: { format: "hex" },
+  stype: { format: "hex" },
+  code: { format: "hex" },
+  /** Second half of BREAK's code. */
+  code2: { format: "hex" },
+  cofun: { format: "hex" },
+  fs: { format: "fpr" },
+  ft: { format: "fpr" },
+  fd: { format: "fpr" },
+  fr: { format: "fpr" },
+  fcr: { format: "register" },
+  cc: { format: "cc" },
+} as const satisfies Record<string, FieldRule>;
+
+/** Name of a field of a pattern. */
+export type FieldName = keyof typeof FIELD_RULES;
+
+/** A field of one row: its place in the word and its rule. */
+export interface Field {
+  readonly name: FieldName;
+  /** Bit number of the least significant bit. */
+  readonly position: number;
+  readonly width: number;
+  readonly rule: FieldRule;
+}
+
+/** A pattern, parsed. */
+export interface Encoding {
+  /** Bits that are fixed, and their values (unsigned). */
+  readonly mask: number;
+  readonly match: number;
+  /** Bits that must be zero by the manual and are not checked (unsigned). */
+  readonly unchecked: number;
+  readonly fields: readonly Field[];
+}
+
+/** A pattern that does not spell 32 bits, or uses an unknown or repeated field. */
+export class PatternError extends Error {
+  override readonly name = "PatternError";
+  readonly pattern: string;
+  constructor(pattern: string, reason: string) {
+    super(`pattern "${pattern}": ${reason}`);
+    this.pattern = pattern;
+  }
+}
+
+/** The row has no such field. */
+export class NoSuchFieldError extends Error {
+  override readonly name = "NoSuchFieldError";
+  readonly mnemonic: string;
+  readonly field: string;
+  constructor(mnemonic: string, field: string) {
+    super(`${mnemonic} has no field "${field}"`);
+    this.mnemonic = mnemonic;
+    this.field = field;
+  }
+}
+
+/** Parses a pattern. Throws {@link PatternError}. */
+export function parsePattern(pattern: string): Encoding {
+  let mask = 0;
+  let match = 0;
+  let unchecked = 0;
+  let position = 32;
+  const fields: Field[] = [];
+  for (const token of pattern.split(" ")) {
+    if (/^[01-]+$/.test(token)) {
+      for (const bit of token) {
+        position -= 1;
+        const value = position < 0 ? 0 : 2 ** position;
+        if (bit === "-") unchecked += value;
+        else mask += value;
+        if (bit === "1") match += value;
+      }
+      continue;
+    }
+    const [name, widthText] = token.split(":");
+    const width = Number(widthText);
+    if (name === undefined || !(name in FIELD_RULES))
+      throw new PatternError(pattern, `unknown field "${token}"`);
+    if (!Number.isInteger(width) || width < 1) throw new PatternError(pattern, `bad width in "${token}"`);
+    const fieldName = name as FieldName;
+    if (fields.some((field) => field.name === fieldName)) throw new PatternError(pattern, `"${name}" twice`);
+    position -= width;
+    fields.push({ name: fieldName, position, width, rule: FIELD_RULES[fieldName] });
+  }
+  if (position !== 0) throw new PatternError(pattern, `spells ${32 - position} bits`);
+  return { mask, match, unchecked, fields };
+}
+
+const encodings = new Map<InstructionRow, Encoding>();
+
+/** The parsed pattern of a row (kept after the first call). */
+export function encodingOf(row: InstructionRow): Encoding {
+  let encoding = encodings.get(row);
+  if (encoding === undefined) {
+    encoding = parsePattern(row.pattern);
+    encodings.set(row, encoding);
+  }
+  return encoding;
+}
+
+/** The value of a field in a word: extended and shifted as its rule says. */
+export function fieldValue(field: Field, word: number): number {
+  const raw = word << (32 - field.position - field.width);
+  const value = field.rule.signed ? raw >> (32 - field.width) : raw >>> (32 - field.width);
+  return value * 2 ** (field.rule.shift ?? 0);
+}
+
+/** Finds a field by its pattern name or by the name under which lowerings read it. */
+export function findField(row: InstructionRow, name: FieldName | GprField | ImmField): Field | undefined {
+  return encodingOf(row).fields.find((field) => field.name === name || field.rule.readAs === name);
+}
+
+/**
+ * The value of an operand of a decoded word, as a lowering's `field` or `gpr` expression names it: register
+ * numbers, extended immediates, displacements and jump indexes in bytes. Throws {@link NoSuchFieldError}.
+ */
+export function operandValue(
+  row: InstructionRow,
+  word: number,
+  name: FieldName | GprField | ImmField,
+): number {
+  const field = findField(row, name);
+  if (field === undefined) throw new NoSuchFieldError(row.mnemonic, name);
+  return fieldValue(field, word);
+}
