@@ -1,0 +1,104 @@
+import { I32, unsignedLeb, type Code, type ValueType } from "./code.ts";
+
+/** A function type: parameters and results, in order. */
+export interface FunctionType {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/** A type of `count` 32-bit parameters that returns one 32-bit integer, or nothing. */
+export function i32Function(count: number, returnsValue: boolean): FunctionType {
+  return { parameters: new Array<ValueType>(count).fill(I32), results: returnsValue ? [I32] : [] };
+}
+
+const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const KIND = { function: 0, memory: 2 } as const;
+
+/**
+ * Builds a binary module (WebAssembly core specification, section 5.5) that imports a memory as "env"."memory"
+ * and functions from "env". Imports are declared before functions: they share one index space.
+ */
+export class ModuleBuilder {
+  private readonly types: FunctionType[] = [];
+  private readonly imports: { name: string; type: number }[] = [];
+  private readonly functions: { type: number; body: Code }[] = [];
+  private readonly exports: { name: string; index: number }[] = [];
+
+  private typeIndex(type: FunctionType): number {
+    const key = JSON.stringify(type);
+    const known = this.types.findIndex((t) => JSON.stringify(t) === key);
+    return known >= 0 ? known : this.types.push(type) - 1;
+  }
+
+  /** Declares an imported function and returns its index. */
+  importFunction(name: string, type: FunctionType): number {
+    if (this.functions.length > 0) throw new Error("imports come before functions");
+    return this.imports.push({ name, type: this.typeIndex(type) }) - 1;
+  }
+
+  /** Adds a function and returns its index; it is exported if it has a name. */
+  addFunction(type: FunctionType, body: Code, exportName?: string): number {
+    const index = this.imports.length + this.functions.push({ type: this.typeIndex(type), body }) - 1;
+    if (exportName !== undefined) this.exports.push({ name: exportName, index });
+    return index;
+  }
+
+  /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
+  build(memoryPages: number): Uint8Array {
+    const out = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const section = (id: number, items: readonly number[][]): void => {
+      const content: number[] = [];
+      unsignedLeb(content, items.length);
+      for (const item of items) for (const byte of item) content.push(byte);
+      out.push(id);
+      unsignedLeb(out, content.length);
+      for (const byte of content) out.push(byte);
+    };
+    section(SECTION.type, this.types.map(encodeType));
+    const memory = [...text("env"), ...text("memory"), KIND.memory, 1];
+    unsignedLeb(memory, memoryPages);
+    unsignedLeb(memory, memoryPages);
+    section(SECTION.import, [
+      memory,
+      ...this.imports.map(({ name, type }) => [...text("env"), ...text(name), KIND.function, ...leb(type)]),
+    ]);
+    section(
+      SECTION.function,
+      this.functions.map((f) => leb(f.type)),
+    );
+    section(
+      SECTION.export,
+      this.exports.map((e) => [...text(e.name), KIND.function, ...leb(e.index)]),
+    );
+    section(
+      SECTION.code,
+      this.functions.map((f) => {
+        const body = f.body.finish();
+        const item = leb(body.length);
+        for (const byte of body) item.push(byte);
+        return item;
+      }),
+    );
+    return Uint8Array.from(out);
+  }
+}
+
+function leb(value: number): number[] {
+  const out: number[] = [];
+  unsignedLeb(out, value);
+  return out;
+}
+
+/** A name: its length, then its bytes (ASCII only). */
+function text(name: string): number[] {
+  return [...leb(name.length), ...Array.from(name, (c) => c.charCodeAt(0))];
+}
+
+function encodeType(type: FunctionType): number[] {
+  const out = [0x60];
+  unsignedLeb(out, type.parameters.length);
+  out.push(...type.parameters);
+  unsignedLeb(out, type.results.length);
+  out.push(...type.results);
+  return out;
+}

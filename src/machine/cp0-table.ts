@@ -1,0 +1,72 @@
+import { CAUSE, CONFIG, CONTEXT, CP0, ENTRY_HI, ENTRY_LO, HWRENA, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
+import { config1Of, config3Of, type CpuModel } from "./cpu-models.ts";
+import type { Endian } from "./memory.ts";
+
+/** What a plain MTC0 may change in a register, and what reset leaves there. Both are 32-bit patterns. */
+export interface Cp0Spec {
+  readonly writable: number;
+  readonly reset: number;
+}
+
+const READ_ONLY = 0;
+const ALL = 0xffff_ffff;
+
+/**
+ * The CP0 registers of `model`, by flat index. A register that is not listed does not exist: it reads as zero
+ * and ignores writes.
+ */
+export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, Cp0Spec> {
+  const table = new Map<number, Cp0Spec>();
+  const add = (index: number, writable: number, reset = 0): void => {
+    table.set(index, { writable: writable >>> 0, reset: reset >>> 0 });
+  };
+  const frameBits = (1 << (model.physicalBits - 12)) - 1;
+  const inhibit = model.rixi ? ENTRY_LO.RI | ENTRY_LO.XI : 0;
+  const entryLo = ((frameBits << ENTRY_LO.PFN_SHIFT) & ENTRY_LO.PFN) | 0x3f | inhibit;
+
+  add(CP0.Index, (1 << Math.ceil(Math.log2(model.tlbEntries))) - 1);
+  add(CP0.Random, READ_ONLY, model.tlbEntries - 1);
+  add(CP0.EntryLo0, entryLo);
+  add(CP0.EntryLo1, entryLo);
+  add(CP0.Context, CONTEXT.PTEBASE);
+  add(CP0.PageMask, 0x1fff_e000);
+  if (model.rixi) add(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC);
+  add(CP0.Wired, (1 << Math.ceil(Math.log2(model.tlbEntries))) - 1);
+  const userLocal = model.userLocal ? HWRENA.ULR : 0;
+  add(CP0.HWREna, HWRENA.CPUNum | HWRENA.SYNCI_Step | HWRENA.CC | HWRENA.CCRes | userLocal);
+  if (model.userLocal) add(CP0.UserLocal, ALL);
+  add(CP0.BadVAddr, READ_ONLY);
+  if (model.badInstr) {
+    add(CP0.BadInstr, READ_ONLY);
+    add(CP0.BadInstrP, READ_ONLY);
+  }
+  add(CP0.Count, ALL);
+  add(CP0.EntryHi, ENTRY_HI.VPN2 | ENTRY_HI.ASID);
+  add(CP0.Compare, ALL);
+  add(CP0.Status, model.statusWritable, STATUS.BEV | STATUS.ERL);
+  // IPTI = 7, IPPCI = 7: the timer is hardware interrupt 5.
+  add(CP0.IntCtl, model.vectoredInterrupts ? 0x3e0 : 0, 0xe000_0000);
+  add(CP0.SRSCtl, READ_ONLY);
+  add(CP0.SRSMap, READ_ONLY);
+  add(CP0.Cause, CAUSE.IP01 | CAUSE.WP | CAUSE.IV | CAUSE.DC);
+  add(CP0.EPC, ALL);
+  add(CP0.PRId, READ_ONLY, model.prid);
+  add(CP0.EBase, 0x3fff_f000, 0x8000_0000);
+  // M, MIPS32 release 2, TLB MMU; kseg0 starts uncached as after a real reset.
+  const config0 = CONFIG.M | 0x400 | 0x80 | 0x2 | (endian === "big" ? CONFIG.BE : 0);
+  add(CP0.Config, CONFIG.K0, config0);
+  add(CP0.Config1, READ_ONLY, config1Of(model));
+  add(CP0.Config2, READ_ONLY, CONFIG.M);
+  add(CP0.Config3, READ_ONLY, config3Of(model));
+  if (model.kscratch !== 0) add(CP0.Config4, READ_ONLY, model.kscratch << CONFIG.C4_KSCREXIST_SHIFT);
+  // WII: WAIT ends on an interrupt even if interrupts are disabled.
+  add(CP0.Config7, READ_ONLY, CONFIG.C7_WII);
+  add(CP0.LLAddr, READ_ONLY);
+  add(CP0.ErrCtl, READ_ONLY);
+  for (const tag of [CP0.ITagLo, CP0.IDataLo, CP0.DTagLo, CP0.DDataLo]) add(tag, ALL);
+  for (const tag of [CP0.ITagHi, CP0.IDataHi, CP0.DTagHi, CP0.DDataHi]) add(tag, ALL);
+  add(CP0.ErrorEPC, ALL);
+  for (let select = 2; select < 8; select++)
+    if ((model.kscratch >>> select) & 1) add(CP0.DESAVE + select, ALL);
+  return table;
+}

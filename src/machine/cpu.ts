@@ -1,0 +1,325 @@
+import { CAUSE, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import type { CpuModel } from "./cpu-models.ts";
+import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
+import type { Memory } from "./memory.ts";
+import { CP0_BYTES, STATE } from "./state-layout.ts";
+import { Tlb } from "./tlb.ts";
+
+/** Operating mode, as it selects segments: ERL makes a fourth, in which useg is unmapped. */
+export const MODE = { kernel: 0, supervisor: 1, user: 2, error: 3 } as const;
+export type Mode = (typeof MODE)[keyof typeof MODE];
+
+/** What the engine caches of translations; the CPU tells it what became stale. */
+export interface TranslationCache {
+  /** The mode or the ASID changed. */
+  contextChanged(mode: Mode, asid: number): void;
+  /** Translations of `bytes` bytes from `va` are stale in `asid`, or in every ASID if `asid` is -1. */
+  invalidate(va: number, bytes: number, asid: number): void;
+}
+
+/** The time as the CPU sees and uses it. */
+export interface CpuClock {
+  /** Value of CP0 Count. */
+  count(): number;
+  setCount(value: number): void;
+  /** Compare or what Count depends on was written: work out anew when they will be equal. */
+  rearm(): void;
+  /** The mode changed: time may start or stop (a guest's time passes only while the guest runs). */
+  modeChanged(): void;
+}
+
+/** Why the engine came back. */
+export const EXIT = {
+  /** The budget is used up, or something asked for a look at pending interrupts. */
+  budget: 0,
+  /** WAIT was executed. */
+  wait: 1,
+  /** SDBBP was executed in kernel mode on a machine that serves it: a call out to the embedder. */
+  hostCall: 2,
+} as const;
+
+const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {} };
+const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChanged() {} };
+
+/**
+ * The host CPU: registers, CP0, TLB and exceptions. It executes nothing by itself. The engine runs
+ * instructions on the same state and calls back for what is more than registers and memory.
+ */
+export class Cpu {
+  readonly model: CpuModel;
+  readonly memory: Memory;
+  readonly tlb: Tlb;
+  /** General registers, signed; `$zero` is index 0 and always 0. */
+  readonly gpr: Int32Array;
+  /** CP0 registers by flat index, as raw 32-bit patterns. Write through `writeCp0` unless you own the field. */
+  readonly cp0: Int32Array;
+  readonly cp0Specs: ReadonlyMap<number, Cp0Spec>;
+  private readonly state: Int32Array;
+  translations: TranslationCache = NO_CACHE;
+  clock: CpuClock = NO_CLOCK;
+  /** Operating mode and ASID that the engine's current banks stand for. */
+  mode: Mode = MODE.error;
+  /** SDBBP in kernel mode leaves the machine instead of raising an exception. */
+  hostCalls = false;
+  /** Code of the SDBBP that left the machine. */
+  hostCallCode = 0;
+  /** Hardware interrupt lines into IP7..IP2 (bit n for IPn), the timer's own left out. */
+  private lines = 0;
+  /** Instructions retired before the current slice, and the length of that slice. */
+  private retiredBefore = 0;
+  private sliceLength = 0;
+
+  constructor(model: CpuModel, memory: Memory) {
+    this.model = model;
+    this.memory = memory;
+    this.tlb = new Tlb(memory.i32, model.tlbEntries);
+    this.state = memory.i32;
+    this.gpr = new Int32Array(memory.wasm.buffer, STATE.gpr, 32);
+    this.cp0 = new Int32Array(memory.wasm.buffer, STATE.cp0, CP0_BYTES / 4);
+    this.cp0Specs = cp0Table(model, memory.endian);
+    this.reset();
+  }
+
+  /** Puts CP0 and PC into their reset state. General registers and the TLB keep their contents. */
+  reset(): void {
+    this.cp0.fill(0);
+    for (const [index, spec] of this.cp0Specs) this.cp0[index] = spec.reset;
+    this.lines = 0;
+    this.setPc(0xbfc0_0000);
+    this.set(STATE.llBit, 0);
+    this.set(STATE.exitReason, 0);
+    this.modeMayHaveChanged();
+  }
+
+  private get(offset: number): number {
+    return this.state[offset >>> 2]!;
+  }
+  private set(offset: number, value: number): void {
+    this.state[offset >>> 2] = value;
+  }
+
+  /** Address of the next instruction, unsigned. */
+  get pc(): number {
+    return this.get(STATE.pc) >>> 0;
+  }
+  get inDelaySlot(): boolean {
+    return this.get(STATE.inDelaySlot) !== 0;
+  }
+  get hi(): number {
+    return this.get(STATE.hi);
+  }
+  set hi(value: number) {
+    this.set(STATE.hi, value);
+  }
+  get lo(): number {
+    return this.get(STATE.lo);
+  }
+  set lo(value: number) {
+    this.set(STATE.lo, value);
+  }
+  get llBit(): boolean {
+    return this.get(STATE.llBit) !== 0;
+  }
+  clearLlBit(): void {
+    this.set(STATE.llBit, 0);
+  }
+  /** LL at physical address `pa`. */
+  link(pa: number): void {
+    this.set(STATE.llBit, 1);
+    this.set(STATE.llAddress, pa);
+    this.cp0[CP0.LLAddr] = pa >>> 5;
+  }
+
+  /** Continues at `pc`, outside any delay slot. */
+  setPc(pc: number): void {
+    this.set(STATE.pc, pc);
+    this.set(STATE.inDelaySlot, 0);
+  }
+
+  /** Continues behind the current instruction: the next word, or the branch target after a delay slot. */
+  advance(): void {
+    this.setPc(this.inDelaySlot ? this.get(STATE.branchTarget) : this.get(STATE.pc) + 4);
+  }
+
+  get asid(): number {
+    return this.cp0[CP0.EntryHi]! & ENTRY_HI.ASID;
+  }
+
+  // --- retired instructions ---
+
+  /** Instructions retired since reset, this moment. */
+  get instructions(): number {
+    return this.retiredBefore + this.sliceLength - this.get(STATE.remaining);
+  }
+  /** Instructions retired in the current slice. */
+  get retiredInSlice(): number {
+    return this.sliceLength - this.get(STATE.remaining);
+  }
+  /** Starts a slice: the engine will execute at most `length` instructions before it comes back. */
+  openSlice(length: number): void {
+    this.retiredBefore = this.instructions;
+    this.sliceLength = length;
+    this.set(STATE.remaining, length);
+  }
+  /** Makes the engine come back before the next instruction. */
+  endSlice(): void {
+    this.sliceLength -= this.get(STATE.remaining);
+    this.set(STATE.remaining, 0);
+  }
+  /** Ends the slice after at most `length` more instructions. */
+  shortenSlice(length: number): void {
+    const surplus = this.get(STATE.remaining) - length;
+    if (surplus <= 0) return;
+    this.sliceLength -= surplus;
+    this.set(STATE.remaining, length);
+  }
+  /** The current instruction is not retired: it raised, or it will be executed again. */
+  private unretire(): void {
+    this.set(STATE.remaining, this.get(STATE.remaining) + 1);
+  }
+  /** Makes the engine return `reason` before it executes another instruction. */
+  requestExit(reason: number): void {
+    this.set(STATE.exitReason, reason);
+  }
+
+  // --- modes ---
+
+  private computeMode(): Mode {
+    const status = this.cp0[CP0.Status]!;
+    if ((status & STATUS.ERL) !== 0) return MODE.error;
+    if ((status & STATUS.EXL) !== 0) return MODE.kernel;
+    if ((status & STATUS.KSU) === STATUS.UM) return MODE.user;
+    return (status & STATUS.KSU) === STATUS.SM ? MODE.supervisor : MODE.kernel;
+  }
+
+  /** To be called after Status or EntryHi.ASID changed: tells the engine and the clock. */
+  modeMayHaveChanged(): void {
+    const mode = this.computeMode();
+    const changed = mode !== this.mode;
+    this.mode = mode;
+    this.translations.contextChanged(mode, this.asid);
+    if (changed) this.clock.modeChanged();
+  }
+
+  get isKernel(): boolean {
+    return this.mode === MODE.kernel || this.mode === MODE.error;
+  }
+
+  /** True if coprocessor 0 instructions may be executed. */
+  get cp0Usable(): boolean {
+    return this.isKernel || (this.cp0[CP0.Status]! & STATUS.CU0) !== 0;
+  }
+
+  // --- interrupts ---
+
+  /** Drives hardware interrupt line IP`n` (2 to 7). */
+  setInterruptLine(n: number, level: boolean): void {
+    this.lines = level ? this.lines | (1 << n) : this.lines & ~(1 << n);
+    this.updateInterrupts();
+  }
+
+  /** Sets or clears the timer interrupt (Cause.TI and the line that IntCtl.IPTI names). */
+  setTimerInterrupt(level: boolean): void {
+    const cause = this.cp0[CP0.Cause]!;
+    this.cp0[CP0.Cause] = level ? cause | CAUSE.TI : cause & ~CAUSE.TI;
+    this.updateInterrupts();
+  }
+
+  /** Brings Cause.IP up to date and stops the slice if an interrupt can be taken now. */
+  updateInterrupts(): void {
+    const cause = this.cp0[CP0.Cause]!;
+    const timer = (cause & CAUSE.TI) !== 0 ? 1 << (this.cp0[CP0.IntCtl]! >>> 29) : 0;
+    this.cp0[CP0.Cause] = (cause & ~(CAUSE.IP & ~CAUSE.IP01)) | ((this.lines | timer) << 8);
+    if (this.interruptDeliverable) this.endSlice();
+  }
+
+  /** Enabled interrupts that are pending, as bits of IP (bit 0 is IP0), whatever IE, EXL and ERL say. */
+  get pendingInterrupts(): number {
+    return ((this.cp0[CP0.Cause]! & this.cp0[CP0.Status]! & CAUSE.IP) >>> 8) & 0xff;
+  }
+
+  get interruptDeliverable(): boolean {
+    const gate = STATUS.IE | STATUS.EXL | STATUS.ERL;
+    return (this.cp0[CP0.Status]! & gate) === STATUS.IE && this.pendingInterrupts !== 0;
+  }
+
+  /** Takes the pending interrupt between two instructions. */
+  takeInterrupt(): void {
+    this.enter(EXC_CODE.Int, 0);
+  }
+
+  // --- exceptions ---
+
+  /**
+   * Raises exception `code` at the current instruction, which is not retired. `coprocessor` is Cause.CE.
+   * EPC, BD and vector follow the PRA's chapter "Interrupts and Exceptions".
+   */
+  raise(code: ExcCode, coprocessor = 0): void {
+    this.unretire();
+    this.enter(code, coprocessor);
+  }
+
+  /** Address error on `va`. */
+  raiseAddressError(va: number, store: boolean): void {
+    this.cp0[CP0.BadVAddr] = va;
+    this.raise(store ? EXC_CODE.AdES : EXC_CODE.AdEL);
+  }
+
+  /** TLB exception on `va`: sets BadVAddr, Context and EntryHi. `refill` selects the refill vector. */
+  raiseTlb(code: ExcCode, va: number, refill: boolean): void {
+    const cp0 = this.cp0;
+    cp0[CP0.BadVAddr] = va;
+    cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((va >>> 9) & CONTEXT.BADVPN2);
+    cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ENTRY_HI.ASID);
+    this.unretire();
+    this.enter(code, 0, refill);
+  }
+
+  private enter(code: ExcCode, coprocessor: number, refill = false): void {
+    const cp0 = this.cp0;
+    const status = cp0[CP0.Status]!;
+    let cause = cp0[CP0.Cause]! & ~(CAUSE.ExcCode | CAUSE.CE);
+    cause |= (code << 2) | (coprocessor << CAUSE.CE_SHIFT);
+    let offset = 0x180;
+    if ((status & STATUS.EXL) === 0) {
+      if (this.inDelaySlot) {
+        cp0[CP0.EPC] = this.pc - 4;
+        cause |= CAUSE.BD;
+      } else {
+        cp0[CP0.EPC] = this.pc;
+        cause &= ~CAUSE.BD;
+      }
+      if (refill) offset = 0;
+      else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
+    }
+    cp0[CP0.Cause] = cause;
+    cp0[CP0.Status] = status | STATUS.EXL;
+    const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & 0xffff_f000) >>> 0;
+    this.setPc(base + offset);
+    this.modeMayHaveChanged();
+  }
+
+  /** Offset of the interrupt vector with Cause.IV = 1: one for all, or one each with IntCtl.VS (VI mode). */
+  private interruptVector(): number {
+    const spacing = this.cp0[CP0.IntCtl]! & 0x3e0;
+    if (spacing === 0 || (this.cp0[CP0.Status]! & STATUS.BEV) !== 0) return 0x200;
+    return 0x200 + (31 - Math.clz32(this.pendingInterrupts)) * spacing;
+  }
+
+  /** ERET: returns from the exception and clears LLbit. The caller has checked that CP0 is usable. */
+  eret(): void {
+    const cp0 = this.cp0;
+    const status = cp0[CP0.Status]!;
+    if ((status & STATUS.ERL) !== 0) {
+      cp0[CP0.Status] = status & ~STATUS.ERL;
+      this.setPc(cp0[CP0.ErrorEPC]!);
+    } else {
+      cp0[CP0.Status] = status & ~STATUS.EXL;
+      this.setPc(cp0[CP0.EPC]!);
+    }
+    this.clearLlBit();
+    this.modeMayHaveChanged();
+    if (this.interruptDeliverable) this.endSlice();
+  }
+}

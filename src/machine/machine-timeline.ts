@@ -1,0 +1,122 @@
+import type { Timeline } from "./timeline.ts";
+
+/** A clock of the embedder. */
+export interface WallClock {
+  /** Ticks since some fixed moment; never goes back. */
+  now(): number;
+}
+
+/** A timer that was armed twice under one name, or was never registered. */
+export class TimerError extends Error {
+  constructor(name: string, what: string) {
+    super(`timer ${name} ${what}`);
+    this.name = "TimerError";
+  }
+}
+
+/** Where a timeline is, as plain data. */
+export interface TimelineState {
+  readonly passed: number;
+  readonly timers: readonly { readonly name: string; readonly when: number }[];
+}
+
+/** Longest time between two looks at the wall clock, in ticks. */
+const WALL_SLICE = 200_000;
+
+/**
+ * The machine's time. Under the virtual clock it is the number of guest instructions retired plus the idle
+ * time skipped; under a wall clock it is the clock's, as sampled at the last look.
+ */
+export class MachineTimeline implements Timeline {
+  private passed = 0;
+  private readonly inSlice: () => number;
+  private readonly wall: WallClock | undefined;
+  private readonly wallStart: number;
+  private readonly callbacks = new Map<string, () => void>();
+  private readonly due = new Map<string, number>();
+  private nextDue = Infinity;
+  /** Called when a timer was armed that falls due before any other. */
+  onSooner: () => void = () => {};
+
+  /** `inSlice` gives the guest instructions retired since the last `retire`. */
+  constructor(inSlice: () => number, wall?: WallClock) {
+    this.inSlice = inSlice;
+    this.wall = wall;
+    this.wallStart = wall?.now() ?? 0;
+  }
+
+  now(): number {
+    if (this.wall !== undefined) {
+      this.passed = Math.max(this.passed, Math.floor(this.wall.now() - this.wallStart));
+      return this.passed;
+    }
+    return this.passed + this.inSlice();
+  }
+
+  /** Adds `instructions` retired guest instructions to the time that has passed. */
+  retire(instructions: number): void {
+    if (this.wall === undefined) this.passed += instructions;
+  }
+
+  register(name: string, callback: () => void): void {
+    if (this.callbacks.has(name)) throw new TimerError(name, "is registered twice");
+    this.callbacks.set(name, callback);
+  }
+
+  schedule(name: string, when: number): void {
+    if (!this.callbacks.has(name)) throw new TimerError(name, "is not registered");
+    this.due.set(name, Math.ceil(when));
+    if (when < this.nextDue) {
+      this.nextDue = Math.ceil(when);
+      this.onSooner();
+    } else this.findNext();
+  }
+
+  cancel(name: string): void {
+    if (this.due.delete(name)) this.findNext();
+  }
+
+  private findNext(): void {
+    this.nextDue = Infinity;
+    for (const when of this.due.values()) if (when < this.nextDue) this.nextDue = when;
+  }
+
+  /** Ticks until the next timer falls due (at most a slice under a wall clock); 0 or less if one is due. */
+  untilNext(): number {
+    const ticks = this.nextDue - this.now();
+    return this.wall === undefined ? ticks : Math.min(ticks, WALL_SLICE);
+  }
+
+  /** Runs what has fallen due, in order of time, then of registration. */
+  fireDue(): void {
+    while (this.nextDue <= this.now()) {
+      const when = this.nextDue;
+      for (const [name, callback] of this.callbacks) {
+        if (this.due.get(name) !== when) continue;
+        this.due.delete(name);
+        callback();
+      }
+      this.findNext();
+    }
+  }
+
+  /** Passes idle time up to the next timer or `limit`. False if there is no timer and no limit. */
+  skipTo(limit: number): boolean {
+    const target = Math.min(this.nextDue, limit);
+    if (target === Infinity) return false;
+    // Under a wall clock the caller's loop spins until the time has come; embedders that sleep give a limit.
+    if (this.wall === undefined) this.passed += Math.max(0, target - this.now());
+    return true;
+  }
+
+  state(): TimelineState {
+    return { passed: this.now(), timers: Array.from(this.due, ([name, when]) => ({ name, when })) };
+  }
+
+  restore(state: TimelineState): void {
+    this.passed = state.passed;
+    this.due.clear();
+    for (const { name, when } of state.timers) this.due.set(name, when);
+    this.findNext();
+  }
+}

@@ -1,0 +1,143 @@
+import { CP0, ENTRY_LO, PAGE_GRAIN } from "../isa/cp0.ts";
+import { EXC_CODE } from "../isa/exceptions.ts";
+import type { Bus } from "./bus.ts";
+import { MODE, type Cpu } from "./cpu.ts";
+import type { Memory } from "./memory.ts";
+import { STATE } from "./state-layout.ts";
+
+/** What an access wants to do with memory. */
+export const ACCESS = { load: 0, store: 1, fetch: 2 } as const;
+export type Access = (typeof ACCESS)[keyof typeof ACCESS];
+
+/** A stretch of physical addresses that is RAM: [base, base + size) lies at `offset` in the RAM array. */
+export interface RamRegion {
+  readonly base: number;
+  readonly size: number;
+  readonly offset: number;
+}
+
+/** No translation: the exception has been raised, the access must not happen. */
+const FAULT = -1;
+
+/**
+ * Address translation and the slow path of memory accesses: what happens, in this order, when the engine's
+ * soft TLB does not answer: alignment, segment, host TLB match, permission, RAM or device, fault.
+ */
+export class Mmu {
+  private readonly cpu: Cpu;
+  private readonly memory: Memory;
+  private readonly bus: Bus;
+  private readonly ram: readonly RamRegion[];
+  /** Whether the last successful `translate` found a page that loads and stores may use. */
+  readable = false;
+  writable = false;
+
+  constructor(cpu: Cpu, memory: Memory, bus: Bus, ram: readonly RamRegion[]) {
+    this.cpu = cpu;
+    this.memory = memory;
+    this.bus = bus;
+    this.ram = ram;
+  }
+
+  /** Place of physical address `pa` in the RAM array, or -1 if it is not RAM. */
+  ramOffset(pa: number): number {
+    for (const region of this.ram)
+      if (pa >= region.base && pa - region.base < region.size) return pa - region.base + region.offset;
+    return -1;
+  }
+
+  /**
+   * Translates `va` for an access of `size` bytes. Returns the physical address, or raises the exception
+   * that the access causes and returns -1.
+   */
+  translate(va: number, access: Access, size: number): number {
+    const cpu = this.cpu;
+    va >>>= 0;
+    if ((va & (size - 1)) !== 0) return this.addressError(va, access);
+    const segment = va >>> 29;
+    if (segment < 4) {
+      if (cpu.mode !== MODE.error) return this.translateMapped(va, access);
+      return this.unmapped(va);
+    }
+    if (cpu.isKernel) return segment < 6 ? this.unmapped(va & 0x1fff_ffff) : this.translateMapped(va, access);
+    if (segment === 6 && cpu.mode === MODE.supervisor) return this.translateMapped(va, access);
+    return this.addressError(va, access);
+  }
+
+  private unmapped(pa: number): number {
+    this.readable = true;
+    this.writable = true;
+    return pa >>> 0;
+  }
+
+  private addressError(va: number, access: Access): number {
+    this.cpu.raiseAddressError(va, access === ACCESS.store);
+    return FAULT;
+  }
+
+  private translateMapped(va: number, access: Access): number {
+    const { cpu } = this;
+    const index = cpu.tlb.probe(va, cpu.asid);
+    if (index < 0) {
+      cpu.raiseTlb(access === ACCESS.store ? EXC_CODE.TLBS : EXC_CODE.TLBL, va, true);
+      return FAULT;
+    }
+    const lo = cpu.tlb.entryLo(index, va);
+    if ((lo & ENTRY_LO.V) === 0) {
+      cpu.raiseTlb(access === ACCESS.store ? EXC_CODE.TLBS : EXC_CODE.TLBL, va, false);
+      return FAULT;
+    }
+    this.readable = true;
+    if (cpu.model.rixi && this.inhibited(lo, va, access)) return FAULT;
+    this.writable = (lo & ENTRY_LO.D) !== 0;
+    if (access === ACCESS.store && !this.writable) {
+      cpu.raiseTlb(EXC_CODE.Mod, va, false);
+      return FAULT;
+    }
+    const frame = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096;
+    return frame + (va & (cpu.tlb.halfSize(index) - 1));
+  }
+
+  /** Applies RI and XI (PRA, EntryLo and PageGrain); raises and returns true if they forbid the access. */
+  private inhibited(lo: number, va: number, access: Access): boolean {
+    const { cpu } = this;
+    const grain = cpu.cp0[CP0.PageGrain]!;
+    const readInhibit = (lo & ENTRY_LO.RI) !== 0 && (grain & PAGE_GRAIN.RIE) !== 0;
+    const executeInhibit = (lo & ENTRY_LO.XI) !== 0 && (grain & PAGE_GRAIN.XIE) !== 0;
+    const separate = (grain & PAGE_GRAIN.IEC) !== 0;
+    this.readable = !readInhibit;
+    if (access === ACCESS.fetch && executeInhibit) {
+      cpu.raiseTlb(separate ? EXC_CODE.TLBXI : EXC_CODE.TLBL, va, false);
+      return true;
+    }
+    if (access === ACCESS.load && readInhibit) {
+      cpu.raiseTlb(separate ? EXC_CODE.TLBRI : EXC_CODE.TLBL, va, false);
+      return true;
+    }
+    return false;
+  }
+
+  /** Physical address of `va` in `mode` and `asid` if a load could go there now, else -1. Raises nothing. */
+  peek(va: number, user: boolean, asid: number): number {
+    va >>>= 0;
+    const segment = va >>> 29;
+    if (segment >= 4 && user) return -1;
+    if (segment === 4 || segment === 5) return va & 0x1fff_ffff;
+    if (segment < 4 && !user && this.cpu.mode === MODE.error) return va;
+    const index = this.cpu.tlb.probe(va, asid);
+    if (index < 0) return -1;
+    const lo = this.cpu.tlb.entryLo(index, va);
+    if ((lo & ENTRY_LO.V) === 0) return -1;
+    return ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096 + (va & (this.cpu.tlb.halfSize(index) - 1));
+  }
+
+  /** Reads a device register at `pa` and leaves the value where a load at the returned offset finds it. */
+  readDevice(pa: number, size: 1 | 2 | 4): number {
+    this.memory.u32[STATE.mmioData >>> 2] = this.bus.read(pa, size);
+    return STATE.mmioData;
+  }
+
+  writeDevice(pa: number, size: 1 | 2 | 4, value: number): void {
+    this.bus.write(pa, size, size === 4 ? value >>> 0 : value & ((1 << (size * 8)) - 1));
+  }
+}

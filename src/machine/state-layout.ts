@@ -1,0 +1,109 @@
+/**
+ * Where everything lies in the machine's one `WebAssembly.Memory`.
+ *
+ * Offsets are in bytes and stated only here: the typed views of the machine and the loads and stores that the
+ * engine generates are both built from this table. All fields are 32 bits wide.
+ *
+ *     0        nothing (offset 0 stands for "no address")
+ *     1000     CPU state block (STATE)
+ *     2000     host TLB
+ *     10000    soft TLB banks
+ *     …        code map (one word for each RAM page), pre-decoded code pages, RAM
+ */
+
+const BLOCK = 0x1000;
+
+export const STATE = {
+  /** 32 general registers, then a sink that takes writes to $zero. */
+  gpr: BLOCK,
+  sink: BLOCK + 0x80,
+  hi: BLOCK + 0x84,
+  lo: BLOCK + 0x88,
+  /** Virtual address of the next instruction to execute. */
+  pc: BLOCK + 0x8c,
+  /** 1 if that instruction is in a branch delay slot. */
+  inDelaySlot: BLOCK + 0x90,
+  /** Where control goes after the delay slot; meaningful only if `inDelaySlot`. */
+  branchTarget: BLOCK + 0x94,
+  /** Instructions that may still be executed before the engine returns. */
+  remaining: BLOCK + 0x98,
+  /** Soft TLB banks of the current mode and ASID: byte offset of the data bank and of the code bank. */
+  dataBank: BLOCK + 0x9c,
+  codeBank: BLOCK + 0xa0,
+  llBit: BLOCK + 0xa4,
+  /** Physical address of the last LL. */
+  llAddress: BLOCK + 0xa8,
+  /** Non-zero: the engine returns this as its reason before it executes anything more. */
+  exitReason: BLOCK + 0xac,
+  /** Where the slow path leaves the value of a device read. */
+  mmioData: BLOCK + 0xb0,
+  /** CP0 registers, a word each, by flat index (number * 8 + select). */
+  cp0: BLOCK + 0x200,
+} as const;
+
+/** Bytes of one CP0 array. */
+export const CP0_BYTES = 32 * 8 * 4;
+
+/** The host TLB: `TLB_ENTRY.words` words an entry. */
+export const TLB_BASE = 0x2000;
+export const TLB_MAX_ENTRIES = 1024;
+export const TLB_ENTRY = { words: 5, entryHi: 0, pageMask: 1, entryLo0: 2, entryLo1: 3, used: 4 } as const;
+
+/** Bytes of a page of RAM as the soft TLB and the code map see it, whatever pages the guest uses. */
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 1 << PAGE_SHIFT;
+
+/**
+ * The soft TLB: direct mapped banks, one for each mode and ASID in use. A data entry holds
+ * {read tag, write tag, addend, 0}; the memory offset of virtual address va is va + addend. A code entry holds
+ * {tag, address of the page's first pre-decoded record}. A tag is the page's virtual address; EMPTY_TAG never
+ * matches.
+ */
+export const SOFT_TLB = {
+  base: 0x10000,
+  banks: 16,
+  dataEntries: 512,
+  dataEntryShift: 4,
+  readTag: 0,
+  writeTag: 4,
+  addend: 8,
+  codeEntries: 256,
+  codeEntryShift: 3,
+  codeTag: 0,
+  codeRecords: 4,
+  emptyTag: -1,
+} as const;
+
+const DATA_BANK_BYTES = SOFT_TLB.dataEntries << SOFT_TLB.dataEntryShift;
+const CODE_BANK_BYTES = SOFT_TLB.codeEntries << SOFT_TLB.codeEntryShift;
+export const SOFT_TLB_BANK_BYTES = DATA_BANK_BYTES + CODE_BANK_BYTES;
+export const CODE_BANK_OFFSET = DATA_BANK_BYTES;
+
+/**
+ * A pre-decoded instruction: {operation u16, a u8, b u8, c i32}. A code page holds a record for each of its
+ * 1024 words and two that lead on to the next page.
+ */
+export const RECORD = { bytes: 8, op: 0, a: 2, b: 3, c: 4 } as const;
+export const RECORDS_PER_PAGE = PAGE_SIZE / 4;
+export const CODE_PAGE_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
+
+export interface MemoryPlan {
+  /** A word for each page of RAM: address of its pre-decoded code page, or 0. */
+  readonly codeMap: number;
+  readonly codePages: number;
+  readonly codePageCount: number;
+  readonly ram: number;
+  readonly ramBytes: number;
+  readonly totalBytes: number;
+}
+
+const WASM_PAGE = 65536;
+const align = (value: number): number => Math.ceil(value / WASM_PAGE) * WASM_PAGE;
+
+/** Lays out the memory of a machine with `ramBytes` of RAM and room for `codePageCount` pages of decoded code. */
+export function planMemory(ramBytes: number, codePageCount: number): MemoryPlan {
+  const codeMap = align(SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES);
+  const codePages = align(codeMap + (ramBytes >>> PAGE_SHIFT) * 4);
+  const ram = align(codePages + codePageCount * CODE_PAGE_BYTES);
+  return { codeMap, codePages, codePageCount, ram, ramBytes, totalBytes: align(ram + ramBytes) };
+}

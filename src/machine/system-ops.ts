@@ -1,0 +1,307 @@
+import { CAUSE, CP0, ENTRY_HI, ENTRY_LO, HWRENA, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE } from "../isa/exceptions.ts";
+import { EXIT, type Cpu } from "./cpu.ts";
+import { ACCESS, type Mmu } from "./mmu.ts";
+import { STATE } from "./state-layout.ts";
+
+/** The engine goes on with the next instruction. */
+const NEXT = 0;
+/** The engine takes PC, mode and soft TLB banks from the state block: something there changed. */
+const RELOAD = 1;
+export type Continuation = typeof NEXT | typeof RELOAD;
+
+/**
+ * The privileged operations, as the engine calls them in the middle of an instruction: PC and delay slot are
+ * those of the instruction, which counts as retired. Each returns how to go on; a value is left at
+ * `STATE.mmioData`. Also used by the hypervisor, which acts as the host's kernel.
+ */
+export class SystemOps {
+  private readonly cpu: Cpu;
+  private readonly mmu: Mmu;
+
+  constructor(cpu: Cpu, mmu: Mmu) {
+    this.cpu = cpu;
+    this.mmu = mmu;
+  }
+
+  private result(value: number): Continuation {
+    this.cpu.memory.i32[STATE.mmioData >>> 2] = value;
+    return NEXT;
+  }
+
+  /** Ends the instruction here and has the engine fetch the next one anew. */
+  private refetch(): Continuation {
+    this.cpu.advance();
+    return RELOAD;
+  }
+
+  /** True, with CpU raised, if the current mode may not use CP0. */
+  private denied(): boolean {
+    if (this.cpu.cp0Usable) return false;
+    this.cpu.raise(EXC_CODE.CpU, 0);
+    return true;
+  }
+
+  // --- CP0 registers ---
+
+  /** Value of CP0 register `index` as MFC0 reads it. */
+  readCp0(index: number): number {
+    const { cpu } = this;
+    if (!cpu.cp0Specs.has(index)) return 0;
+    if (index === CP0.Count) return cpu.clock.count() | 0;
+    if (index === CP0.Random) return this.random();
+    return cpu.cp0[index]!;
+  }
+
+  /** Random (PRA): falls by one with each instruction, from the last entry down to Wired. */
+  private random(): number {
+    const { cpu } = this;
+    const last = cpu.tlb.entries - 1;
+    const wired = Math.min(cpu.cp0[CP0.Wired]! >>> 0, last);
+    return last - (cpu.instructions % (last - wired + 1));
+  }
+
+  /** Writes CP0 register `index` as MTC0 does. Returns true if the next instruction must be fetched anew. */
+  writeCp0(index: number, value: number): boolean {
+    const { cpu } = this;
+    const spec = cpu.cp0Specs.get(index);
+    if (spec === undefined) return false;
+    const old = cpu.cp0[index]!;
+    const merged = (old & ~spec.writable) | (value & spec.writable);
+    switch (index) {
+      case CP0.Index:
+        // The probe failure bit is writable only by TLBP; software clears it by writing an index.
+        cpu.cp0[index] = (old & 0x8000_0000) | merged;
+        return false;
+      case CP0.Count:
+        cpu.clock.setCount(value);
+        return false;
+      case CP0.Compare:
+        cpu.cp0[index] = value;
+        cpu.setTimerInterrupt(false);
+        cpu.clock.rearm();
+        return false;
+      case CP0.Status:
+        cpu.cp0[index] = merged;
+        cpu.modeMayHaveChanged();
+        cpu.updateInterrupts();
+        return true;
+      case CP0.Cause:
+        cpu.cp0[index] = merged;
+        if (((old ^ merged) & CAUSE.DC) !== 0) cpu.clock.rearm();
+        cpu.updateInterrupts();
+        return false;
+      case CP0.EntryHi:
+        cpu.cp0[index] = merged;
+        if (((old ^ merged) & ENTRY_HI.ASID) === 0) return false;
+        cpu.modeMayHaveChanged();
+        return true;
+      default:
+        cpu.cp0[index] = merged;
+        return false;
+    }
+  }
+
+  mfc0(number: number, select: number): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.result(this.readCp0(number * 8 + select));
+  }
+
+  mtc0(number: number, select: number, value: number): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.writeCp0(number * 8 + select, value) ? this.refetch() : NEXT;
+  }
+
+  /** There is one register set: the previous set is the current one. */
+  rdpgpr(source: number): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.result(this.cpu.gpr[source]!);
+  }
+  wrpgpr(target: number, value: number): Continuation {
+    if (this.denied()) return RELOAD;
+    if (target !== 0) this.cpu.gpr[target] = value;
+    return NEXT;
+  }
+
+  di(): Continuation {
+    return this.changeInterruptEnable(0);
+  }
+  ei(): Continuation {
+    return this.changeInterruptEnable(STATUS.IE);
+  }
+  private changeInterruptEnable(enable: number): Continuation {
+    if (this.denied()) return RELOAD;
+    const { cpu } = this;
+    const old = cpu.cp0[CP0.Status]!;
+    cpu.cp0[CP0.Status] = (old & ~STATUS.IE) | enable;
+    if (cpu.interruptDeliverable) cpu.endSlice();
+    return this.result(old);
+  }
+
+  // --- TLB ---
+
+  tlbp(): Continuation {
+    if (this.denied()) return RELOAD;
+    const { cp0, tlb } = this.cpu;
+    const index = tlb.probe(cp0[CP0.EntryHi]!, this.cpu.asid);
+    cp0[CP0.Index] = index >= 0 ? index : cp0[CP0.Index]! | 0x8000_0000;
+    return NEXT;
+  }
+
+  tlbr(): Continuation {
+    if (this.denied()) return RELOAD;
+    const { cpu } = this;
+    const entry = cpu.tlb.read((cpu.cp0[CP0.Index]! & 0x7fff_ffff) % cpu.tlb.entries);
+    const asid = cpu.asid;
+    cpu.cp0[CP0.EntryHi] = entry.entryHi;
+    cpu.cp0[CP0.PageMask] = entry.pageMask;
+    cpu.cp0[CP0.EntryLo0] = entry.entryLo0;
+    cpu.cp0[CP0.EntryLo1] = entry.entryLo1;
+    if (asid === cpu.asid) return NEXT;
+    cpu.modeMayHaveChanged();
+    return this.refetch();
+  }
+
+  tlbwi(): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.writeTlb((this.cpu.cp0[CP0.Index]! & 0x7fff_ffff) % this.cpu.tlb.entries);
+  }
+
+  tlbwr(): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.writeTlb(this.random());
+  }
+
+  private writeTlb(index: number): Continuation {
+    const { cpu } = this;
+    const { cp0, tlb } = cpu;
+    const entry = {
+      entryHi: cp0[CP0.EntryHi]!,
+      pageMask: cp0[CP0.PageMask]!,
+      entryLo0: cp0[CP0.EntryLo0]!,
+      entryLo1: cp0[CP0.EntryLo1]!,
+    };
+    if (cpu.model.tlbMachineCheck && tlb.conflict(index, entry) >= 0) {
+      cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
+      cpu.raise(EXC_CODE.MCheck);
+      return RELOAD;
+    }
+    if (tlb.isUsed(index)) this.dropTranslations(index);
+    tlb.write(index, entry);
+    this.dropTranslations(index);
+    return this.refetch();
+  }
+
+  /** Has the engine forget what entry `index` maps. */
+  private dropTranslations(index: number): void {
+    const { tlb, translations } = this.cpu;
+    const entry = tlb.read(index);
+    const bytes = tlb.halfSize(index) * 2;
+    const va = (entry.entryHi & ENTRY_HI.VPN2 & ~(bytes - 1)) >>> 0;
+    const global = (entry.entryLo0 & ENTRY_LO.G) !== 0;
+    translations.invalidate(va, bytes, global ? -1 : entry.entryHi & ENTRY_HI.ASID);
+  }
+
+  // --- control ---
+
+  eret(): Continuation {
+    if (this.denied()) return RELOAD;
+    this.cpu.eret();
+    return RELOAD;
+  }
+
+  /** DERET outside debug mode is reserved; there is no EJTAG. */
+  deret(): Continuation {
+    if (this.denied()) return RELOAD;
+    this.cpu.raise(EXC_CODE.RI);
+    return RELOAD;
+  }
+
+  wait(): Continuation {
+    if (this.denied()) return RELOAD;
+    this.cpu.requestExit(EXIT.wait);
+    return this.refetch();
+  }
+
+  sdbbp(code: number): Continuation {
+    const { cpu } = this;
+    if (!cpu.hostCalls || !cpu.isKernel) {
+      cpu.raise(EXC_CODE.RI);
+      return RELOAD;
+    }
+    cpu.hostCallCode = code;
+    cpu.requestExit(EXIT.hostCall);
+    return this.refetch();
+  }
+
+  /** An instruction of a coprocessor that does not have it: CpU if the coprocessor is unusable, else RI. */
+  coprocessorUnusable(coprocessor: number): Continuation {
+    const usable = coprocessor === 0 && this.cpu.cp0Usable;
+    this.cpu.raise(usable ? EXC_CODE.RI : EXC_CODE.CpU, usable ? 0 : coprocessor);
+    return RELOAD;
+  }
+
+  // --- caches, ordering, hardware registers ---
+
+  /**
+   * CACHE. The machine's caches are always coherent, so nothing moves; hit operations still translate their
+   * address and may raise (PRA, CACHE instruction). `op` is the 5-bit operation.
+   */
+  cache(op: number, va: number): Continuation {
+    if (this.denied()) return RELOAD;
+    const operation = op >>> 2;
+    if (operation === 1) {
+      // Index Load Tag: every line reads as invalid.
+      this.cpu.cp0[(op & 1) === 0 ? CP0.ITagLo : CP0.DTagLo] = 0;
+      return NEXT;
+    }
+    if (operation < 4) return NEXT;
+    return this.mmu.translate(va, ACCESS.load, 1) < 0 ? RELOAD : NEXT;
+  }
+
+  synci(va: number): Continuation {
+    return this.mmu.translate(va, ACCESS.load, 1) < 0 ? RELOAD : NEXT;
+  }
+
+  sync(): Continuation {
+    return NEXT;
+  }
+
+  rdhwr(number: number): Continuation {
+    const { cpu } = this;
+    const enabled = cpu.cp0Usable || ((cpu.cp0[CP0.HWREna]! >>> number) & 1) !== 0;
+    const value = enabled ? this.hardwareRegister(number) : null;
+    if (value !== null) return this.result(value);
+    cpu.raise(EXC_CODE.RI);
+    return RELOAD;
+  }
+
+  private hardwareRegister(number: number): number | null {
+    const { cpu } = this;
+    switch (1 << number) {
+      case HWRENA.CPUNum:
+        return cpu.cp0[CP0.EBase]! & 0x3ff;
+      case HWRENA.SYNCI_Step:
+        return cpu.model.cacheLine;
+      case HWRENA.CC:
+        return cpu.clock.count() | 0;
+      case HWRENA.CCRes:
+        return cpu.model.ccres;
+      case HWRENA.ULR:
+        return cpu.model.userLocal ? cpu.cp0[CP0.UserLocal]! : null;
+      default:
+        return null;
+    }
+  }
+
+  // --- LL and SC: always here, never on the fast path ---
+
+  /** Physical RAM offset of the word that LL or SC addresses, -1 after a fault, -2 for a device. */
+  linkAddress(va: number, store: boolean): number {
+    const pa = this.mmu.translate(va, store ? ACCESS.store : ACCESS.load, 4);
+    if (pa < 0) return -1;
+    const offset = this.mmu.ramOffset(pa);
+    if (!store && offset >= 0) this.cpu.link(pa);
+    return offset < 0 ? -2 : offset;
+  }
+}

@@ -1,0 +1,113 @@
+import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
+import { TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
+
+/** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
+export interface TlbEntry {
+  readonly entryHi: number;
+  readonly pageMask: number;
+  readonly entryLo0: number;
+  readonly entryLo1: number;
+}
+
+/** PageMask bits that can be set: two at a time, from 16K to 256M pages. */
+const PAGE_MASK_BITS = 0x1fff_e000;
+
+/** Legal PageMask closest to `value`: ones fill pairs of bits from the bottom up. */
+export function legalPageMask(value: number): number {
+  let mask = 0;
+  for (let pair = 0x6000; (pair & PAGE_MASK_BITS) !== 0; pair <<= 2) {
+    if ((value & pair) !== pair) break;
+    mask |= pair;
+  }
+  return mask;
+}
+
+/**
+ * The joint TLB (MIPS32 PRA, "TLB-Based Virtual Address Translation"). It owns the entries, which lie in the
+ * machine's memory as plain words. An entry that was never written matches nothing.
+ */
+export class Tlb {
+  readonly entries: number;
+  private readonly words: Int32Array;
+
+  constructor(words: Int32Array, entries: number) {
+    if (entries < 1 || entries > TLB_MAX_ENTRIES) throw new RangeError(`a TLB of ${entries} entries`);
+    this.words = words;
+    this.entries = entries;
+  }
+
+  private at(index: number): number {
+    return (TLB_BASE >>> 2) + index * TLB_ENTRY.words;
+  }
+
+  read(index: number): TlbEntry {
+    const at = this.at(index);
+    const w = this.words;
+    return {
+      entryHi: w[at + TLB_ENTRY.entryHi]! >>> 0,
+      pageMask: w[at + TLB_ENTRY.pageMask]! >>> 0,
+      entryLo0: w[at + TLB_ENTRY.entryLo0]! >>> 0,
+      entryLo1: w[at + TLB_ENTRY.entryLo1]! >>> 0,
+    };
+  }
+
+  /** True once entry `index` was written since reset. */
+  isUsed(index: number): boolean {
+    return this.words[this.at(index) + TLB_ENTRY.used] !== 0;
+  }
+
+  /** Writes an entry. G is the AND of both halves, the frame numbers lose the bits that PageMask covers. */
+  write(index: number, entry: TlbEntry): void {
+    const at = this.at(index);
+    const mask = legalPageMask(entry.pageMask);
+    const global = entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G;
+    const frame = ~(mask >>> 7) | ~ENTRY_LO.PFN;
+    const w = this.words;
+    w[at + TLB_ENTRY.entryHi] = entry.entryHi & (ENTRY_HI.VPN2 | ENTRY_HI.ASID);
+    w[at + TLB_ENTRY.pageMask] = mask;
+    w[at + TLB_ENTRY.entryLo0] = (entry.entryLo0 & frame & ~ENTRY_LO.G) | global;
+    w[at + TLB_ENTRY.entryLo1] = (entry.entryLo1 & frame & ~ENTRY_LO.G) | global;
+    w[at + TLB_ENTRY.used] = 1;
+  }
+
+  /** Index of the first entry that matches the virtual page of `va` in `asid`, or -1. */
+  probe(va: number, asid: number): number {
+    const w = this.words;
+    for (let index = 0, at = TLB_BASE >>> 2; index < this.entries; index++, at += TLB_ENTRY.words) {
+      const entryHi = w[at + TLB_ENTRY.entryHi]!;
+      if (((entryHi ^ va) & ENTRY_HI.VPN2 & ~w[at + TLB_ENTRY.pageMask]!) !== 0) continue;
+      if ((w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) !== asid) continue;
+      if (w[at + TLB_ENTRY.used] !== 0) return index;
+    }
+    return -1;
+  }
+
+  /** EntryLo word of the half of entry `index` that maps `va`. */
+  entryLo(index: number, va: number): number {
+    const at = this.at(index);
+    const odd = (va & this.halfSize(index)) !== 0;
+    return this.words[at + (odd ? TLB_ENTRY.entryLo1 : TLB_ENTRY.entryLo0)]!;
+  }
+
+  /** Bytes of one of the two pages that entry `index` maps. */
+  halfSize(index: number): number {
+    return ((this.words[this.at(index) + TLB_ENTRY.pageMask]! | 0x1fff) + 1) >>> 1;
+  }
+
+  /** Index of another entry than `index` that `entry` would also match in some ASID they share, or -1. */
+  conflict(index: number, entry: TlbEntry): number {
+    const mask = legalPageMask(entry.pageMask);
+    const global = (entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G) !== 0;
+    const w = this.words;
+    for (let other = 0; other < this.entries; other++) {
+      const at = this.at(other);
+      if (other === index || w[at + TLB_ENTRY.used] === 0) continue;
+      const hi = w[at + TLB_ENTRY.entryHi]!;
+      const ignored = mask | w[at + TLB_ENTRY.pageMask]!;
+      if (((hi ^ entry.entryHi) & ENTRY_HI.VPN2 & ~ignored) !== 0) continue;
+      const otherGlobal = (w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) !== 0;
+      if (global || otherGlobal || ((hi ^ entry.entryHi) & ENTRY_HI.ASID) === 0) return other;
+    }
+    return -1;
+  }
+}

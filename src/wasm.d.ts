@@ -1,0 +1,17 @@
+/** The part of the WebAssembly JavaScript interface that the core uses: it has neither DOM nor Node types. */
+declare namespace WebAssembly {
+  class Memory {
+    constructor(descriptor: { initial: number; maximum?: number });
+    readonly buffer: ArrayBuffer;
+    grow(delta: number): number;
+  }
+  class Module {
+    constructor(bytes: BufferSource);
+  }
+  class Instance {
+    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
+    readonly exports: Record<string, unknown>;
+  }
+  function validate(bytes: BufferSource): boolean;
+}
+type BufferSource = ArrayBufferView | ArrayBuffer;
