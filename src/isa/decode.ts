@@ -71,12 +71,20 @@ function chooseBits(candidates: readonly Candidate[]): { shift: number; width: n
   let bestSize = candidates.length;
   for (let width = 1; width <= MAX_WIDTH; width++) {
     for (let shift = 0; shift + width <= 32; shift++) {
-      let fullest = 0;
-      for (let value = 0; value < 2 ** width; value++) {
-        let size = 0;
-        for (const candidate of candidates) if (compatible(candidate, shift, width, value)) size += 1;
-        fullest = Math.max(fullest, size);
+      const group = 2 ** width - 1;
+      const sizes = new Uint16Array(group + 1);
+      for (const { mask, match } of candidates) {
+        const fixed = (mask >>> shift) & group;
+        const bits = (match >>> shift) & group;
+        // Every value that agrees with the fixed bits: counts up through the free ones.
+        const free = group & ~fixed;
+        let value = 0;
+        do {
+          sizes[value | bits] = (sizes[value | bits] ?? 0) + 1;
+          value = (value - free) & free;
+        } while (value !== 0);
       }
+      const fullest = Math.max(...sizes);
       if (fullest < bestSize) {
         bestSize = fullest;
         best = { shift, width };
@@ -97,13 +105,19 @@ function buildStep(candidates: readonly Candidate[], bits: { shift: number; widt
   return { shift, mask: 2 ** width - 1, next, candidates: [] };
 }
 
-/** A decoder for a set of rows: a function from words to rows. Throws {@link AmbiguousRowsError}. */
-export function buildDecoder(rows: readonly InstructionRow[]): (word: number) => InstructionRow | null {
+/**
+ * A decoder for a set of rows: a function from words to rows. A `strict` one wants the bits that decoders
+ * do not check to be zero. Throws {@link AmbiguousRowsError}.
+ */
+export function buildDecoder(
+  rows: readonly InstructionRow[],
+  strict = false,
+): (word: number) => InstructionRow | null {
   checkAmbiguity(rows);
   const candidates = rows
     .map((row) => {
-      const { mask, match } = encodingOf(row);
-      return { row, mask: mask | 0, match: match | 0 };
+      const { mask, match, unchecked } = encodingOf(row);
+      return { row, mask: strict ? mask | unchecked : mask | 0, match: match | 0 };
     })
     .sort((a, b) => popCount(b.mask) - popCount(a.mask));
   const root = buildStep(candidates, { shift: 26, width: 6 });

@@ -20,7 +20,7 @@ export const COP2 = [
   row("bc2fl", "mips2",    "010010 01000 cc:3 10 offset:16",              "cc?, offset", unusable, "cop2"),
   row("bc2tl", "mips2",    "010010 01000 cc:3 11 offset:16",              "cc?, offset", unusable, "cop2"),
   row("c2",    "mips1",    "010010 1 cofun:25",                           "cofun", unusable, "cop2"),
-  row("cop2",  "mips1",    "010010 cofun:26",                             "cofun", unusable, "cop2"),
+  row("cop2",  "mips1",    "010010 cofun:26",                             "", unusable, "cop2"),
   row("lwc2",  "mips1",    "110010 rs:5 rtNumber:5 imm:16",               "rtNumber, imm(rs)", unusable, "cop2"),
   row("ldc2",  "mips2",    "110110 rs:5 rtNumber:5 imm:16",               "rtNumber, imm(rs)", unusable, "cop2"),
   row("swc2",  "mips1",    "111010 rs:5 rtNumber:5 imm:16",               "rtNumber, imm(rs)", unusable, "cop2"),

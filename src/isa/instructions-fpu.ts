@@ -70,7 +70,7 @@ function compares(): Row<`c.${(typeof CONDITIONS)[number]}.${"s" | "d" | "ps"}`,
 }
 
 /**
- * Floating point: COP1, COP1X, its loads and stores, MOVF and MOVT. `cop1` and `cop1x` catch the
+ * Floating point: COP1, COP1X, its loads and stores, MOVF and MOVT. `c1`, `cop1` and `cop1x` catch the
  * unassigned encodings of the opcodes, which are unusable before they are reserved.
  */
 // prettier-ignore
@@ -120,7 +120,8 @@ export const FPU = [
   fpu("bc1t",  "mips1",    "010001 01000 cc:3 01 offset:16",      "cc?, offset"),
   fpu("bc1fl", "mips2",    "010001 01000 cc:3 10 offset:16",      "cc?, offset"),
   fpu("bc1tl", "mips2",    "010001 01000 cc:3 11 offset:16",      "cc?, offset"),
-  fpu("cop1",  "mips1",    "010001 cofun:26",                     "cofun"),
+  fpu("c1",    "mips1",    "010001 1 cofun:25",                   "cofun"),
+  fpu("cop1",  "mips1",    "010001 cofun:26",                     ""),
 
   fpu("lwxc1",   "mips32r2", "010011 rs:5 rt:5 00000 fd:5 000000",   "fd, rt(rs)"),
   fpu("ldxc1",   "mips32r2", "010011 rs:5 rt:5 00000 fd:5 000001",   "fd, rt(rs)"),
@@ -134,7 +135,7 @@ export const FPU = [
   ...multiplyAdd("msub",  "101"),
   ...multiplyAdd("nmadd", "110"),
   ...multiplyAdd("nmsub", "111"),
-  fpu("cop1x",   "mips32r2", "010011 cofun:26",                      "cofun"),
+  fpu("cop1x",   "mips32r2", "010011 cofun:26",                      ""),
 
   fpu("movf", "mips32", "000000 rs:5 cc:3 00 rd:5 00000 000001", "rd, rs, cc"),
   fpu("movt", "mips32", "000000 rs:5 cc:3 01 rd:5 00000 000001", "rd, rs, cc"),

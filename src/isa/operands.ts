@@ -5,8 +5,8 @@ import type { InstructionRow } from "./row.ts";
 export type OperandFormat =
   | "gpr"
   | "fpr"
-  | "cp0" // CP0 register; the `sel` operand belongs to it
-  | "register" // $0..$31 of another register file
+  | "fcr" // floating-point control register
+  | "register" // $0..$31 of another register file, or a register of CP0
   | "hex"
   | "decimal"
   | "cc"
@@ -39,6 +39,9 @@ export const FIELD_RULES = {
   /** Register number in rd or rt that names no GPR of the current set. */
   rdNumber: { format: "register" },
   rtNumber: { format: "register" },
+  /** A GPR of the previous shadow set, which lowerings know by number. */
+  rdShadow: { format: "gpr", readAs: "rdNumber" },
+  rtShadow: { format: "gpr", readAs: "rtNumber" },
   sel: { format: "decimal" },
   imm: { format: "decimal", signed: true },
   uimm: { format: "hex", readAs: "imm" },
@@ -60,12 +63,61 @@ export const FIELD_RULES = {
   ft: { format: "fpr" },
   fd: { format: "fpr" },
   fr: { format: "fpr" },
-  fcr: { format: "register" },
+  fcr: { format: "fcr" },
   cc: { format: "cc" },
 } as const satisfies Record<string, FieldRule>;
 
 /** Name of a field of a pattern. */
 export type FieldName = keyof typeof FIELD_RULES;
+
+/**
+ * Operands that assembly shows and no field holds: EXT and INS are written with the size of the bit field,
+ * and encode its last bit (INS) or size - 1 (EXT) in `msb`.
+ */
+export const COMPUTED_OPERANDS = {
+  extSize: {
+    sizeOf: (msb: number, _lsb: number) => msb + 1,
+    msbOf: (size: number, _lsb: number) => size - 1,
+  },
+  insSize: {
+    sizeOf: (msb: number, lsb: number) => msb - lsb + 1,
+    msbOf: (size: number, lsb: number) => lsb + size - 1,
+  },
+} as const;
+
+/** Name of an operand that is not a field. */
+export type ComputedOperand = keyof typeof COMPUTED_OPERANDS;
+
+/** Anything that `asm` may name, but for the literal `zero`. */
+export type OperandName = FieldName | ComputedOperand;
+
+/** One operand of a row as written. */
+export interface AsmOperand {
+  /** `zero` stands for the text itself. */
+  readonly name: OperandName | "zero";
+  /** May be left out when it is 0. */
+  readonly optional: boolean;
+  /** What stands before and after it: separators and brackets. */
+  readonly before: string;
+  readonly after: string;
+}
+
+const asmCache = new Map<string, readonly AsmOperand[]>();
+
+/** Parses the operand list of a row, e.g. `"rt, imm(rs)"` (kept after the first call). */
+export function parseAsm(asm: string): readonly AsmOperand[] {
+  let operands = asmCache.get(asm);
+  if (operands === undefined) {
+    operands = [...asm.matchAll(/(, |\()?(\w+)(\?)?(\))?/g)].map((part) => ({
+      name: part[2] as OperandName,
+      optional: part[3] !== undefined,
+      before: part[1] === "(" ? "(" : part[1] === undefined ? "" : ",",
+      after: part[4] ?? "",
+    }));
+    asmCache.set(asm, operands);
+  }
+  return operands;
+}
 
 /** A field of one row: its place in the word and its rule. */
 export interface Field {

@@ -27,7 +27,8 @@ export type InstructionKind = "branch" | "jump" | "cp0" | "fpu" | "cop2";
  * it is, the encoder writes 0, and the disassembler (which is strict, like binutils) shows a `.word`.
  *
  * `asm` is the operand list as written in assembly, e.g. `"rd, rs, rt"` or `"rt, imm(rs)"`. An operand with
- * a `?` may be left out when it is zero.
+ * a `?` may be left out when it is zero, and `zero` is a register that is written but not encoded. A row
+ * whose `asm` does not show all its fields has no spelling in assembly: it only gives words a meaning.
  *
  * Two patterns may overlap if one fixes all bits that the other fixes, and more: the more specific one wins.
  */
