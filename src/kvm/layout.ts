@@ -1,0 +1,131 @@
+import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
+import type { Memory } from "../machine/memory.ts";
+import { MAX_HOST_CPUS, HostMm, MM } from "./host-mm.ts";
+
+/**
+ * The vcpu structure in host RAM, as byte offsets. Generated code and TypeScript share it, so it is stated
+ * here and nowhere else. Every field is a word; the base is the "VCPU pointer" of the generated code, and each
+ * offset fits the signed 16-bit displacement of a load or store.
+ */
+// prettier-ignore
+export const VCPU = {
+  /** Guest $0 to $31. Slots of $26 and $27 (k0, k1) are written by the exception stubs and by the refill. */
+  gprs:       0,
+  hi:         128,
+  lo:         132,
+  /** Where the guest goes on; at an exit, EPC. */
+  pc:         136,
+  /** Host CP0 registers as they were at the exit. */
+  badVAddr:   140,
+  cause:      144,
+  /** Left alone on hosts without BadInstr and BadInstrP. */
+  badInstr:   148,
+  badInstrP:  152,
+  /** Host registers kept while the guest runs. */
+  hostSp:     156,
+  hostGp:     160,
+  /** kseg0 address of the guest's CP0 register array, which is the commpage. */
+  cop0:       164,
+  /** The address spaces of guest kernel mode and guest user mode: `MM` structures. */
+  kernelMm:   168,
+  userMm:     176,
+} as const;
+
+/** Bytes of the vcpu structure. */
+export const VCPU_BYTES = VCPU.userMm + MM.bytes(MAX_HOST_CPUS);
+
+/** Bytes of the guest CP0 array: 32 registers of 8 selects. */
+export const GUEST_CP0_BYTES = 32 * 8 * 4;
+
+/** Byte offset of guest CP0 register `index` (number * 8 + select) in the guest CP0 array, hence in the commpage. */
+export function cp0Slot(index: number): number {
+  return index * 4;
+}
+
+/**
+ * The TypeScript side of a vcpu structure. Registers are signed 32-bit numbers, addresses unsigned. Nothing is
+ * cached: each access goes to host memory, which generated code reads and writes too.
+ */
+export class VcpuMemory {
+  readonly hpa: Hpa;
+  readonly commpage: Hpa;
+  /** Guest $0 to $31, signed. */
+  readonly gpr: Int32Array;
+  /** The guest's virtual CP0 registers by flat index, signed; the guest kernel can write them at will. */
+  readonly cp0: Int32Array;
+  readonly kernelMm: HostMm;
+  readonly userMm: HostMm;
+  private readonly words: Int32Array;
+
+  /** A view of the structure at `hpa` whose CP0 array is the host page `commpage`; stores the pointer to it. */
+  constructor(memory: Memory, hpa: Hpa, commpage: Hpa) {
+    const at = memory.plan.ram + hpa;
+    this.hpa = hpa;
+    this.commpage = commpage;
+    this.words = new Int32Array(memory.wasm.buffer, at, VCPU_BYTES / 4);
+    this.gpr = new Int32Array(memory.wasm.buffer, at + VCPU.gprs, 32);
+    this.cp0 = new Int32Array(memory.wasm.buffer, memory.plan.ram + commpage, GUEST_CP0_BYTES / 4);
+    this.kernelMm = new HostMm(memory, hpa + VCPU.kernelMm);
+    this.userMm = new HostMm(memory, hpa + VCPU.userMm);
+    this.set(VCPU.cop0, toKseg0(commpage));
+  }
+
+  /** The VCPU pointer of the generated code. */
+  get pointer(): HostVa {
+    return toKseg0(this.hpa);
+  }
+
+  private get(offset: number): number {
+    return this.words[offset >>> 2]!;
+  }
+  private set(offset: number, value: number): void {
+    this.words[offset >>> 2] = value;
+  }
+
+  get hi(): number {
+    return this.get(VCPU.hi);
+  }
+  set hi(value: number) {
+    this.set(VCPU.hi, value);
+  }
+  get lo(): number {
+    return this.get(VCPU.lo);
+  }
+  set lo(value: number) {
+    this.set(VCPU.lo, value);
+  }
+  /** Where the guest goes on, unsigned; right after an exit, the host's EPC. */
+  get pc(): number {
+    return this.get(VCPU.pc) >>> 0;
+  }
+  set pc(value: number) {
+    this.set(VCPU.pc, value);
+  }
+  /** The host's BadVAddr at the exit, unsigned. */
+  get badVAddr(): number {
+    return this.get(VCPU.badVAddr) >>> 0;
+  }
+  /** The host's Cause at the exit, signed as all register values. */
+  get cause(): number {
+    return this.get(VCPU.cause);
+  }
+  set cause(value: number) {
+    this.set(VCPU.cause, value);
+  }
+  /** The instruction that faulted, unsigned; meaningful only on hosts with BadInstr. */
+  get badInstr(): number {
+    return this.get(VCPU.badInstr) >>> 0;
+  }
+  /** The branch before `badInstr` if that lay in a delay slot, unsigned; only on hosts with BadInstrP. */
+  get badInstrP(): number {
+    return this.get(VCPU.badInstrP) >>> 0;
+  }
+  /** Host stack pointer kept while the guest runs: kseg0. */
+  get hostSp(): HostVa {
+    return this.get(VCPU.hostSp) >>> 0;
+  }
+  /** Where the structure says the guest CP0 array is. */
+  get cop0(): Hpa {
+    return fromKseg0(this.get(VCPU.cop0));
+  }
+}
