@@ -1,0 +1,70 @@
+import { ENTRY_HI } from "../isa/cp0.ts";
+import { HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
+import type { HostTlb } from "./host-tlb.ts";
+
+/** What the host TLB compares: the low bits of a context word. */
+export const ASID_MASK = ENTRY_HI.ASID;
+
+/** The first version. Context 0 therefore belongs to none. */
+export const FIRST_VERSION = ASID_MASK + 1;
+
+/**
+ * The host's address space numbers. A context word is version | ASID; all address spaces, those of guests and
+ * those of host processes, draw from one counter per CPU. When its ASIDs are used up the CPU's TLB is flushed
+ * and a new version begins, which makes every older context word stale at once.
+ */
+export class HostAsids {
+  private readonly tlb: HostTlb;
+  /** Per CPU, the context word given out last. */
+  private readonly last: number[] = Array.from({ length: MAX_HOST_CPUS }, () => FIRST_VERSION);
+  /** Versions begun since the start: each took a TLB flush. */
+  wraps = 0;
+
+  constructor(tlb: HostTlb) {
+    this.tlb = tlb;
+  }
+
+  private version(context: number): number {
+    return (context & ~ASID_MASK) >>> 0;
+  }
+
+  /** True if `mm`'s context word on `cpu` is of the current version. */
+  isCurrent(mm: HostMm, cpu = 0): boolean {
+    return this.version(mm.context(cpu)) === this.version(this.last[cpu]!);
+  }
+
+  /** Gives `mm` a new context word on `cpu` and returns it. */
+  getNew(mm: HostMm, cpu = 0): number {
+    let context = (this.last[cpu]! + 1) >>> 0;
+    if ((context & ASID_MASK) === 0) {
+      this.tlb.flushAllNonWired();
+      this.wraps++;
+      // The word itself has run over: version 0 would make fresh (zero) context words look valid.
+      if (context === 0) context = FIRST_VERSION;
+    }
+    this.last[cpu] = context;
+    mm.setContext(context, cpu);
+    return context;
+  }
+
+  /** Makes sure that `mm`'s context word on `cpu` is current. Returns true if it had to be renewed. */
+  check(mm: HostMm, cpu = 0): boolean {
+    if (this.isCurrent(mm, cpu)) return false;
+    this.getNew(mm, cpu);
+    return true;
+  }
+
+  /** The ASID in `mm`'s context word: meaningful while that is current. */
+  asid(mm: HostMm, cpu = 0): number {
+    return mm.context(cpu) & ASID_MASK;
+  }
+
+  /** Continues counting behind `context`: for restoring a saved machine. */
+  restore(context: number, cpu = 0): void {
+    this.last[cpu] = context >>> 0;
+  }
+  /** The context word given out last on `cpu`. */
+  lastGiven(cpu = 0): number {
+    return this.last[cpu]!;
+  }
+}

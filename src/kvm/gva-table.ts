@@ -1,0 +1,241 @@
+import type { Memory } from "../machine/memory.ts";
+import { fromKseg0, toKseg0, type Gva, type Hpa } from "./addresses.ts";
+import { flushRanges, type GuestMap } from "./guest-map.ts";
+import type { HostPages } from "./host-pages.ts";
+import { PTE_SHIFT, type PteFormat, type TableGeometry } from "./page-format.ts";
+
+/** Pages that a cache holds when it is topped up: more than the levels of any walk. */
+const CACHE_PAGES = 4;
+
+/**
+ * Pages set aside for tables, so that a walk in the middle of an update never allocates. Shared by all walks
+ * of one vcpu.
+ */
+export class PageCache {
+  private readonly source: HostPages;
+  private readonly pages: Hpa[] = [];
+
+  constructor(source: HostPages) {
+    this.source = source;
+  }
+
+  get count(): number {
+    return this.pages.length;
+  }
+
+  /** If fewer than `min` pages are left, fills up. Throws OutOfHostMemoryError; what was got by then is kept. */
+  topUp(min = 1): void {
+    if (this.pages.length >= min) return;
+    while (this.pages.length < CACHE_PAGES) this.pages.push(this.source.alloc(this.source.pageSize));
+  }
+
+  /** Takes a page. The caller has topped up before: an empty cache is a mistake. */
+  take(): Hpa {
+    const page = this.pages.pop();
+    if (page === undefined) throw new Error("page cache is empty: it was not topped up before the walk");
+    return page;
+  }
+
+  /** Gives all pages back. */
+  release(): void {
+    for (const page of this.pages.splice(0)) this.source.release(page);
+  }
+}
+
+/** A walk that allocates was asked for an address that belongs to the host's half of the table. */
+export class HostSlotError extends Error {
+  override readonly name = "HostSlotError";
+  readonly gva: Gva;
+  constructor(gva: Gva) {
+    super(`no GVA table maps ${gva.toString(16)}: its slot of the root belongs to the host`);
+    this.gva = gva;
+  }
+}
+
+/** What a flush did. */
+export interface FlushResult {
+  /** Present PTEs that are gone, those of freed tables included. */
+  readonly ptesInvalidated: number;
+  readonly tablesFreed: number;
+  /** True if everything that the root can map was covered, so that the root itself could go. */
+  readonly removable: boolean;
+}
+
+/**
+ * Two-level page tables in host RAM, in the format that the generated refill handler walks. A pgd slot holds
+ * the kseg0 address of a table of PTEs; an empty slot holds that of the shared invalid table, all zeros, so
+ * that the handler needs no test. Slots beyond the guest's last GVA are copied from the host kernel's pgd and
+ * never change here. Roots are also used for GPA tables, then without a host half.
+ */
+export class GvaTables {
+  readonly geometry: TableGeometry;
+  readonly format: PteFormat;
+  readonly map: GuestMap;
+  /** The shared table of zero PTEs. */
+  readonly invalidPteTable: Hpa;
+  private readonly pages: HostPages;
+  private readonly memory: Memory;
+  private readonly hostPgd: Hpa;
+  private readonly guestSlots: number;
+  /** Present PTEs that flushes and {@link clearPte} removed since the start. */
+  ptesInvalidated = 0;
+
+  /** `hostPgd` is the root of the host kernel's own table, `invalidPteTable` the zero table that it uses. */
+  constructor(
+    pages: HostPages,
+    geometry: TableGeometry,
+    format: PteFormat,
+    map: GuestMap,
+    hostPgd: Hpa,
+    invalidPteTable: Hpa,
+  ) {
+    this.pages = pages;
+    this.memory = pages.memory;
+    this.geometry = geometry;
+    this.format = format;
+    this.map = map;
+    this.hostPgd = hostPgd;
+    this.invalidPteTable = invalidPteTable;
+    this.guestSlots = (map.lastGva >>> geometry.pgdShift) + 1;
+  }
+
+  private get pgdBytes(): number {
+    return this.geometry.pgdEntries << PTE_SHIFT;
+  }
+
+  /** A new root: guest slots empty, the others the host kernel's ("host") or empty too. */
+  allocPgd(rest: "host" | "empty" = "host"): Hpa {
+    const pgd = this.pages.alloc(this.pgdBytes, this.pgdBytes);
+    const empty = toKseg0(this.invalidPteTable);
+    for (let slot = 0; slot < this.geometry.pgdEntries; slot++) {
+      const host = rest === "host" && slot >= this.guestSlots;
+      this.memory.write32(pgd + 4 * slot, host ? this.memory.read32(this.hostPgd + 4 * slot) : empty);
+    }
+    return pgd;
+  }
+
+  /** Frees a root and the tables of its guest slots. Returns how many present PTEs went with them. */
+  freePgd(pgd: Hpa): number {
+    const { ptesInvalidated } = this.flushRange(pgd, 0, this.map.lastGva);
+    this.pages.release(pgd);
+    return ptesInvalidated;
+  }
+
+  newCache(): PageCache {
+    return new PageCache(this.pages);
+  }
+
+  /** Table that slot `slot` of `pgd` points at, or 0 if the slot is empty. */
+  private table(pgd: Hpa, slot: number): Hpa {
+    const table = fromKseg0(this.memory.read32(pgd + 4 * slot));
+    return table === this.invalidPteTable ? 0 : table;
+  }
+
+  /**
+   * Host physical address of the PTE for `gva`, or 0. A missing table is taken from `cache`, zeroed and
+   * linked; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever found, and a walk
+   * with a cache throws {@link HostSlotError}.
+   */
+  walk(pgd: Hpa, cache: PageCache | null, gva: Gva): Hpa {
+    const { pgdShift, pageShift, ptesPerTable, pageSize } = this.geometry;
+    const address = gva >>> 0;
+    if (address > this.map.lastGva) {
+      if (cache !== null) throw new HostSlotError(address);
+      return 0;
+    }
+    const slot = address >>> pgdShift;
+    let table = this.table(pgd, slot);
+    if (table === 0) {
+      if (cache === null) return 0;
+      table = cache.take();
+      this.pages.clear(table, pageSize);
+      this.memory.write32(pgd + 4 * slot, toKseg0(table));
+    }
+    return table + (((address >>> pageShift) & (ptesPerTable - 1)) << PTE_SHIFT);
+  }
+
+  /** The PTE word at `pte`, unsigned. */
+  readPte(pte: Hpa): number {
+    return this.memory.read32(pte);
+  }
+  /** Writes a PTE word. The matching host TLB entry must then be invalidated: an invalid one may be there. */
+  writePte(pte: Hpa, value: number): void {
+    this.memory.write32(pte, value);
+  }
+  /** Zeroes a PTE; true if it was present. */
+  clearPte(pte: Hpa): boolean {
+    const present = this.format.present(this.memory.read32(pte));
+    this.memory.write32(pte, 0);
+    if (present) this.ptesInvalidated++;
+    return present;
+  }
+  /** The PTE value for `gva`, 0 if there is none. */
+  lookup(pgd: Hpa, gva: Gva): number {
+    const pte = this.walk(pgd, null, gva);
+    return pte === 0 ? 0 : this.readPte(pte);
+  }
+
+  /** Flushes what `flags` (KMF) covers; see {@link flushRange}. */
+  flush(pgd: Hpa, flags: number): FlushResult {
+    let ptesInvalidated = 0;
+    let tablesFreed = 0;
+    let removable = false;
+    for (const { first, last } of flushRanges(this.map, flags)) {
+      const part = this.flushRange(pgd, first, last);
+      ptesInvalidated += part.ptesInvalidated;
+      tablesFreed += part.tablesFreed;
+      removable = part.removable;
+    }
+    return { ptesInvalidated, tablesFreed, removable };
+  }
+
+  /**
+   * Removes the mappings of `first` to `last`, both included and cut to the guest's last GVA. A table that is
+   * covered completely is freed as it is and its slot emptied; in others the present PTEs in range are
+   * zeroed. Host TLB entries are the caller's business.
+   */
+  flushRange(pgd: Hpa, first: Gva, last: Gva): FlushResult {
+    const { pgdShift, pageShift, ptesPerTable } = this.geometry;
+    const end = Math.min(last >>> 0, this.map.lastGva);
+    const start = first >>> 0;
+    let ptesInvalidated = 0;
+    let tablesFreed = 0;
+    if (start > end) return { ptesInvalidated, tablesFreed, removable: false };
+    const firstSlot = start >>> pgdShift;
+    const lastSlot = end >>> pgdShift;
+    const index = (gva: Gva): number => (gva >>> pageShift) & (ptesPerTable - 1);
+    for (let slot = firstSlot; slot <= lastSlot; slot++) {
+      const table = this.table(pgd, slot);
+      if (table === 0) continue;
+      const min = slot === firstSlot ? index(start) : 0;
+      const max = slot === lastSlot ? index(end) : ptesPerTable - 1;
+      const whole = min === 0 && max === ptesPerTable - 1;
+      for (let i = min; i <= max; i++) {
+        const pte = table + (i << PTE_SHIFT);
+        if (!this.format.present(this.memory.read32(pte))) continue;
+        ptesInvalidated++;
+        if (!whole) this.memory.write32(pte, 0);
+      }
+      if (!whole) continue;
+      this.memory.write32(pgd + 4 * slot, toKseg0(this.invalidPteTable));
+      this.pages.release(table);
+      tablesFreed++;
+    }
+    this.ptesInvalidated += ptesInvalidated;
+    const removable = start >>> pageShift === 0 && end >>> pageShift === this.map.lastGva >>> pageShift;
+    return { ptesInvalidated, tablesFreed, removable };
+  }
+
+  /** Calls `visit` for each present PTE that `pgd` maps for the guest, in ascending order. */
+  forEachPte(pgd: Hpa, visit: (gva: Gva, pte: number) => void): void {
+    const { pgdShift, pageShift, ptesPerTable } = this.geometry;
+    for (let slot = 0; slot < this.guestSlots; slot++) {
+      const table = this.table(pgd, slot);
+      if (table === 0) continue;
+      for (let i = 0; i < ptesPerTable; i++) {
+        const pte = this.memory.read32(table + (i << PTE_SHIFT));
+        if (this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { CP0, ENTRY_HI } from "../isa/cp0.ts";
+import type { Machine } from "../machine/machine.ts";
+import { toKseg0, type Gva } from "./addresses.ts";
+
+/** Set in CP0 Index by a probe that found nothing. */
+const PROBE_FAILED = 0x8000_0000;
+
+/**
+ * The hypervisor's hold on the host TLB. It acts as the host's kernel, with the privileged operations that
+ * kernel code would execute, so the CPU must be in kernel mode. EntryHi is as before after each call.
+ */
+export class HostTlb {
+  private readonly machine: Machine;
+  private readonly pageSize: number;
+  /** Entries written by the hypervisor, invalidations and flushes included. */
+  writes = 0;
+  /** Single invalidations that found an entry, and those that did not. */
+  hits = 0;
+  misses = 0;
+
+  constructor(machine: Machine, pageSize: number) {
+    this.machine = machine;
+    this.pageSize = pageSize;
+  }
+
+  /** An EntryHi that no access matches and that differs between indices: two entries may never match alike. */
+  uniqueEntryHi(index: number): number {
+    return toKseg0(index * 2 * this.pageSize);
+  }
+
+  private overwrite(index: number): void {
+    const { ops } = this.machine;
+    ops.writeCp0(CP0.Index, index);
+    ops.writeCp0(CP0.EntryHi, this.uniqueEntryHi(index));
+    ops.writeCp0(CP0.EntryLo0, 0);
+    ops.writeCp0(CP0.EntryLo1, 0);
+    ops.tlbwi();
+    this.writes++;
+  }
+
+  /**
+   * Drops the entry that maps the pair of pages around `gva` in `asid`, if there is one. Index 0 is a match
+   * like any other. Returns the index of the entry, or -1.
+   */
+  invalidate(gva: Gva, asid: number): number {
+    const { cpu, ops } = this.machine;
+    const saved = ops.readCp0(CP0.EntryHi);
+    ops.writeCp0(CP0.EntryHi, (gva & ENTRY_HI.VPN2 & ~(2 * this.pageSize - 1)) | (asid & ENTRY_HI.ASID));
+    ops.tlbp();
+    const index = ops.readCp0(CP0.Index);
+    const found = (index & PROBE_FAILED) === 0;
+    if (found) {
+      this.overwrite(index);
+      this.hits++;
+    } else this.misses++;
+    ops.writeCp0(CP0.EntryHi, saved);
+    return found ? index % cpu.tlb.entries : -1;
+  }
+
+  /** Drops every entry that is not wired. */
+  flushAllNonWired(): void {
+    const { cpu, ops } = this.machine;
+    const saved = ops.readCp0(CP0.EntryHi);
+    for (let index = ops.readCp0(CP0.Wired); index < cpu.tlb.entries; index++) this.overwrite(index);
+    ops.writeCp0(CP0.EntryHi, saved);
+  }
+
+  /** Writes EntryLo0 and EntryLo1 for the pair around `gva` in `asid` into a random or the matching entry. */
+  write(gva: Gva, asid: number, entryLo0: number, entryLo1: number): void {
+    const { ops } = this.machine;
+    const saved = ops.readCp0(CP0.EntryHi);
+    ops.writeCp0(CP0.EntryHi, (gva & ENTRY_HI.VPN2 & ~(2 * this.pageSize - 1)) | (asid & ENTRY_HI.ASID));
+    ops.tlbp();
+    ops.writeCp0(CP0.EntryLo0, entryLo0);
+    ops.writeCp0(CP0.EntryLo1, entryLo1);
+    if ((ops.readCp0(CP0.Index) & PROBE_FAILED) === 0) ops.tlbwi();
+    else ops.tlbwr();
+    this.writes++;
+    ops.writeCp0(CP0.EntryHi, saved);
+  }
+}

@@ -1,0 +1,204 @@
+import { CP0, ENTRY_LO } from "../isa/cp0.ts";
+import type { SystemOps } from "../machine/system-ops.ts";
+import type { Hpa } from "./addresses.ts";
+
+/** Page sizes that the host's page tables can have. */
+export type HostPageSize = 4096 | 16384;
+
+/** The shape of a two-level page table of 32-bit words. Shifts are bit positions in an address. */
+export interface TableGeometry {
+  readonly pageSize: HostPageSize;
+  readonly pageShift: number;
+  /** An address shifted right by this is the index into the pgd. */
+  readonly pgdShift: number;
+  readonly pgdEntries: number;
+  readonly ptesPerTable: number;
+  /** Value of CP0 PageMask for this page size. */
+  readonly pageMask: number;
+  /** Context shifted right by this and masked with `contextMask` is the byte offset of a PTE pair in its table. */
+  readonly contextShift: number;
+  readonly contextMask: number;
+}
+
+/** log2 of the bytes of a PTE and of a pgd entry. */
+export const PTE_SHIFT = 2;
+
+/** The geometry of tables with pages of `pageSize` bytes: one table is one page (reference: 4 MiB or 64 MiB). */
+export function tableGeometry(pageSize: HostPageSize): TableGeometry {
+  const pageShift = Math.log2(pageSize);
+  const pgdShift = 2 * pageShift - PTE_SHIFT;
+  const ptesPerTable = pageSize >>> PTE_SHIFT;
+  return {
+    pageSize,
+    pageShift,
+    pgdShift,
+    pgdEntries: 2 ** (32 - pgdShift),
+    ptesPerTable,
+    pageMask: (pageSize * 2 - 1) & ~0x1fff,
+    // Context holds VA[31:13] from bit 4 up (MIPS32 PRA, "Context Register").
+    contextShift: 4 - (PTE_SHIFT + 1) + (pageShift - 12),
+    contextMask: (ptesPerTable / 2 - 1) << (PTE_SHIFT + 1),
+  };
+}
+
+/** How a PTE becomes an EntryLo word. */
+export type EntryLoConversion =
+  /** One logical shift right: no RI and XI. */
+  | "shift"
+  /** One rotate right: the software bits land in bits of EntryLo that the hardware ignores. */
+  | "rotate"
+  /** A shift right down to XI, then a rotate by 2 that brings RI and XI to the top. */
+  | "shift-rotate";
+
+/** What a PTE is to allow, and its state. */
+export interface PteFlags {
+  /** The page may be written: W. */
+  readonly write: boolean;
+  /** It was used: A, and V if readable. */
+  readonly young: boolean;
+  /** It was written: M, and D if W. */
+  readonly dirty: boolean;
+  /** Cache coherency attribute; 3, cacheable, unless told otherwise. */
+  readonly cca?: number;
+}
+
+/** Cacheable, noncoherent: the host's default coherency attribute. */
+export const CCA_CACHED = 3;
+
+/**
+ * The layout of a PTE. From the least significant bit, without RI/XI:
+ *
+ *     P  NR  W  A  M | G  V  D  C C C  PFN...       (G at 5: `gShift`)
+ *
+ * and with RI/XI:
+ *
+ *     P  W  A  M  XI  RI | G  V  D  C C C  PFN...   (G at 6)
+ *
+ * Bits below G (below XI) are for software only; the handler's conversion drops them. Bits that a later
+ * version puts between M and G move G up, so its position is a parameter.
+ */
+export class PteFormat {
+  readonly rixi: boolean;
+  readonly gShift: number;
+  readonly xiShift: number;
+  readonly pfnShift: number;
+  readonly P = 1;
+  readonly W: number;
+  readonly A: number;
+  readonly M: number;
+  /** Reads are not allowed: NR, or RI. */
+  readonly noRead: number;
+  /** Execute inhibit; 0 without RI/XI. */
+  readonly XI: number;
+  readonly G: number;
+  /** May be read silently. */
+  readonly V: number;
+  /** May be written silently. */
+  readonly D: number;
+  readonly conversion: EntryLoConversion;
+  private readonly cShift: number;
+  private readonly pageShift: number;
+
+  constructor(geometry: TableGeometry, rixi: boolean, fillBits = 0, gShift = rixi ? 6 : 5) {
+    this.rixi = rixi;
+    this.gShift = gShift;
+    this.pageShift = geometry.pageShift;
+    const w = rixi ? 1 : 2;
+    this.W = 1 << w;
+    this.A = 1 << (w + 1);
+    this.M = 1 << (w + 2);
+    this.xiShift = gShift - 2;
+    this.noRead = rixi ? 1 << (gShift - 1) : 2;
+    this.XI = rixi ? 1 << this.xiShift : 0;
+    this.G = 1 << gShift;
+    this.V = 2 << gShift;
+    this.D = 4 << gShift;
+    this.cShift = gShift + ENTRY_LO.C_SHIFT;
+    this.pfnShift = gShift + ENTRY_LO.PFN_SHIFT + (geometry.pageShift - 12);
+    if (!rixi) this.conversion = "shift";
+    else this.conversion = fillBits >= this.xiShift ? "rotate" : "shift-rotate";
+  }
+
+  /** A present PTE of the host page at `hpa`. */
+  make(hpa: Hpa, flags: PteFlags): number {
+    const pfn = hpa / 2 ** this.pageShift;
+    let pte = (Math.floor(pfn) << this.pfnShift) | ((flags.cca ?? CCA_CACHED) << this.cShift) | this.P;
+    if (flags.write) pte |= this.W;
+    if (flags.young) pte = this.mkyoung(pte);
+    if (flags.dirty) pte = this.mkdirty(pte);
+    return pte >>> 0;
+  }
+
+  /** Host physical address of the page. */
+  hpa(pte: number): Hpa {
+    return (pte >>> this.pfnShift) * 2 ** this.pageShift;
+  }
+
+  present(pte: number): boolean {
+    return (pte & this.P) !== 0;
+  }
+  writable(pte: number): boolean {
+    return (pte & this.W) !== 0;
+  }
+  young(pte: number): boolean {
+    return (pte & this.A) !== 0;
+  }
+  dirty(pte: number): boolean {
+    return (pte & this.M) !== 0;
+  }
+  /** V: the hardware lets reads through. */
+  valid(pte: number): boolean {
+    return (pte & this.V) !== 0;
+  }
+  /** D: the hardware lets writes through. */
+  hardwareWritable(pte: number): boolean {
+    return (pte & this.D) !== 0;
+  }
+
+  mkyoung(pte: number): number {
+    return (pte | this.A | ((pte & this.noRead) === 0 ? this.V : 0)) >>> 0;
+  }
+  mkold(pte: number): number {
+    return (pte & ~(this.A | this.V)) >>> 0;
+  }
+  mkdirty(pte: number): number {
+    return (pte | this.M | (this.writable(pte) ? this.D : 0)) >>> 0;
+  }
+  mkclean(pte: number): number {
+    return (pte & ~(this.M | this.D)) >>> 0;
+  }
+  wrprotect(pte: number): number {
+    return (pte & ~(this.W | this.D)) >>> 0;
+  }
+
+  /** The EntryLo word that the generated handler computes; the hardware ignores its fill bits. */
+  toEntryLo(pte: number): number {
+    switch (this.conversion) {
+      case "shift":
+        return pte >>> this.gShift;
+      case "rotate":
+        return rotateRight(pte, this.gShift);
+      case "shift-rotate":
+        return rotateRight(pte >>> this.xiShift, 2);
+    }
+  }
+}
+
+function rotateRight(value: number, by: number): number {
+  return ((value >>> by) | (value << (32 - by))) >>> 0;
+}
+
+/**
+ * A safe number of bits of EntryLo between PFN and RI/XI that the hardware ignores, found by writing ones: the
+ * highest PFN bit that sticks bounds the physical address, and what a word has beyond that is fill, less RI
+ * and XI. EntryLo0 is left as it was.
+ */
+export function probeFillBits(ops: SystemOps): number {
+  const saved = ops.readCp0(CP0.EntryLo0);
+  ops.writeCp0(CP0.EntryLo0, -1);
+  const pfn = ops.readCp0(CP0.EntryLo0) & ENTRY_LO.PFN;
+  ops.writeCp0(CP0.EntryLo0, saved);
+  const physicalBits = 32 - Math.clz32(pfn) + 6;
+  const fill = Math.max(0, 32 - physicalBits);
+  return fill - Math.min(2, fill);
+}
