@@ -1,0 +1,113 @@
+/** Where the finished guests are: what `kseg run` and the tests ask. */
+import { type Artefact, type ArtefactName, ARTEFACTS, GuestCache } from "./cache.ts";
+import { GuestError, GuestMissingError, GuestUsageError } from "./errors.ts";
+import { ensureInitramfs, INITRAMFS_FILE } from "./initramfs.ts";
+
+/** Guests that can be run, by name. */
+export const GUESTS = ["debian", "kvm-linux-4k", "kvm-linux-16k"] as const;
+
+/** Name of a guest. */
+export type GuestName = (typeof GUESTS)[number];
+
+/** Files and settings that start a guest. */
+export interface GuestPaths {
+  readonly guest: GuestName;
+  /** ELF file of the kernel. */
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Kernel command line. */
+  readonly append: string;
+  /** How the kernel is linked: for bare hardware or for trap-and-emulate. */
+  readonly mode: "bare" | "te";
+  /** Version of the kernel's package or tarball. */
+  readonly version: string;
+}
+
+interface GuestRecipe {
+  readonly artefact: ArtefactName;
+  readonly file: string;
+  readonly mode: "bare" | "te";
+  /** The command that obtains the kernel. */
+  readonly command: string;
+}
+
+const RECIPES: Readonly<Record<GuestName, GuestRecipe>> = {
+  debian: { artefact: "debian-kernel", file: "vmlinuz", mode: "bare", command: "kseg guest fetch debian" },
+  "kvm-linux-4k": {
+    artefact: "kvm-linux-4k",
+    file: "vmlinux",
+    mode: "te",
+    command: "kseg guest build kvm-linux --page-size 4k",
+  },
+  "kvm-linux-16k": {
+    artefact: "kvm-linux-16k",
+    file: "vmlinux",
+    mode: "te",
+    command: "kseg guest build kvm-linux --page-size 16k",
+  },
+};
+
+/** Both guests find their console on the first serial port and our `/init` in the initramfs. */
+const APPEND = "console=ttyS0 rdinit=/init";
+
+/** Narrows a string to the name of a guest. @throws {GuestUsageError} for any other string. */
+export function guestName(text: string): GuestName {
+  const found = GUESTS.find((name) => name === text);
+  if (found === undefined)
+    throw new GuestUsageError(`unknown guest ${text}; there are: ${GUESTS.join(", ")}`);
+  return found;
+}
+
+/**
+ * Files of a guest, verified against their checksums; packs the initramfs anew when it is out of date.
+ * @throws {GuestMissingError} when something has to be obtained first, naming the command.
+ * @throws {ChecksumError} when a file was changed.
+ */
+export async function guestPaths(
+  guest: GuestName,
+  cache: GuestCache = new GuestCache(),
+): Promise<GuestPaths> {
+  const { artefact, file, mode, command } = RECIPES[guest];
+  const kernel = await cache.load(artefact);
+  if (kernel === undefined) throw new GuestMissingError(guest, "its kernel is not in the cache", command);
+  const initramfs = await ensureInitramfs(cache);
+  if (initramfs === undefined) {
+    throw new GuestMissingError(
+      guest,
+      "busybox for its initramfs is not in the cache",
+      RECIPES.debian.command,
+    );
+  }
+  return {
+    guest,
+    kernel: kernel.file(file),
+    initrd: initramfs.file(INITRAMFS_FILE),
+    append: APPEND,
+    mode,
+    version: kernel.manifest.source["version"] ?? "unknown",
+  };
+}
+
+/** State of one artefact in the cache. */
+export interface ArtefactState {
+  readonly name: ArtefactName;
+  readonly state: "ready" | "missing" | "damaged";
+  /** What is wrong when damaged. */
+  readonly problem: string;
+  readonly artefact: Artefact | undefined;
+}
+
+/** Every artefact's state, with all checksums verified. */
+export async function listArtefacts(cache: GuestCache): Promise<ArtefactState[]> {
+  const states: ArtefactState[] = [];
+  for (const name of ARTEFACTS) {
+    try {
+      const artefact = await cache.load(name);
+      states.push({ name, state: artefact === undefined ? "missing" : "ready", problem: "", artefact });
+    } catch (error) {
+      if (!(error instanceof GuestError)) throw error;
+      states.push({ name, state: "damaged", problem: error.message, artefact: undefined });
+    }
+  }
+  return states;
+}
