@@ -24,6 +24,7 @@
 #define EXC_MOD 1
 #define EXC_TLBL 2
 #define EXC_TLBS 3
+#define EXC_ADES 5
 #define EXC_SYS 8
 
 #define ENTRYHI_ASID 0xFF

@@ -18,14 +18,15 @@ void timer_init(void) {
 
 void timer_interrupt(void) {
   stats.timer_interrupts++;
-  /* Interrupts may have been off for several ticks: count them all. */
+  /* Interrupts may have been off for several ticks: count them all. Compare is written
+   * before Count is looked at, or Count might slip past it in between. */
   do {
     ticks++;
     current->ticks++;
     next_compare += COUNT_PER_TICK;
+    write_compare(next_compare); /* also acknowledges the interrupt */
+    hazard();
   } while ((int)(read_count() - next_compare) >= 0);
-  write_compare(next_compare); /* also acknowledges the interrupt */
-  hazard();
   wakeup_ticks();
   reschedule = true;
 }

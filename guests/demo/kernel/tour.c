@@ -38,8 +38,8 @@ static const struct stop stops[] = {
           "A user process counts. Only the clock interrupts it, every 10 ms.\n"),
      stop_spin},
     {"rdhwr from user mode",
-     TEXT("RDHWR reads Count. The hypervisor keeps the host's HWREna at zero, so that each\n"
-          "read traps and it can answer with the guest's Count rather than the host's.\n",
+     TEXT("RDHWR reads Count. The hypervisor must not show the host's Count to the guest, so\n"
+          "each read traps and is answered with the guest's.\n",
           "RDHWR reads Count. HWREna allows it in user mode, so nothing traps.\n"),
      stop_rdhwr},
     {"system calls",

@@ -38,8 +38,9 @@ static void unexpected(struct frame *frame, u32 code) {
   if (!(frame->status & STATUS_UM))
     panic("%s in the kernel: epc %08x, badvaddr %08x, ra %08x", name, frame->epc, frame->badvaddr,
           frame->r[31]);
-  print("[%u %s: %s, pc %08x, badvaddr %08x]\n", current->pid, current->name, name, frame->epc,
-        frame->badvaddr);
+  print("[%u %s: %s, pc %08x", current->pid, current->name, name, frame->epc);
+  if (code >= EXC_MOD && code <= EXC_ADES) print(", address %08x", frame->badvaddr);
+  print("]\n");
   proc_exit();
 }
 
