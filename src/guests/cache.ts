@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -195,6 +195,9 @@ export class GuestCache {
           await rm(path.join(folder, "manifest.json"), { force: true });
           for (const { name: file } of files) await rename(path.join(partial, file), path.join(folder, file));
           await rename(path.join(partial, "manifest.json"), path.join(folder, "manifest.json"));
+          // Files of the artefact before this one, under other names.
+          const kept = new Set(["manifest.json", "lock", "partial", ...files.map((file) => file.name)]);
+          for (const file of await readdir(folder)) if (!kept.has(file)) await rm(path.join(folder, file));
         });
         return { manifest, folder, file: (file) => path.join(folder, file) };
       } finally {

@@ -20,6 +20,9 @@ interface PackageRule {
 /** Debian's name of the guests' architecture: 32-bit little-endian MIPS. */
 export const GUEST_ARCHITECTURE = "mipsel";
 
+/** Name of the tarball in Debian's source package. */
+const SOURCE_FILE = "linux-source-5.10.tar.xz";
+
 const RULES: readonly PackageRule[] = [
   {
     artefact: "debian-kernel",
@@ -42,12 +45,9 @@ const RULES: readonly PackageRule[] = [
     name: /^linux-source-5\.10$/,
     architecture: "all",
     file: (path) => (/^usr\/src\/linux-source-5\.10\.tar\.xz$/.test(path) ? SOURCE_FILE : undefined),
-    main: "linux-source-5.10.tar.xz",
+    main: SOURCE_FILE,
   },
 ];
-
-/** Name of the kernel source in its artefact. */
-export const SOURCE_FILE = "linux-source-5.10.tar.xz";
 
 /** Packages that {@link storeDeb} takes, for messages. */
 export const WANTED_PACKAGES = "linux-image-*-4kc-malta and busybox-static for mipsel, and linux-source-5.10";
@@ -73,34 +73,34 @@ function ruleFor(deb: DebPackage): PackageRule {
 export async function storeDeb(cache: GuestCache, path: string, sha256?: string): Promise<Artefact> {
   const deb = await openDeb(path);
   const rule = ruleFor(deb);
-  const stored = await cache.store(rule.artefact, async (put) => {
+  return cache.store(rule.artefact, async (put) => {
     const found = new Set<string>();
     await walkDeb(deb, (member) => {
       const name = member.type === "file" ? rule.file(member.name) : undefined;
       if (name === undefined || found.has(name)) return "skip";
       found.add(name);
       return async (body) => {
-        await put(name, name === rule.main ? checkKind(path, rule.kind, body) : body);
+        await put(name, name === rule.main ? checkKind(path, rule.kind, member.size, body) : body);
       };
     });
     if (!found.has(rule.main)) throw new GuestInputError(path, `the package holds no ${rule.main}`);
     const source = { package: deb.name, version: deb.version, architecture: deb.architecture };
     return sha256 === undefined ? source : { ...source, packageSha256: sha256 };
   });
-  return stored;
 }
 
 /** Passes `body` on, and fails when its first bytes are not an ELF file of kind `kind`. */
 async function* checkKind(
   path: string,
   kind: ElfKind["kind"] | undefined,
+  size: number,
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   let head = new Uint8Array(0);
   let checked = kind === undefined;
   const check = (): void => {
     checked = true;
-    const actual = elfKind(path, head).kind;
+    const actual = elfKind(path, head, size).kind;
     if (actual !== kind) throw new GuestInputError(path, `holds a ${actual} where a ${kind} should be`);
   };
   for await (const piece of body) {

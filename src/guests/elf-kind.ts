@@ -32,10 +32,10 @@ export function isElf(head: Uint8Array): boolean {
 }
 
 /**
- * Sorts the little-endian 32-bit MIPS executable whose first bytes are `head`.
+ * Sorts the little-endian 32-bit MIPS executable whose first bytes are `head`, of `fileSize` bytes in all.
  * @throws {GuestInputError} naming `path`, when it is anything else.
  */
-export function elfKind(path: string, head: Uint8Array): ElfKind {
+export function elfKind(path: string, head: Uint8Array, fileSize: number): ElfKind {
   if (!isElf(head)) throw new GuestInputError(path, "not an ELF file");
   if (head.length < 52) throw new GuestInputError(path, "truncated: ends inside the ELF header");
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
@@ -60,7 +60,10 @@ export function elfKind(path: string, head: Uint8Array): ElfKind {
     const at = tableOffset + i * entrySize;
     const type = view.getUint32(at, true);
     if (type === PT_INTERP) throw new GuestInputError(path, "linked dynamically; a static program is needed");
-    if (type === PT_LOAD) align = Math.max(align, view.getUint32(at + 28, true));
+    if (type !== PT_LOAD) continue;
+    align = Math.max(align, view.getUint32(at + 28, true));
+    const missing = view.getUint32(at + 4, true) + view.getUint32(at + 16, true) - fileSize;
+    if (missing > 0) throw new GuestInputError(path, `truncated: ${missing} bytes of a segment are missing`);
   }
   const entry = view.getUint32(24, true);
   if (entry >= 0x80000000) return { kind: "kernel" };

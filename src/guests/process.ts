@@ -9,8 +9,8 @@ import { CommandFailedError } from "./errors.ts";
 /** How to run a program. */
 export interface RunOptions {
   readonly cwd?: string;
-  /** Added to this process's environment; `LC_ALL` is always C, so that messages can be read. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Changes to this process's environment; `LC_ALL` is always C, so that messages can be read. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Called for every line of standard output and standard error as it comes. */
   readonly onLine?: (line: string) => void;
   /** Text for standard input; without it, input is empty. */
@@ -23,6 +23,9 @@ export interface RunOptions {
 
 /** Lines of output kept for the message of a failure. */
 const KEPT_LINES = 400;
+
+/** Signals that end this process; they are passed on to the program that is running. */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Runs `program` and returns its standard output.
@@ -47,6 +50,10 @@ export async function run(
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
 
+  // A program that outlived this process would go on changing the cache under the next one.
+  const stop = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of STOP_SIGNALS) process.once(signal, stop);
+
   const output: string[] = [];
   const recent: string[] = [];
   const follow = async (stream: NodeJS.ReadableStream, keep: boolean): Promise<void> => {
@@ -65,6 +72,8 @@ export async function run(
   } catch (error) {
     if (error instanceof CommandFailedError) throw error;
     throw new CommandFailedError(label, "cannot be started", String(error), options.hint);
+  } finally {
+    for (const signal of STOP_SIGNALS) process.removeListener(signal, stop);
   }
 }
 

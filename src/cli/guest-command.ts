@@ -1,0 +1,156 @@
+/** `kseg guest`: obtains real guests into the cache and says what is there. */
+import { availableParallelism } from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import {
+  buildKvmLinux,
+  fetchDebian,
+  GuestCache,
+  GuestError,
+  guestName,
+  guestPaths,
+  GUESTS,
+  GuestUsageError,
+  importFiles,
+  listArtefacts,
+  parsePageSizes,
+  systemReason,
+  terminalProgress,
+} from "../guests/index.ts";
+
+/**
+ * The sub-command, to be added to the program. Its actions report failures themselves: one line on stderr,
+ * and 1 (something failed) or 2 (bad request or input) as `process.exitCode`.
+ */
+export function guestCommand(): Command {
+  const cache = new GuestCache();
+  const guest = new Command("guest").description(`obtain real guests into the cache (${cache.root})`);
+
+  guest
+    .command("fetch")
+    .description("fetch a guest with this machine's apt-get; needs no root")
+    .argument("<guest>", "debian: the newest Malta kernel and busybox for mipsel")
+    .action(
+      reporting(async (name: string) => {
+        if (name !== "debian") throw new GuestUsageError(`cannot fetch ${name}; there is: debian`);
+        printPaths(await fetchDebian(cache, terminalProgress(process.stderr)));
+      }),
+    );
+
+  guest
+    .command("build")
+    .description("build a guest from source; says what it needs")
+    .argument("<guest>", "kvm-linux: Linux 5.10 for trap-and-emulate (malta_kvm_guest_defconfig)")
+    .option("--page-size <size>", "4k, 16k or both", "both")
+    .option("--jobs <n>", "compilers at a time", positiveInteger, availableParallelism())
+    .option("--force", "build even what is built already")
+    .option("--keep-trees", "keep the source and build trees (1.5 GB)")
+    .action(
+      reporting(async (name: string, options: BuildFlags) => {
+        if (name !== "kvm-linux") throw new GuestUsageError(`cannot build ${name}; there is: kvm-linux`);
+        const built = await buildKvmLinux(
+          cache,
+          {
+            pageSizes: parsePageSizes(options.pageSize),
+            jobs: options.jobs,
+            force: options.force === true,
+            keepTrees: options.keepTrees === true,
+          },
+          terminalProgress(process.stderr),
+        );
+        for (const { guest: target, kernel } of built) process.stdout.write(`${target}\t${kernel}\n`);
+      }),
+    );
+
+  guest
+    .command("import")
+    .description("take .deb files, a kernel tarball, kernels or busybox fetched by hand; on any system")
+    .argument("<files...>", "told apart by what is in them")
+    .action(
+      reporting(async (files: string[]) => {
+        const imported = await importFiles(cache, files, terminalProgress(process.stderr));
+        for (const { manifest, folder } of imported)
+          process.stdout.write(`${manifest.artefact}\t${folder}\n`);
+      }),
+    );
+
+  guest
+    .command("list")
+    .description("what is in the cache, checked, and how to get what is not")
+    .action(reporting(() => printList(cache)));
+
+  guest
+    .command("paths")
+    .description("the files that start a guest, for scripts")
+    .argument("<guest>", GUESTS.join(", "))
+    .action(
+      reporting(async (name: string) => {
+        printPaths(await guestPaths(guestName(name), cache));
+      }),
+    );
+
+  return guest;
+}
+
+interface BuildFlags {
+  readonly pageSize: string;
+  readonly jobs: number;
+  readonly force?: boolean;
+  readonly keepTrees?: boolean;
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError("give a number from 1 to 9999.");
+  return Number(text);
+}
+
+function printPaths(paths: {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly append: string;
+}): void {
+  process.stdout.write(`kernel\t${paths.kernel}\ninitrd\t${paths.initrd}\nappend\t${paths.append}\n`);
+}
+
+async function printList(cache: GuestCache): Promise<void> {
+  const lines: string[] = [];
+  for (const { name, state, problem, artefact } of await listArtefacts(cache)) {
+    const version = artefact?.manifest.source["version"] ?? "";
+    const size = artefact?.manifest.files.reduce((sum, file) => sum + file.size, 0) ?? 0;
+    const detail = artefact === undefined ? problem : `${(size / 1e6).toFixed(1)} MB  ${version}`;
+    lines.push(`${name.padEnd(14)} ${state.padEnd(8)} ${detail}`.trimEnd());
+  }
+  lines.push("");
+  for (const name of GUESTS) {
+    const state = await guestPaths(name, cache).then(
+      (paths) => `ready: ${paths.kernel}`,
+      (error: unknown) => {
+        if (error instanceof GuestError) return error.message.replace(/^guest \S+: /, "");
+        throw error;
+      },
+    );
+    lines.push(`${name.padEnd(14)} ${state}`);
+  }
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** Wraps an action so that failures are reported as {@link guestCommand} says. */
+function reporting<A extends unknown[]>(
+  action: (...args: A) => Promise<void>,
+): (...args: A) => Promise<void> {
+  return async (...args) => {
+    try {
+      await action(...args);
+    } catch (error) {
+      const reason = systemReason(error);
+      if (error instanceof GuestError) {
+        process.stderr.write(`kseg: ${error.message}\n`);
+        process.exitCode = error.exitStatus;
+      } else if (reason !== undefined && error instanceof Error) {
+        // A failed system call outside the places that name their file: still one line.
+        const where = "path" in error && typeof error.path === "string" ? `${error.path}: ` : "";
+        process.stderr.write(`kseg: ${where}${reason}\n`);
+        process.exitCode = 1;
+      } else throw error;
+    }
+  };
+}
