@@ -41,7 +41,8 @@ void power_off(void) {
 
   /* The real chip waits for the processor to stop before it cuts the power. */
   *config(SPECIAL_DEVICE, SPECIAL_FUNCTION, 0) = SPECIAL_STOP_GRANT;
-  for (volatile u32 wait = 0; wait < 100000; wait++) continue;
+  u32 start = read_count();
+  while (read_count() - start < COUNT_HZ / 2) continue;
 
   print("the power stays on; resetting the board\n");
   console_flush();
