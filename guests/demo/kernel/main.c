@@ -17,13 +17,12 @@ static const char *yamon_variable(u32 envp, const char *name) {
 }
 
 #define MEMORY_DEFAULT (32u << 20)
-#define MEMORY_LOW 4u
 #define MEMORY_HIGH (256u << 20) /* above this Malta has devices */
 
 static u32 memory_size(u32 envp) {
   const char *text = yamon_variable(envp, "memsize");
   u32 bytes;
-  if (text == NULL || !parse_number(text, &bytes) || bytes < MEMORY_LOW << 20) return MEMORY_DEFAULT;
+  if (text == NULL || !parse_number(text, &bytes)) return MEMORY_DEFAULT;
   return bytes < MEMORY_HIGH ? bytes : MEMORY_HIGH;
 }
 

@@ -7,11 +7,14 @@
 
 extern char kernel_end[];
 
+#define MEMORY_LEAST (2u << 20)
+
 struct memory memory;
 static u32 boundary, limit;
 static void *free_list;
 
 void palloc_init(u32 bytes) {
+  if (bytes < MEMORY_LEAST) panic("%u KiB of memory are too few", bytes / 1024);
   boundary = ((u32)kernel_end + PAGE_SIZE - 1) & -PAGE_SIZE;
   limit = KSEG0 + bytes;
   memory.total = bytes / PAGE_SIZE;

@@ -35,6 +35,7 @@ static const char *const exception_names[32] = {
 
 static void unexpected(struct frame *frame, u32 code) {
   const char *name = exception_names[code] ? exception_names[code] : "unknown exception";
+  if (code <= EXC_TLBS && memory.free == 0) name = "out of memory";
   if (!(frame->status & STATUS_UM))
     panic("%s in the kernel: epc %08x, badvaddr %08x, ra %08x", name, frame->epc, frame->badvaddr,
           frame->r[31]);
