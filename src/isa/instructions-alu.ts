@@ -109,9 +109,9 @@ const moveIf =
 /**
  * Arithmetic, logic, shifts, multiplication and bit fields.
  *
- * Unchecked bits are those that QEMU's decoder ignores. It does check rs of SRL, sa of SRLV and MULT(U),
- * and the two bits that select a DSP accumulator in MULT, MADD, MFHI and MTHI: without the DSP ASE these
- * are reserved.
+ * Unchecked bits are those that QEMU's decoder ignores (compared bit by bit with version 7.2 on a 24Kc). It
+ * does check rs of SRL and sa of SRLV, and the two bits that select a DSP accumulator in MULT, MADD, MFHI
+ * and MTHI: without the DSP ASE these are reserved.
  */
 // prettier-ignore
 export const ALU = [
@@ -151,8 +151,8 @@ export const ALU = [
   row("mthi",  "mips1",    "000000 rs:5 ----- ---00 ----- 010001", "rs", (l) => l.setHi(l.rs)),
   row("mflo",  "mips1",    "000000 ---00 ----- rd:5 ----- 010010", "rd", (l) => l.setGpr("rd", l.lo)),
   row("mtlo",  "mips1",    "000000 rs:5 ----- ---00 ----- 010011", "rs", (l) => l.setLo(l.rs)),
-  row("mult",  "mips1",    "000000 rs:5 rt:5 ---00 00000 011000",  "rs, rt", multiply(true)),
-  row("multu", "mips1",    "000000 rs:5 rt:5 ---00 00000 011001",  "rs, rt", multiply(false)),
+  row("mult",  "mips1",    "000000 rs:5 rt:5 ---00 ----- 011000",  "rs, rt", multiply(true)),
+  row("multu", "mips1",    "000000 rs:5 rt:5 ---00 ----- 011001",  "rs, rt", multiply(false)),
   row("div",   "mips1",    "000000 rs:5 rt:5 ----- ----- 011010",  "zero, rs, rt", (l) => divide(l, true)),
   row("divu",  "mips1",    "000000 rs:5 rt:5 ----- ----- 011011",  "zero, rs, rt", (l) => divide(l, false)),
   row("madd",  "mips32",   "011100 rs:5 rt:5 ---00 ----- 000000",  "rs, rt", accumulate("add64", true)),

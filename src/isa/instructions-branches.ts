@@ -53,7 +53,8 @@ const trapImmediate =
  * Branches, jumps, traps, SYSCALL and BREAK.
  *
  * rt must be zero in BLEZ and BGTZ (later releases use the other values), but is not checked in the
- * likely forms. Any hint of JR and JALR is accepted; bit 10 alone makes the hazard barrier forms.
+ * likely forms. Any hint of JR and JALR is accepted (QEMU refuses all but 0 and 16 in JALR); 16 makes the hazard
+ * barrier forms.
  */
 // prettier-ignore
 export const BRANCHES = [

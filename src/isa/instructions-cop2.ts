@@ -5,7 +5,8 @@ const unusable = (l: Lowering): void => l.helper("coprocessorUnusable", l.const(
 
 /**
  * Coprocessor 2. No CPU model has one, so every encoding of its opcodes raises Coprocessor Unusable (2);
- * `cop2` catches those that have no name. (QEMU raises Reserved Instruction for opcode 18 instead.)
+ * `cop2` catches those that have no name. QEMU raises Reserved Instruction for opcode 18 instead; by the
+ * manual Coprocessor Unusable has priority.
  */
 // prettier-ignore
 export const COP2 = [

@@ -71,7 +71,8 @@ function compares(): Row<`c.${(typeof CONDITIONS)[number]}.${"s" | "d" | "ps"}`,
 
 /**
  * Floating point: COP1, COP1X, its loads and stores, MOVF and MOVT. `c1`, `cop1` and `cop1x` catch the
- * unassigned encodings of the opcodes, which are unusable before they are reserved.
+ * unassigned encodings of the opcodes: Coprocessor Unusable has priority over Reserved Instruction (MIPS32
+ * PRA, exception priority). QEMU raises Reserved Instruction for those of COP1, and for paired single.
  */
 // prettier-ignore
 export const FPU = [
@@ -137,8 +138,8 @@ export const FPU = [
   ...multiplyAdd("nmsub", "111"),
   fpu("cop1x",   "mips32r2", "010011 cofun:26",                      ""),
 
-  fpu("movf", "mips32", "000000 rs:5 cc:3 00 rd:5 00000 000001", "rd, rs, cc"),
-  fpu("movt", "mips32", "000000 rs:5 cc:3 01 rd:5 00000 000001", "rd, rs, cc"),
+  fpu("movf", "mips32", "000000 rs:5 cc:3 -0 rd:5 ----- 000001", "rd, rs, cc"),
+  fpu("movt", "mips32", "000000 rs:5 cc:3 -1 rd:5 ----- 000001", "rd, rs, cc"),
   fpu("lwc1", "mips1",  "110001 rs:5 ft:5 imm:16",               "ft, imm(rs)"),
   fpu("ldc1", "mips2",  "110101 rs:5 ft:5 imm:16",               "ft, imm(rs)"),
   fpu("swc1", "mips1",  "111001 rs:5 ft:5 imm:16",               "ft, imm(rs)"),
