@@ -1,0 +1,69 @@
+import type { HostVa } from "../addresses.ts";
+import { labelsOf, section, type CodeSection, type GeneratedCode } from "./code-block.ts";
+import { VECTOR } from "./exception-vectors.ts";
+import { emitHostRefill } from "./refill.ts";
+import { emitSetPgd } from "./set-pgd.ts";
+import type { CodeTarget } from "./target.ts";
+import { GPR } from "../../isa/registers.ts";
+
+/** Codes of SDBBP with which host code calls out to TypeScript. */
+export const HOST_CALL = {
+  /** vcpu_run returned: v0 holds its result. */
+  vcpuReturned: 0,
+  /** A guest exited: the VCPU pointer is in a0, the answer belongs in v0. */
+  exit: 1,
+  /** The host kernel itself took an exception: a mistake of the hypervisor. */
+  fault: 2,
+} as const;
+
+/** Where the routines lie behind the vectors, from the host's EBase. */
+const ROUTINES = 0xa00;
+
+/** Bytes of the host's code. */
+export const HOST_CODE_BYTES = 0x1000;
+
+/** The host kernel's vectors and the routines that the code of all vcpus uses. */
+export interface HostCode extends GeneratedCode {
+  readonly ebase: HostVa;
+  readonly setPgd: HostVa;
+  readonly handleExit: HostVa;
+  /** Return address for a call of vcpu_run from TypeScript. */
+  readonly vcpuReturned: HostVa;
+}
+
+/** Generates the host kernel's code at `ebase` (one 4 KiB page in kseg0). */
+export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: HostVa): HostCode {
+  const { level } = target;
+  const fault = (name: string, offset: number): CodeSection =>
+    section(name, ebase + offset, level, VECTOR.spacing / 4, (asm) => {
+      asm.bind(name);
+      asm.sdbbp(HOST_CALL.fault);
+    });
+  const sections = [
+    section("host_tlb_refill", ebase, level, 0x100 / 4, (asm) => {
+      asm.bind("host_tlb_refill");
+      emitHostRefill(asm, target, pgdCurrent);
+    }),
+    fault("host_general", VECTOR.general),
+    fault("host_interrupt", VECTOR.interrupt),
+    section("host_routines", ebase + ROUTINES, level, (HOST_CODE_BYTES - ROUTINES) / 4, (asm) => {
+      asm.bind("set_pgd");
+      emitSetPgd(asm, target, pgdCurrent);
+      asm.bind("handle_exit");
+      asm.sdbbp(HOST_CALL.exit);
+      asm.jr(GPR.ra);
+      asm.nop();
+      asm.bind("vcpu_returned");
+      asm.sdbbp(HOST_CALL.vcpuReturned);
+    }),
+  ];
+  const entries = labelsOf(sections);
+  return {
+    sections,
+    entries,
+    ebase,
+    setPgd: entries["set_pgd"]!,
+    handleExit: entries["handle_exit"]!,
+    vcpuReturned: entries["vcpu_returned"]!,
+  };
+}

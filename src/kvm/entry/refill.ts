@@ -1,0 +1,105 @@
+import { CP0 } from "../../isa/cp0.ts";
+import { GPR } from "../../isa/registers.ts";
+import type { Assembler } from "../../uasm/assembler.ts";
+import type { HostVa } from "../addresses.ts";
+import { VCPU } from "../layout.ts";
+import { PTE_SHIFT } from "../page-format.ts";
+import { mfc0, mtc0, type CodeTarget } from "./target.ts";
+
+/** Puts into `ptr` the address of the pgd slot that BadVAddr selects. Clobbers `tmp`. */
+export function emitGetPgde(
+  asm: Assembler,
+  target: CodeTarget,
+  tmp: number,
+  ptr: number,
+  pgdCurrent: HostVa,
+): void {
+  const { pgdShift } = target.geometry;
+  if (target.scratch.pgd !== null) {
+    mfc0(asm.comment("current pgd"), ptr, target.scratch.pgd);
+    mfc0(asm.comment("faulting address"), tmp, CP0.BadVAddr);
+  } else {
+    // The load comes after MFC0: neither waits for the other.
+    const low = asm.comment("current pgd").loadAddressMostly(ptr, pgdCurrent);
+    mfc0(asm.comment("faulting address"), tmp, CP0.BadVAddr);
+    asm.lw(ptr, low, ptr);
+  }
+  asm.comment("its slot of the pgd").srl(tmp, tmp, pgdShift);
+  asm.sll(tmp, tmp, PTE_SHIFT);
+  asm.addu(ptr, ptr, tmp);
+}
+
+/** Follows the pgd slot at `ptr`: puts into `ptr` the address of the PTE pair that Context selects. */
+export function emitGetPtep(asm: Assembler, target: CodeTarget, tmp: number, ptr: number): void {
+  const { contextShift, contextMask } = target.geometry;
+  mfc0(asm.comment("BadVPN2 names the pair"), tmp, CP0.Context);
+  asm.comment("table of PTEs, or the invalid table").lw(ptr, 0, ptr);
+  asm.comment("offset of the pair").srl(tmp, tmp, contextShift);
+  asm.andi(tmp, tmp, contextMask);
+  asm.addu(ptr, ptr, tmp);
+}
+
+/** Turns the PTE in `reg` into an EntryLo word. */
+function emitConvert(asm: Assembler, target: CodeTarget, reg: number): void {
+  const { conversion, gShift, xiShift } = target.format;
+  switch (conversion) {
+    case "shift":
+      asm.comment("drop the software bits").srl(reg, reg, gShift);
+      break;
+    case "rotate":
+      asm.comment("RI and XI to the top").rotr(reg, reg, gShift);
+      break;
+    case "shift-rotate":
+      asm.comment("drop the software bits").srl(reg, reg, xiShift);
+      asm.comment("RI and XI to the top").rotr(reg, reg, 2);
+      break;
+  }
+}
+
+/** Loads the PTE pair at `ptr` and writes it to EntryLo0 and EntryLo1. Clobbers `tmp` and `ptr`. */
+export function emitUpdateEntries(asm: Assembler, target: CodeTarget, tmp: number, ptr: number): void {
+  asm.comment("even PTE").lw(tmp, 0, ptr);
+  asm.comment("odd PTE").lw(ptr, 4, ptr);
+  emitConvert(asm, target, tmp);
+  mtc0(asm, tmp, CP0.EntryLo0);
+  emitConvert(asm, target, ptr);
+  mtc0(asm, ptr, CP0.EntryLo1);
+}
+
+/** Writes the entry. EntryHi is the hardware's, PageMask never changes; ERET is the barrier that follows. */
+export function emitTlbWrite(asm: Assembler): void {
+  asm.clearHazard();
+  asm.comment("a random entry").tlbwr();
+}
+
+function emitWalk(asm: Assembler, target: CodeTarget, pgdCurrent: HostVa): void {
+  emitGetPgde(asm, target, GPR.k0, GPR.k1, pgdCurrent);
+  emitGetPtep(asm, target, GPR.k0, GPR.k1);
+  emitUpdateEntries(asm, target, GPR.k0, GPR.k1);
+  emitTlbWrite(asm);
+}
+
+/**
+ * Emits the TLB refill handler of a guest: walks the current GVA table and never leaves the machine. k0 and
+ * k1 belong to the guest and come back unchanged. A missing table or PTE gives an invalid entry, and the
+ * repeated access then raises TLB Invalid at the general vector.
+ */
+export function emitGuestRefill(asm: Assembler, target: CodeTarget, pgdCurrent: HostVa): void {
+  const { vcpu, temp } = target.scratch;
+  const k0Slot = VCPU.gprs + 4 * GPR.k0;
+  mtc0(asm.comment("keep the guest's k1"), GPR.k1, temp);
+  mfc0(asm, GPR.k1, vcpu);
+  asm.comment("and k0").sw(GPR.k0, k0Slot, GPR.k1);
+  emitWalk(asm, target, pgdCurrent);
+  mfc0(asm, GPR.k1, vcpu);
+  asm.comment("the guest's k0").lw(GPR.k0, k0Slot, GPR.k1);
+  asm.clearHazard();
+  mfc0(asm.comment("and k1"), GPR.k1, temp);
+  asm.eret();
+}
+
+/** Emits the host kernel's own TLB refill handler: the same walk, with k0 and k1 free for use. */
+export function emitHostRefill(asm: Assembler, target: CodeTarget, pgdCurrent: HostVa): void {
+  emitWalk(asm, target, pgdCurrent);
+  asm.eret();
+}

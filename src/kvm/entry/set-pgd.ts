@@ -1,0 +1,19 @@
+import { GPR } from "../../isa/registers.ts";
+import type { Assembler } from "../../uasm/assembler.ts";
+import type { HostVa } from "../addresses.ts";
+import { mtc0, type CodeTarget } from "./target.ts";
+
+/**
+ * Emits the host's routine that makes a0 (kseg0 address of a root) the current pgd: for handlers without a
+ * pgd register in the word at `pgdCurrent`, else in the register too. Clobbers a1 only: guest entry calls it
+ * with live values in k0 and k1.
+ */
+export function emitSetPgd(asm: Assembler, target: CodeTarget, pgdCurrent: HostVa): void {
+  const { pgd } = target.scratch;
+  const low = asm.comment("publish the root in memory").loadAddressMostly(GPR.a1, pgdCurrent);
+  asm.sw(GPR.a0, low, GPR.a1);
+  if (pgd !== null) mtc0(asm.comment("and in its register"), GPR.a0, pgd);
+  asm.jr(GPR.ra);
+  if (pgd === null) asm.nop();
+  else asm.ehb();
+}

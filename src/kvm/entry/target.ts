@@ -1,0 +1,56 @@
+import { CONFIG, CP0 } from "../../isa/cp0.ts";
+import type { IsaLevel } from "../../isa/row.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { Assembler } from "../../uasm/assembler.ts";
+import { PteFormat, probeFillBits, tableGeometry } from "../page-format.ts";
+import type { HostPageSize, TableGeometry } from "../page-format.ts";
+import { selectScratch, type ScratchBank, type ScratchRegisters } from "./scratch.ts";
+
+/** What code generators have to know of the host. */
+export interface CodeTarget {
+  readonly level: IsaLevel;
+  readonly geometry: TableGeometry;
+  readonly format: PteFormat;
+  readonly scratch: ScratchRegisters;
+  /** BadInstr and BadInstrP exist. */
+  readonly badInstr: boolean;
+  /** HWREna as the host's own processes have it. */
+  readonly hwrena: number;
+}
+
+/** Choices that the CPU does not make. */
+export interface TargetOptions {
+  readonly pageSize: HostPageSize;
+  /** Scratch registers other than those that Config4 announces. */
+  readonly scratch?: ScratchBank;
+  /** Position of G in a PTE, if not the default of the layout. */
+  readonly gShift?: number;
+}
+
+/** Finds out what the host CPU has, from its Config registers, as a kernel does when it starts. */
+export function probeTarget(machine: Machine, options: TargetOptions): CodeTarget {
+  const { ops } = machine;
+  const config3 = ops.readCp0(CP0.Config3);
+  const config4 = (config3 & CONFIG.M) === 0 ? 0 : ops.readCp0(CP0.Config4);
+  const kscratch = (config4 >>> CONFIG.C4_KSCREXIST_SHIFT) & 0xff;
+  const geometry = tableGeometry(options.pageSize);
+  const rixi = (config3 & CONFIG.C3_RXI) !== 0;
+  return {
+    level: machine.config.model.isa,
+    geometry,
+    format: new PteFormat(geometry, rixi, probeFillBits(ops), options.gShift),
+    scratch: selectScratch(options.scratch ?? { register: 31, selects: kscratch }),
+    badInstr: (config3 & CONFIG.C3_BI) !== 0,
+    hwrena: machine.cpu.cp0Specs.get(CP0.HWREna)?.writable ?? 0,
+  };
+}
+
+/** MFC0 from the register with flat index `cp0`. */
+export function mfc0(asm: Assembler, rt: number, cp0: number): void {
+  asm.mfc0(rt, cp0 >>> 3, cp0 & 7);
+}
+
+/** MTC0 to the register with flat index `cp0`. */
+export function mtc0(asm: Assembler, rt: number, cp0: number): void {
+  asm.mtc0(rt, cp0 >>> 3, cp0 & 7);
+}

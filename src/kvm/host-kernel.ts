@@ -1,0 +1,190 @@
+import { CP0, ENTRY_HI, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
+import { GPR } from "../isa/registers.ts";
+import type { Machine } from "../machine/machine.ts";
+import { toKseg0, type Hpa, type HostVa } from "./addresses.ts";
+import { HostAsids } from "./asid.ts";
+import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
+import { buildHostCode, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
+import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
+import type { GuestMap } from "./guest-map.ts";
+import { GvaTables } from "./gva-table.ts";
+import { HostMm, MAX_HOST_CPUS, MM } from "./host-mm.ts";
+import { HostPages } from "./host-pages.ts";
+import { HostTlb } from "./host-tlb.ts";
+import type { VcpuMemory } from "./layout.ts";
+
+/** What the host kernel needs to know beyond the machine. */
+export interface HostKernelOptions extends TargetOptions {
+  /** First byte of host RAM that the kernel and the hypervisor may use (default 0). */
+  readonly first?: Hpa;
+  /** End of that part of RAM (default: all that kseg0 shows). */
+  readonly end?: Hpa;
+  /** Status.IM bits of the host: interrupts that take the CPU out of a guest (default IP2 to IP6). */
+  readonly interruptMask?: number;
+}
+
+/** Every line but the CPU's own timer, which no one on this host uses. */
+const DEFAULT_INTERRUPTS = 0x7c00;
+
+/** Bytes of the host data page in use: pgd_current and the VMM's address space; the rest is stack. */
+const DATA = { pgdCurrent: 0, vmmMm: 4, stackBottom: 4 + MM.bytes(MAX_HOST_CPUS) } as const;
+
+/**
+ * The host's kernel, as far as a hypervisor needs one: its exception vectors and TLB refill handler, memory
+ * for kernel use, its page table root, and the address space of the VMM. TypeScript is the rest of it.
+ */
+export class HostKernel {
+  readonly machine: Machine;
+  readonly target: CodeTarget;
+  readonly pages: HostPages;
+  readonly tlb: HostTlb;
+  readonly asids: HostAsids;
+  readonly code: HostCode;
+  /** Root of the kernel's own page table: nothing is mapped until someone links a table. */
+  readonly pgd: Hpa;
+  /** The shared table of zero PTEs that empty slots point at. */
+  readonly invalidPteTable: Hpa;
+  /** Address space of the VMM: the current one outside guest context. */
+  readonly vmmMm: HostMm;
+  /** The word that holds the current pgd, as a kseg0 pointer. */
+  readonly pgdCurrent: HostVa;
+  private readonly data: Hpa;
+  private readonly interruptMask: number;
+
+  /** Lays the kernel out in host memory and boots it ({@link boot}). The machine must be fresh from reset. */
+  constructor(machine: Machine, options: HostKernelOptions) {
+    this.machine = machine;
+    this.target = probeTarget(machine, options);
+    const { pageSize } = options;
+    this.pages = new HostPages(machine.memory, pageSize, {
+      first: options.first ?? 0,
+      end: options.end ?? Infinity,
+    });
+    this.interruptMask = options.interruptMask ?? DEFAULT_INTERRUPTS;
+    this.tlb = new HostTlb(machine, pageSize);
+    this.asids = new HostAsids(this.tlb);
+
+    const codePage = this.pages.allocZeroed(HOST_CODE_BYTES);
+    this.data = this.pages.allocZeroed(pageSize);
+    this.pgdCurrent = toKseg0(this.data + DATA.pgdCurrent);
+    this.vmmMm = new HostMm(machine.memory, this.data + DATA.vmmMm);
+    this.code = buildHostCode(this.target, toKseg0(codePage), this.pgdCurrent);
+    installCode(machine, this.code);
+
+    const { geometry } = this.target;
+    this.invalidPteTable = this.pages.allocZeroed(geometry.ptesPerTable * 4);
+    this.pgd = this.emptyRoot();
+    this.vmmMm.pgd = this.emptyRoot();
+    this.boot();
+  }
+
+  private emptyRoot(): Hpa {
+    const { pgdEntries } = this.target.geometry;
+    const root = this.pages.alloc(pgdEntries * 4);
+    for (let slot = 0; slot < pgdEntries; slot++)
+      this.machine.memory.write32(root + 4 * slot, toKseg0(this.invalidPteTable));
+    return root;
+  }
+
+  /** Puts the CPU into the state of a running host kernel: vectors, TLB, page size, ASID and root of the VMM. */
+  boot(): void {
+    const { ops } = this.machine;
+    ops.writeCp0(CP0.EBase, this.code.ebase);
+    ops.writeCp0(CP0.Status, STATUS.CU0 | this.interruptMask);
+    ops.writeCp0(CP0.Cause, 0);
+    ops.writeCp0(CP0.HWREna, this.target.hwrena);
+    ops.writeCp0(CP0.PageMask, this.target.geometry.pageMask);
+    if (this.target.format.rixi)
+      ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC);
+    ops.writeCp0(CP0.Wired, 0);
+    this.tlb.flushAllNonWired();
+    this.activate(this.vmmMm);
+  }
+
+  /** Top of the host's stack. */
+  get stackTop(): HostVa {
+    return toKseg0(this.data + this.pages.pageSize - 32);
+  }
+
+  /** Bytes of stack there are. */
+  get stackBytes(): number {
+    return this.pages.pageSize - 32 - DATA.stackBottom;
+  }
+
+  /** Makes `pgd` the current root, as the generated "set pgd" routine does. */
+  publishPgd(pgd: Hpa): void {
+    const pointer = toKseg0(pgd);
+    this.machine.memory.write32(this.data + DATA.pgdCurrent, pointer);
+    if (this.target.scratch.pgd !== null) this.machine.ops.writeCp0(this.target.scratch.pgd, pointer);
+  }
+
+  /**
+   * Makes `mm` the live address space: renews its context if that is stale, writes EntryHi.ASID and publishes
+   * its root. Used after vcpu_run for the VMM's, and when a guest's changes in the middle of an exit.
+   */
+  activate(mm: HostMm): void {
+    this.asids.check(mm);
+    this.machine.ops.writeCp0(CP0.EntryHi, this.asids.asid(mm));
+    this.publishPgd(mm.pgd);
+  }
+
+  /** The ASID in EntryHi. */
+  get liveAsid(): number {
+    return this.machine.ops.readCp0(CP0.EntryHi) & ENTRY_HI.ASID;
+  }
+
+  /** The current root, as the handlers find it. */
+  get livePgd(): Hpa {
+    const { pgd } = this.target.scratch;
+    const pointer =
+      pgd === null
+        ? this.machine.memory.read32(this.data + DATA.pgdCurrent)
+        : this.machine.ops.readCp0(pgd) >>> 0;
+    return pointer - toKseg0(0);
+  }
+
+  /** Page tables for guests that live where `map` says. */
+  gvaTables(map: GuestMap): GvaTables {
+    const { geometry, format } = this.target;
+    return new GvaTables(this.pages, geometry, format, map, this.pgd, this.invalidPteTable);
+  }
+
+  /** Allocates a block for a vcpu's code, generates the code and installs it. Free it with `freeVcpuCode`. */
+  buildVcpuCode(refill: RefillKind): VcpuCode {
+    const block = this.pages.allocZeroed(BLOCK.bytes, BLOCK.bytes);
+    const code = buildVcpuCode(
+      this.target,
+      {
+        guestEbase: toKseg0(block),
+        hostEbase: this.code.ebase,
+        setPgd: this.code.setPgd,
+        handleExit: this.code.handleExit,
+        pgdCurrent: this.pgdCurrent,
+      },
+      refill,
+    );
+    installCode(this.machine, code);
+    return code;
+  }
+
+  freeVcpuCode(code: VcpuCode): void {
+    this.pages.release(code.block - toKseg0(0));
+  }
+
+  /**
+   * Prepares a call of vcpu_run: the next `machine.run` enters the guest. Exits come back as host call
+   * `HOST_CALL.exit`, the return as `HOST_CALL.vcpuReturned`.
+   */
+  prepareRun(code: VcpuCode, vcpu: VcpuMemory): void {
+    const { cpu } = this.machine;
+    cpu.gpr[GPR.a0] = vcpu.pointer;
+    cpu.gpr[GPR.sp] = this.stackTop;
+    cpu.gpr[GPR.ra] = this.code.vcpuReturned;
+    cpu.setPc(code.vcpuRun);
+  }
+
+  /** Gives the exit handler's answer (RESUME_GUEST or `exitResult`), before `machine.run` goes on. */
+  answerExit(result: number): void {
+    this.machine.cpu.gpr[GPR.v0] = result;
+  }
+}
