@@ -67,7 +67,8 @@ const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: ASE,
     covers: (w) =>
       (opcode(w) === 0 && [0x12, 0x13].includes(fn(w)) && sa(w) === 1) ||
-      (opcode(w) === 0x1c && ([0x08, 0x19].includes(fn(w)) || (fn(w) === 1 && sa(w) === 0x11))),
+      (opcode(w) === 0 && fn(w) === 0x19 && sa(w) === 0x11) ||
+      (opcode(w) === 0x1c && (fn(w) === 0x08 || (fn(w) === 1 && sa(w) === 0x11))),
     ours: RESERVED,
   },
   {
