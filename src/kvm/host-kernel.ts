@@ -1,7 +1,7 @@
 import { CP0, ENTRY_HI, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Machine } from "../machine/machine.ts";
-import { toKseg0, type Hpa, type HostVa } from "./addresses.ts";
+import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
@@ -140,7 +140,7 @@ export class HostKernel {
       pgd === null
         ? this.machine.memory.read32(this.data + DATA.pgdCurrent)
         : this.machine.ops.readCp0(pgd) >>> 0;
-    return pointer - toKseg0(0);
+    return fromKseg0(pointer);
   }
 
   /** Page tables for guests that live where `map` says. */
@@ -168,7 +168,7 @@ export class HostKernel {
   }
 
   freeVcpuCode(code: VcpuCode): void {
-    this.pages.release(code.block - toKseg0(0));
+    this.pages.release(fromKseg0(code.block));
   }
 
   /**

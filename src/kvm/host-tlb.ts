@@ -28,14 +28,22 @@ export class HostTlb {
     return toKseg0(index * 2 * this.pageSize);
   }
 
+  /** TLBWI or TLBWR. As instructions they move PC on; here no instruction is executed. */
+  private execute(operation: "tlbwi" | "tlbwr"): void {
+    const { cpu, ops } = this.machine;
+    const { pc } = cpu;
+    ops[operation]();
+    cpu.setPc(pc);
+    this.writes++;
+  }
+
   private overwrite(index: number): void {
     const { ops } = this.machine;
     ops.writeCp0(CP0.Index, index);
     ops.writeCp0(CP0.EntryHi, this.uniqueEntryHi(index));
     ops.writeCp0(CP0.EntryLo0, 0);
     ops.writeCp0(CP0.EntryLo1, 0);
-    ops.tlbwi();
-    this.writes++;
+    this.execute("tlbwi");
   }
 
   /**
@@ -65,7 +73,7 @@ export class HostTlb {
     ops.writeCp0(CP0.EntryHi, saved);
   }
 
-  /** Writes EntryLo0 and EntryLo1 for the pair around `gva` in `asid` into a random or the matching entry. */
+  /** Writes EntryLo0 and EntryLo1 for the pair around `gva` in `asid` into the matching entry, else a random one. */
   write(gva: Gva, asid: number, entryLo0: number, entryLo1: number): void {
     const { ops } = this.machine;
     const saved = ops.readCp0(CP0.EntryHi);
@@ -73,9 +81,7 @@ export class HostTlb {
     ops.tlbp();
     ops.writeCp0(CP0.EntryLo0, entryLo0);
     ops.writeCp0(CP0.EntryLo1, entryLo1);
-    if ((ops.readCp0(CP0.Index) & PROBE_FAILED) === 0) ops.tlbwi();
-    else ops.tlbwr();
-    this.writes++;
+    this.execute((ops.readCp0(CP0.Index) & PROBE_FAILED) === 0 ? "tlbwi" : "tlbwr");
     ops.writeCp0(CP0.EntryHi, saved);
   }
 }

@@ -1,0 +1,27 @@
+import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { formatCode, type RefillKind } from "../../src/kvm/entry/code-block.ts";
+import { NETLOGIC_SCRATCH } from "../../src/kvm/entry/scratch.ts";
+import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
+import type { HostPageSize } from "../../src/kvm/page-format.ts";
+
+/** The generated code of one host, as text: the host kernel's first, then that of a vcpu. */
+function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind): string {
+  const config = { model, endian: "little", ramBytes: 2 ** 20, guestTime: "user", hostCalls: true } as const;
+  const host = new HostKernel(new Machine(config, () => ({ run: () => 0 })), options);
+  const vcpu = host.buildVcpuCode(refill);
+  return `${formatCode(host.code)}\n${formatCode(vcpu)}`;
+}
+
+/** Every golden file of the generated code: name below test/golden, and what it must hold. */
+export function goldenFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const model of Object.values(CPU_MODELS))
+    for (const pageSize of [4096, 16384] as HostPageSize[])
+      files.set(`entry/${model.name}-${pageSize / 1024}k.txt`, listing(model, { pageSize }, "fast"));
+  const plain = CPU_MODELS["24Kc"]!;
+  files.set("entry/24Kc-4k-slow-refill.txt", listing(plain, { pageSize: 4096 }, "slow"));
+  const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
+  files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
+  return files;
+}

@@ -1,0 +1,11 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { goldenFiles } from "../test/golden/golden-files.ts";
+
+/** Rewrites the golden listings: `npm run bless`. Read the difference before committing it. */
+const root = new URL("../test/golden/", import.meta.url);
+rmSync(new URL("entry", root), { recursive: true, force: true });
+mkdirSync(new URL("entry", root), { recursive: true });
+for (const [name, text] of goldenFiles()) {
+  writeFileSync(new URL(name, root), text);
+  console.log(`test/golden/${name}`);
+}
