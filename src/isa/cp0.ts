@@ -10,25 +10,43 @@ export function cp0Index(number: number, select: number): number {
   return number * 8 + select;
 }
 
+/** Index of each register. Which of them exist is a property of the CPU model. */
 // prettier-ignore
 export const CP0 = {
   Index:    cp0Index(0, 0),   Random:   cp0Index(1, 0),   EntryLo0:  cp0Index(2, 0),  EntryLo1:  cp0Index(3, 0),
+  GlobalNumber: cp0Index(3, 1),
   Context:  cp0Index(4, 0),   ContextConfig: cp0Index(4, 1), UserLocal: cp0Index(4, 2),
+  DebugContextID: cp0Index(4, 4), MemoryMapID: cp0Index(4, 5),
   PageMask: cp0Index(5, 0),   PageGrain: cp0Index(5, 1),
   SegCtl0:  cp0Index(5, 2),   SegCtl1:  cp0Index(5, 3),   SegCtl2:   cp0Index(5, 4),
   PWBase:   cp0Index(5, 5),   PWField:  cp0Index(5, 6),   PWSize:    cp0Index(5, 7),
   Wired:    cp0Index(6, 0),   PWCtl:    cp0Index(6, 6),   HWREna:    cp0Index(7, 0),
+  SRSConf0: cp0Index(6, 1),   SRSConf1: cp0Index(6, 2),   SRSConf2:  cp0Index(6, 3),  SRSConf3:  cp0Index(6, 4),
+  SRSConf4: cp0Index(6, 5),
   BadVAddr: cp0Index(8, 0),   BadInstr: cp0Index(8, 1),   BadInstrP: cp0Index(8, 2),
   Count:    cp0Index(9, 0),   EntryHi:  cp0Index(10, 0),  Compare:   cp0Index(11, 0),
+  GuestCtl1: cp0Index(10, 4), GuestCtl2: cp0Index(10, 5), GuestCtl3: cp0Index(10, 6), GuestCtl0Ext: cp0Index(11, 4),
   Status:   cp0Index(12, 0),  IntCtl:   cp0Index(12, 1),  SRSCtl:    cp0Index(12, 2), SRSMap:    cp0Index(12, 3),
-  Cause:    cp0Index(13, 0),  EPC:      cp0Index(14, 0),  PRId:      cp0Index(15, 0), EBase:     cp0Index(15, 1),
+  View_IPL: cp0Index(12, 4),  SRSMap2:  cp0Index(12, 5),  GuestCtl0: cp0Index(12, 6), GTOffset:  cp0Index(12, 7),
+  Cause:    cp0Index(13, 0),  View_RIPL: cp0Index(13, 4), NestedExc: cp0Index(13, 5),
+  EPC:      cp0Index(14, 0),  NestedEPC: cp0Index(14, 2),
+  PRId:     cp0Index(15, 0),  EBase:    cp0Index(15, 1),  CDMMBase:  cp0Index(15, 2), CMGCRBase: cp0Index(15, 3),
   Config:   cp0Index(16, 0),  Config1:  cp0Index(16, 1),  Config2:   cp0Index(16, 2), Config3:   cp0Index(16, 3),
   Config4:  cp0Index(16, 4),  Config5:  cp0Index(16, 5),  Config6:   cp0Index(16, 6), Config7:   cp0Index(16, 7),
-  LLAddr:   cp0Index(17, 0),  WatchLo:  cp0Index(18, 0),  WatchHi:   cp0Index(19, 0), XContext:  cp0Index(20, 0),
-  Debug:    cp0Index(23, 0),  DEPC:     cp0Index(24, 0),  PerfCtl0:  cp0Index(25, 0), PerfCnt0:  cp0Index(25, 1),
+  LLAddr:   cp0Index(17, 0),  MAAR:     cp0Index(17, 1),  MAARI:     cp0Index(17, 2),
+  WatchLo:  cp0Index(18, 0),  WatchLo1: cp0Index(18, 1),  WatchLo2:  cp0Index(18, 2), WatchLo3:  cp0Index(18, 3),
+  WatchHi:  cp0Index(19, 0),  WatchHi1: cp0Index(19, 1),  WatchHi2:  cp0Index(19, 2), WatchHi3:  cp0Index(19, 3),
+  XContext: cp0Index(20, 0),
+  Debug:    cp0Index(23, 0),  TraceControl: cp0Index(23, 1), TraceControl2: cp0Index(23, 2),
+  UserTraceData1: cp0Index(23, 3), TraceIBPC: cp0Index(23, 4), TraceDBPC: cp0Index(23, 5), Debug2: cp0Index(23, 6),
+  DEPC:     cp0Index(24, 0),  TraceControl3: cp0Index(24, 2), UserTraceData2: cp0Index(24, 3),
+  PerfCtl0: cp0Index(25, 0),  PerfCnt0: cp0Index(25, 1),  PerfCtl1:  cp0Index(25, 2), PerfCnt1:  cp0Index(25, 3),
+  PerfCtl2: cp0Index(25, 4),  PerfCnt2: cp0Index(25, 5),  PerfCtl3:  cp0Index(25, 6), PerfCnt3:  cp0Index(25, 7),
   ErrCtl:   cp0Index(26, 0),  CacheErr: cp0Index(27, 0),
   ITagLo:   cp0Index(28, 0),  IDataLo:  cp0Index(28, 1),  DTagLo:    cp0Index(28, 2), DDataLo:   cp0Index(28, 3),
+  L23TagLo: cp0Index(28, 4),  L23DataLo: cp0Index(28, 5),
   ITagHi:   cp0Index(29, 0),  IDataHi:  cp0Index(29, 1),  DTagHi:    cp0Index(29, 2), DDataHi:   cp0Index(29, 3),
+  L23TagHi: cp0Index(29, 4),  L23DataHi: cp0Index(29, 5),
   ErrorEPC: cp0Index(30, 0),  DESAVE:   cp0Index(31, 0),
   KScratch1: cp0Index(31, 2), KScratch2: cp0Index(31, 3), KScratch3: cp0Index(31, 4),
   KScratch4: cp0Index(31, 5), KScratch5: cp0Index(31, 6), KScratch6: cp0Index(31, 7),
@@ -37,10 +55,16 @@ export const CP0 = {
 /** Names a CP0 register as the manual spells it. */
 export type Cp0Name = keyof typeof CP0;
 
+const names = new Map<number, Cp0Name>(Object.entries(CP0).map(([name, index]) => [index, name as Cp0Name]));
+
 /** Name of a CP0 register, or null where the architecture defines none. */
 export function cp0Name(index: number): Cp0Name | null {
-  for (const [name, value] of Object.entries(CP0)) if (value === index) return name as Cp0Name;
-  return null;
+  return names.get(index) ?? null;
+}
+
+/** Number and select of a CP0 register, as MFC0 and MTC0 take them. */
+export function cp0Operands(index: number): [number: number, select: number] {
+  return [index >> 3, index & 7];
 }
 
 /** Status register fields. */

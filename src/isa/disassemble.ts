@@ -1,4 +1,5 @@
 import { ALIASES, type Alias } from "./aliases.ts";
+import { cp0Index, cp0Name } from "./cp0.ts";
 import { buildDecoder } from "./decode.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
 import {
@@ -12,7 +13,7 @@ import {
   type FieldName,
   type OperandFormat,
 } from "./operands.ts";
-import { cp0Name, FCR_NAMES, GPR_NAMES } from "./registers.ts";
+import { FCR_NAMES, GPR_NAMES } from "./registers.ts";
 import type { InstructionRow } from "./row.ts";
 
 /** How to spell instructions. */
@@ -150,7 +151,7 @@ export function disassemble(word: number, pc: number, options: DisassembleOption
     if (named && operand.name === "rdNumber") {
       const select = valueOf(encoding, word, "sel");
       const number = valueOf(encoding, word, "rdNumber");
-      spelling = cp0Name(number, select) ?? (select === 0 ? spelling : `${spelling},${select}`);
+      spelling = cp0Name(cp0Index(number, select)) ?? (select === 0 ? spelling : `${spelling},${select}`);
     }
     text += `${text === "" && operand.before === "," ? "" : operand.before}${spelling}${operand.after}`;
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { CP0, cp0Index, cp0Name, GPR, GPR_NAMES } from "./registers.ts";
+import { CP0, cp0Index, cp0Name, cp0Operands } from "./cp0.ts";
+import { GPR, GPR_NAMES } from "./registers.ts";
 
 test("32 general purpose registers at their o32 numbers", () => {
   expect(GPR_NAMES.length).toBe(32);
@@ -9,10 +10,11 @@ test("32 general purpose registers at their o32 numbers", () => {
 });
 
 test("each CP0 number and select has one name", () => {
-  const places = Object.values(CP0).map(([number, select]) => cp0Index(number, select));
+  const places = Object.values(CP0);
   expect(new Set(places).size).toBe(places.length);
   expect(Math.max(...places)).toBeLessThan(256);
-  expect(cp0Name(15, 1)).toBe("EBase");
-  expect(cp0Name(31, 7)).toBe("KScratch6");
-  expect(cp0Name(22, 0)).toBeNull();
+  expect(cp0Name(cp0Index(15, 1))).toBe("EBase");
+  expect(cp0Name(cp0Index(31, 7))).toBe("KScratch6");
+  expect(cp0Name(cp0Index(22, 0))).toBeNull();
+  expect(cp0Operands(CP0.KScratch1)).toEqual([31, 2]);
 });

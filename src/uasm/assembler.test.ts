@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { CP0, cp0Operands } from "../isa/cp0.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import { EncodeError } from "../isa/encode.ts";
 import { INSTRUCTIONS } from "../isa/instructions.ts";
-import { CP0, GPR } from "../isa/registers.ts";
+import { GPR } from "../isa/registers.ts";
 import { splitAddress } from "./address.ts";
 import { Assembler, type AssemblerTarget } from "./assembler.ts";
 import { BufferLimitError, DelaySlotError, IsaLevelError, LabelError, TargetRangeError } from "./errors.ts";
@@ -21,8 +22,8 @@ describe("emitters", () => {
     const a = assembler();
     a.lw(k1, 8, k0);
     a.addiu(k0, k0, -4);
-    a.mfc0(k0, ...CP0.Context);
-    a.mtc0(k1, ...CP0.KScratch1);
+    a.mfc0(k0, ...cp0Operands(CP0.Context));
+    a.mtc0(k1, ...cp0Operands(CP0.KScratch1));
     a.ext(v0, a0, 13, 19);
     a.ins(v0, zero, 0, 8);
     a.div(v0, a0);
@@ -235,7 +236,7 @@ test("a base that no instruction can have is refused", () => {
 test("a listing shows addresses, words, labels and comments", () => {
   const a = assembler();
   a.bind("refill");
-  a.comment("faulting page pair").mfc0(k0, ...CP0.Context);
+  a.comment("faulting page pair").mfc0(k0, ...cp0Operands(CP0.Context));
   a.nop();
   a.comment("back to the access").eret();
   expect(formatListing(a.listing())).toBe(

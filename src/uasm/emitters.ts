@@ -22,8 +22,8 @@ type Arguments<Names extends readonly string[]> = Names extends readonly [
 
 /**
  * A method for each mnemonic of the instruction table, with the operands in the order of assembly: `lw rt,
- * imm(rs)` is `lw(rt, imm, rs)`. Registers are numbers (`GPR.k0`); a CP0 register may be spread from the
- * table: `mfc0(GPR.k0, ...CP0.EntryHi)`.
+ * imm(rs)` is `lw(rt, imm, rs)`. Registers are numbers (`GPR.k0`); a CP0 register may be spread:
+ * `mfc0(GPR.k0, ...cp0Operands(CP0.EntryHi))`.
  */
 export type Emitters = { readonly [M in Mnemonic]: (...operands: Arguments<AsmOperands<M>>) => void };
 

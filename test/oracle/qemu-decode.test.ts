@@ -8,10 +8,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { CP0, cp0Operands } from "../../src/isa/cp0.ts";
 import { decode, INSTRUCTIONS, lowerRow, operandValue } from "../../src/isa/decode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
-import { CP0, GPR } from "../../src/isa/registers.ts";
+import { GPR } from "../../src/isa/registers.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 
 const QEMU = "qemu-system-mipsel";
@@ -170,8 +171,8 @@ function buildProgram(count: number): { code: Uint32Array; entry: number } {
   const UART = 0xb800_03f8;
   const LINE_STATUS = 5;
 
-  a.mtc0(zero, ...CP0.Status);
-  a.mtc0(zero, ...CP0.Cause);
+  a.mtc0(zero, ...cp0Operands(CP0.Status));
+  a.mtc0(zero, ...cp0Operands(CP0.Cause));
   a.ehb();
   a.loadAddress(a0, stub);
   for (let word = 0; word < 4; word++) {
@@ -192,9 +193,9 @@ function buildProgram(count: number): { code: Uint32Array; entry: number } {
   a.nop();
 
   a.bind(handler);
-  a.mfc0(v0, ...CP0.Cause);
+  a.mfc0(v0, ...cp0Operands(CP0.Cause));
   a.ext(v0, v0, 2, 5);
-  a.mfc0(a0, ...CP0.EPC);
+  a.mfc0(a0, ...cp0Operands(CP0.EPC));
   a.loadAddress(a1, slot);
   const print = a.label("print");
   a.beq(a0, a1, print);
@@ -211,7 +212,7 @@ function buildProgram(count: number): { code: Uint32Array; entry: number } {
   a.sb(v0, 0, v1);
 
   a.bind(next);
-  a.mtc0(zero, ...CP0.Status);
+  a.mtc0(zero, ...cp0Operands(CP0.Status));
   a.ehb();
   a.loadAddress(v1, position);
   a.lw(v0, 0, v1);
