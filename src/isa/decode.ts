@@ -2,7 +2,7 @@ import { INSTRUCTIONS, rowIndex } from "./instructions.ts";
 import { encodingOf } from "./operands.ts";
 import type { InstructionRow } from "./row.ts";
 
-export { INSTRUCTIONS, lowerRow, rowIndex } from "./instructions.ts";
+export { INSTRUCTIONS, lowerRow } from "./instructions.ts";
 export { operandValue } from "./operands.ts";
 
 /** Two rows match the same words and neither is more specific. */
@@ -69,9 +69,12 @@ function compatible(candidate: Candidate, shift: number, width: number, value: n
 function chooseBits(candidates: readonly Candidate[]): { shift: number; width: number } | null {
   let best: { shift: number; width: number } | null = null;
   let bestSize = candidates.length;
+  // Bits that no candidate fixes tell nothing.
+  const useful = candidates.reduce((bits, { mask }) => bits | mask, 0);
   for (let width = 1; width <= MAX_WIDTH; width++) {
     for (let shift = 0; shift + width <= 32; shift++) {
       const group = 2 ** width - 1;
+      if (((useful >>> shift) & group) !== group) continue;
       const sizes = new Uint16Array(group + 1);
       for (const { mask, match } of candidates) {
         const fixed = (mask >>> shift) & group;

@@ -1,4 +1,4 @@
-import { rowOf, type Mnemonic, type TYPED_INSTRUCTIONS } from "./instructions.ts";
+import { rowOf, type Mnemonic, type TypedInstruction } from "./instructions.ts";
 import {
   COMPUTED_OPERANDS,
   encodingOf,
@@ -63,7 +63,7 @@ type SplitBase<S extends string> = S extends "" | "zero"
     ? [Displacement, Base]
     : [S];
 
-type Row<M extends Mnemonic> = Extract<(typeof TYPED_INSTRUCTIONS)[number], { readonly mnemonic: M }>;
+type Row<M extends Mnemonic> = Extract<TypedInstruction, { readonly mnemonic: M }>;
 
 /** The operands of a mnemonic in the order of assembly, `?` marking those that may be left out. */
 export type AsmOperands<M extends Mnemonic> = Split<Row<M>["asm"]>;

@@ -7,14 +7,16 @@ import { MEMORY } from "./instructions-memory.ts";
 import { SYSTEM } from "./instructions-system.ts";
 import type { InstructionRow } from "./row.ts";
 
-/** The table with its texts as literal types, from which operand types are derived. */
-export const TYPED_INSTRUCTIONS = [...ALU, ...MEMORY, ...BRANCHES, ...SYSTEM, ...COP2, ...FPU] as const;
+const typedInstructions = [...ALU, ...MEMORY, ...BRANCHES, ...SYSTEM, ...COP2, ...FPU] as const;
 
 /** All instructions of MIPS32 release 2. The position of a row is its index (see {@link rowIndex}). */
-export const INSTRUCTIONS: readonly InstructionRow[] = TYPED_INSTRUCTIONS;
+export const INSTRUCTIONS: readonly InstructionRow[] = typedInstructions;
+
+/** The rows with their texts as literal types, from which operand types are derived. */
+export type TypedInstruction = (typeof typedInstructions)[number];
 
 /** The mnemonics of the table. */
-export type Mnemonic = (typeof TYPED_INSTRUCTIONS)[number]["mnemonic"];
+export type Mnemonic = TypedInstruction["mnemonic"];
 
 const indexes = new Map<InstructionRow, number>(INSTRUCTIONS.map((row, index) => [row, index]));
 const byMnemonic = new Map<string, InstructionRow>(INSTRUCTIONS.map((row) => [row.mnemonic, row]));

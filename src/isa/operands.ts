@@ -13,7 +13,7 @@ export type OperandFormat =
   | "target"; // absolute address of a branch or jump
 
 /** How the bits of a field become its value. */
-export interface FieldRule {
+interface FieldRule {
   /** Sign-extended; otherwise zero-extended. */
   readonly signed?: true;
   /** The value is the field shifted left by this many bits. */
@@ -30,7 +30,7 @@ export interface FieldRule {
  * stated here, once. Lowerings read `imm` for both `imm` (sign-extended) and `uimm` (zero-extended): the
  * row's pattern decides.
  */
-export const FIELD_RULES = {
+const FIELD_RULES = {
   rs: { format: "gpr" },
   rt: { format: "gpr" },
   rd: { format: "gpr" },

@@ -24,6 +24,3 @@ export const FCR_NAMES: ReadonlyMap<number, string> = new Map([
   [28, "fenr"],
   [31, "fcsr"],
 ]);
-
-/** Hardware registers of RDHWR (number → name). */
-export const HWR = { CPUNum: 0, SYNCI_Step: 1, CC: 2, CCRes: 3, UserLocal: 29 } as const;

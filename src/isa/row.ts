@@ -4,7 +4,7 @@ import type { Lowering } from "./ir.ts";
 export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2";
 
 /** Every level, oldest first: the position orders them. */
-export const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2"];
+const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2"];
 
 /** Whether a CPU of level `cpu` has the instructions that appeared at `instruction`. */
 export function levelIncludes(cpu: IsaLevel, instruction: IsaLevel): boolean {
