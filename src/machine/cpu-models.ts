@@ -82,7 +82,14 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
   "24Kc": M24KC,
   // The 24Kc with what later cores add, so that every path of the generated code can be executed.
   "24Kc-kscratch": { ...M24KC, name: "24Kc-kscratch", kscratch: 0b0001_1100, userLocal: true },
-  "24Kc-rixi": { ...M24KC, name: "24Kc-rixi", kscratch: 0b0001_1100, rixi: true, badInstr: true, userLocal: true },
+  "24Kc-rixi": {
+    ...M24KC,
+    name: "24Kc-rixi",
+    kscratch: 0b0001_1100,
+    rixi: true,
+    badInstr: true,
+    userLocal: true,
+  },
   "34Kc": { ...M24KC, name: "34Kc", prid: 0x00019500, tlbEntries: 64, userLocal: true },
 };
 

@@ -276,6 +276,9 @@ export class Cpu {
     this.enter(code, 0, refill);
   }
 
+  /** Exceptions taken at the refill vector since reset. */
+  refills = 0;
+
   private enter(code: ExcCode, coprocessor: number, refill = false): void {
     const cp0 = this.cp0;
     const status = cp0[CP0.Status]!;
@@ -290,8 +293,10 @@ export class Cpu {
         cp0[CP0.EPC] = this.pc;
         cause &= ~CAUSE.BD;
       }
-      if (refill) offset = 0;
-      else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
+      if (refill) {
+        offset = 0;
+        this.refills++;
+      } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }
     cp0[CP0.Cause] = cause;
     cp0[CP0.Status] = status | STATUS.EXL;

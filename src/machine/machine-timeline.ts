@@ -29,6 +29,7 @@ const WALL_SLICE = 200_000;
  */
 export class MachineTimeline implements Timeline {
   private passed = 0;
+  private retiredBefore = 0;
   private readonly inSlice: () => number;
   private readonly wall: WallClock | undefined;
   private readonly wallStart: number;
@@ -53,8 +54,14 @@ export class MachineTimeline implements Timeline {
     return this.passed + this.inSlice();
   }
 
+  /** Guest instructions retired so far. */
+  get retired(): number {
+    return this.retiredBefore + this.inSlice();
+  }
+
   /** Adds `instructions` retired guest instructions to the time that has passed. */
   retire(instructions: number): void {
+    this.retiredBefore += instructions;
     if (this.wall === undefined) this.passed += instructions;
   }
 
@@ -100,13 +107,17 @@ export class MachineTimeline implements Timeline {
     }
   }
 
-  /** Passes idle time up to the next timer or `limit`. False if there is no timer and no limit. */
+  /** Passes idle time up to the next timer or `limit`. False if there is neither, or time is not ours to pass. */
   skipTo(limit: number): boolean {
     const target = Math.min(this.nextDue, limit);
-    if (target === Infinity) return false;
-    // Under a wall clock the caller's loop spins until the time has come; embedders that sleep give a limit.
-    if (this.wall === undefined) this.passed += Math.max(0, target - this.now());
+    if (target === Infinity || this.wall !== undefined) return false;
+    this.passed += Math.max(0, target - this.now());
     return true;
+  }
+
+  /** Ticks until the next timer falls due, or Infinity. */
+  untilNextTimer(): number {
+    return Math.max(0, this.nextDue - this.now());
   }
 
   state(): TimelineState {

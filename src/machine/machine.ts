@@ -41,8 +41,11 @@ export interface MachineConfig {
 export type StopReason =
   /** SDBBP `code` in kernel mode: the embedder is to act, then run again. */
   | { readonly kind: "host-call"; readonly code: number }
-  /** The CPU waits and no timer is armed: only input from outside can go on. */
-  | { readonly kind: "idle" }
+  /**
+   * The CPU waits. Under the virtual clock no timer is armed and only input from outside can go on; under a
+   * wall clock the next timer is `ticks` away.
+   */
+  | { readonly kind: "idle"; readonly ticks: number }
   /** The given number of instructions was executed. */
   | { readonly kind: "budget" }
   /** `stop` was called. */
@@ -72,8 +75,8 @@ export class Machine {
   private limit = Infinity;
   /** Whether guest time passes now: the answer for the mode that the current slice runs in. */
   private guestRuns = false;
-  /** Called with the state as it is between two instructions, at each exit of the engine. */
-  onEngineExit: (() => void) | null = null;
+  /** WAIT was executed and no interrupt has ended it yet. */
+  private waiting = false;
 
   constructor(config: MachineConfig, createEngine: EngineFactory) {
     this.config = config;
@@ -83,7 +86,10 @@ export class Machine {
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
-    this.timeline = new MachineTimeline(() => (this.guestRuns ? this.cpu.retiredInSlice : 0), config.wallClock);
+    this.timeline = new MachineTimeline(
+      () => (this.guestRuns ? this.cpu.retiredInSlice : 0),
+      config.wallClock,
+    );
     this.timeline.onSooner = () => {
       if (this.guestRuns) this.shortenSlice();
     };
@@ -103,6 +109,11 @@ export class Machine {
     return this.cpu.instructions;
   }
 
+  /** Instructions retired by the guest: all of them, or those of user mode (`MachineConfig.guestTime`). */
+  get guestInstructions(): number {
+    return this.timeline.retired;
+  }
+
   /** Makes `run` return before the next instruction. */
   stop(): void {
     this.stopRequested = true;
@@ -118,30 +129,19 @@ export class Machine {
     for (;;) {
       this.timeline.fireDue();
       if (this.stopRequested) return { kind: "stopped" };
+      if (this.waiting) {
+        if (this.cpu.pendingInterrupts !== 0) this.waiting = false;
+        else if (this.timeline.now() >= this.limit) return { kind: "budget" };
+        else if (!this.timeline.skipTo(this.limit))
+          return { kind: "idle", ticks: this.timeline.untilNextTimer() };
+        continue;
+      }
       if (this.timeline.now() >= this.limit) return { kind: "budget" };
       if (this.cpu.interruptDeliverable) this.cpu.takeInterrupt();
       this.reopenSlice();
       const reason = this.engine.run();
-      this.onEngineExit?.();
       if (reason === EXIT.hostCall) return { kind: "host-call", code: this.cpu.hostCallCode };
-      if (reason === EXIT.wait && !this.skipIdleTime()) return { kind: "idle" };
-    }
-  }
-
-  /** WAIT: passes the time until an interrupt is pending. False if no timer can bring one. */
-  private skipIdleTime(): boolean {
-    for (;;) {
-      this.timeline.fireDue();
-      if (this.cpu.pendingInterrupts !== 0 || this.stopRequested) return true;
-      if (this.timeline.now() >= this.limit) {
-        // WAIT is executed again when the run goes on.
-        this.cpu.setPc(this.cpu.pc - 4);
-        return true;
-      }
-      if (!this.timeline.skipTo(this.limit)) {
-        this.cpu.setPc(this.cpu.pc - 4);
-        return false;
-      }
+      if (reason === EXIT.wait) this.waiting = true;
     }
   }
 
@@ -227,7 +227,7 @@ export class Machine {
   /** Forgets what was decoded of the words in `length` bytes of RAM from `offset`. */
   codeWritten(offset: number, length: number): void {
     const { i32, plan } = this.memory;
-    for (let at = offset & ~3; at < offset + length; ) {
+    for (let at = offset & ~3; at < offset + length;) {
       const records = i32[(plan.codeMap >>> 2) + (at >>> PAGE_SHIFT)]!;
       if (records === 0) {
         at = ((at >>> PAGE_SHIFT) + 1) << PAGE_SHIFT;

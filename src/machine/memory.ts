@@ -37,7 +37,8 @@ export class Memory {
   constructor(ramBytes: number, endian: Endian) {
     if (!Number.isInteger(ramBytes) || ramBytes <= 0 || ramBytes % 65536 !== 0)
       throw new RamSizeError(ramBytes, "is not a positive multiple of 64 KiB");
-    if (ramBytes > MAX_RAM) throw new RamSizeError(ramBytes, "is more than the 2 GiB that the machine can hold");
+    if (ramBytes > MAX_RAM)
+      throw new RamSizeError(ramBytes, "is more than the 2 GiB that the machine can hold");
     this.plan = planMemory(ramBytes, CODE_PAGES);
     this.endian = endian;
     this.size = ramBytes;

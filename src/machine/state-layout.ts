@@ -87,6 +87,9 @@ export const RECORD = { bytes: 8, op: 0, a: 2, b: 3, c: 4 } as const;
 export const RECORDS_PER_PAGE = PAGE_SIZE / 4;
 export const CODE_PAGE_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
 
+/** Room in front of the first code page, for the record that leads to another page. */
+export const CODE_PAGES_HEADER = 2 * RECORD.bytes;
+
 export interface MemoryPlan {
   /** A word for each page of RAM: address of its pre-decoded code page, or 0. */
   readonly codeMap: number;
@@ -104,6 +107,6 @@ const align = (value: number): number => Math.ceil(value / WASM_PAGE) * WASM_PAG
 export function planMemory(ramBytes: number, codePageCount: number): MemoryPlan {
   const codeMap = align(SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES);
   const codePages = align(codeMap + (ramBytes >>> PAGE_SHIFT) * 4);
-  const ram = align(codePages + codePageCount * CODE_PAGE_BYTES);
+  const ram = align(codePages + CODE_PAGES_HEADER + codePageCount * CODE_PAGE_BYTES);
   return { codeMap, codePages, codePageCount, ram, ramBytes, totalBytes: align(ram + ramBytes) };
 }

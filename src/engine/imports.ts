@@ -1,0 +1,49 @@
+import type { HelperName } from "../isa/ir.ts";
+
+/** Size that asks for the aligned word around an address (LWL, LWR). */
+export const LOAD_AROUND = 0;
+/** Sizes that stand for SWL and SWR. */
+export const STORE_PART = { left: 5, right: 6 } as const;
+
+type SlowPath =
+  "decode" | "reserved" | "fetch" | "raise" | "load" | "store" | "loadLinked" | "storeConditional";
+export type ImportName = SlowPath | HelperName;
+
+/** What generated code calls outside, and how many 32-bit arguments it passes. All return one integer. */
+export const IMPORTS: Readonly<Record<ImportName, number>> = {
+  /** (record): writes the record. */
+  decode: 1,
+  /** (word): raises what an instruction that does not exist raises. */
+  reserved: 1,
+  /** (va) → memory offset of the decoded code page, or 0 after a fault. */
+  fetch: 1,
+  /** (exception code). */
+  raise: 1,
+  /** (va, size) → memory offset where the value lies, or 0 after a fault. */
+  load: 2,
+  /** (va, size, value) → 0 after a fault. */
+  store: 3,
+  /** (va) → memory offset of the word, or 0 after a fault. */
+  loadLinked: 1,
+  /** (va, value) → 0 after a fault, 1 if LLbit was clear, 2 if the word was stored. */
+  storeConditional: 2,
+  mfc0: 2,
+  mtc0: 3,
+  rdpgpr: 1,
+  wrpgpr: 2,
+  di: 0,
+  ei: 0,
+  tlbp: 0,
+  tlbr: 0,
+  tlbwi: 0,
+  tlbwr: 0,
+  eret: 0,
+  deret: 0,
+  wait: 0,
+  cache: 2,
+  synci: 1,
+  rdhwr: 1,
+  sync: 0,
+  sdbbp: 1,
+  coprocessorUnusable: 1,
+};

@@ -1,0 +1,1 @@
+export { createInterpreter, InterpreterEngine } from "./interpreter-engine.ts";

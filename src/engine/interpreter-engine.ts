@@ -1,0 +1,258 @@
+import { decodeIndex } from "../isa/decode.ts";
+import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import type { Machine, Engine } from "../machine/machine.ts";
+import { ACCESS } from "../machine/mmu.ts";
+import {
+  CODE_PAGE_BYTES,
+  CODE_PAGES_HEADER,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  RECORD,
+  RECORDS_PER_PAGE,
+} from "../machine/state-layout.ts";
+import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
+import { buildInterpreter } from "./interpreter.ts";
+import { OPERATIONS, PSEUDO, writeRecord } from "./operations.ts";
+import { SoftTlb } from "./soft-tlb.ts";
+
+const FAULT = 0;
+const STORED = 1;
+
+/** Primary opcodes of the coprocessors, for instructions that the table does not have. */
+const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
+  [0x11, 1],
+  [0x12, 2],
+  [0x13, 1],
+]);
+
+/**
+ * The interpreter engine: owns the soft TLB and the pre-decoded code pages, and serves what the generated
+ * function calls outside for. Each of these calls finds PC, delay slot and budget in the state block.
+ */
+export class InterpreterEngine implements Engine {
+  private readonly machine: Machine;
+  private readonly softTlb: SoftTlb;
+  private readonly runModule: () => number;
+  /** RAM page that each code page was decoded from. */
+  private readonly ramPageOf: Int32Array;
+  private codePagesUsed = 0;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    const { memory, cpu } = machine;
+    this.softTlb = new SoftTlb(memory);
+    this.ramPageOf = new Int32Array(memory.plan.codePageCount);
+    cpu.translations = this.softTlb;
+    cpu.modeMayHaveChanged();
+    const fetchRecord = this.prepareFetchRecord();
+    const bytes = buildInterpreter(memory.endian, memory.plan.totalBytes / 65536, fetchRecord);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory: memory.wasm, ...this.imports() },
+    });
+    this.runModule = instance.exports["run"] as () => number;
+  }
+
+  run(): number {
+    return this.runModule();
+  }
+
+  /** The record that leads to `pendingTarget` lies in front of the first code page. */
+  private prepareFetchRecord(): number {
+    const { memory } = this.machine;
+    const at = memory.plan.codePages;
+    memory.u8[at + RECORD.op] = PSEUDO.fetch;
+    return at;
+  }
+
+  private codePageAt(index: number): number {
+    return this.machine.memory.plan.codePages + CODE_PAGES_HEADER + index * CODE_PAGE_BYTES;
+  }
+
+  private imports(): Record<ImportName, (...args: number[]) => number> {
+    const { cpu, ops } = this.machine;
+    const slow: Record<string, (...args: number[]) => number> = {
+      decode: (record) => this.decode(record!),
+      reserved: (word) => this.reserved(word!),
+      fetch: (va) => this.fetch(va!),
+      raise: (code) => {
+        cpu.raise(code as ExcCode);
+        return FAULT;
+      },
+      load: (va, size) => this.load(va!, size!),
+      store: (va, size, value) => this.store(va!, size!, value!),
+      loadLinked: (va) => this.loadLinked(va!),
+      storeConditional: (va, value) => this.storeConditional(va!, value!),
+    };
+    const all: Partial<Record<ImportName, (...args: number[]) => number>> = {};
+    const operations = ops as unknown as Record<string, (...args: number[]) => number>;
+    for (const name of Object.keys(IMPORTS) as ImportName[])
+      all[name] = slow[name] ?? operations[name]!.bind(ops);
+    return all as Record<ImportName, (...args: number[]) => number>;
+  }
+
+  // --- code ---
+
+  private fetch(va: number): number {
+    const { mmu, memory, cpu } = this.machine;
+    const pa = mmu.translate(va, ACCESS.fetch, 4);
+    if (pa < 0) return FAULT;
+    const offset = mmu.ramOffset(pa);
+    if (offset < 0) {
+      cpu.raise(EXC_CODE.IBE);
+      return FAULT;
+    }
+    const page = offset >>> PAGE_SHIFT;
+    const records = memory.i32[(memory.plan.codeMap >>> 2) + page] || this.newCodePage(page);
+    this.softTlb.fillCode(va, records);
+    return records;
+  }
+
+  /** Takes a code page for RAM page `page`; when none is left, all of them are dropped first. */
+  private newCodePage(page: number): number {
+    const { memory } = this.machine;
+    if (this.codePagesUsed === memory.plan.codePageCount) this.dropAllCode();
+    const index = this.codePagesUsed++;
+    this.ramPageOf[index] = page;
+    const records = this.codePageAt(index);
+    memory.u8.fill(0, records, records + CODE_PAGE_BYTES);
+    for (const end of [RECORDS_PER_PAGE, RECORDS_PER_PAGE + 1])
+      memory.u8[records + end * RECORD.bytes + RECORD.op] = PSEUDO.pageEnd;
+    memory.i32[(memory.plan.codeMap >>> 2) + page] = records;
+    this.softTlb.protectPage(memory.plan.ram + (page << PAGE_SHIFT));
+    return records;
+  }
+
+  private dropAllCode(): void {
+    const { memory } = this.machine;
+    const map = memory.plan.codeMap >>> 2;
+    memory.i32.fill(0, map, map + (memory.size >>> PAGE_SHIFT));
+    this.softTlb.dropCode();
+    this.codePagesUsed = 0;
+  }
+
+  private decode(record: number): number {
+    const { memory } = this.machine;
+    const first = this.codePageAt(0);
+    const index = Math.floor((record - first) / CODE_PAGE_BYTES);
+    const inPage = ((record - this.codePageAt(index)) / RECORD.bytes) * 4;
+    const word = memory.i32[(memory.plan.ram + (this.ramPageOf[index]! << PAGE_SHIFT) + inPage) >>> 2]!;
+    const row = decodeIndex(word);
+    const operation = row < 0 ? undefined : OPERATIONS[row];
+    if (operation !== undefined) writeRecord(memory.u8, record, operation, word, inPage);
+    else {
+      memory.i32[(record + RECORD.c) >>> 2] = word;
+      memory.i32[record >>> 2] = PSEUDO.reserved;
+    }
+    return STORED;
+  }
+
+  private reserved(word: number): number {
+    const { cpu } = this.machine;
+    const coprocessor = COPROCESSOR_OF_OPCODE.get(word >>> 26);
+    if (coprocessor === undefined) cpu.raise(EXC_CODE.RI);
+    else cpu.raise(EXC_CODE.CpU, coprocessor);
+    return FAULT;
+  }
+
+  // --- data ---
+
+  private load(va: number, size: number): number {
+    const { mmu, memory } = this.machine;
+    const pa = mmu.translate(va, ACCESS.load, size === LOAD_AROUND ? 1 : size);
+    if (pa < 0) return FAULT;
+    const offset = mmu.ramOffset(pa);
+    if (offset < 0)
+      return size === LOAD_AROUND ? mmu.readDevice(pa - (pa % 4), 4) : mmu.readDevice(pa, size as 1 | 2 | 4);
+    const place = memory.plan.ram + offset;
+    this.fillData(va, place);
+    return size === LOAD_AROUND ? place & ~3 : place ^ memory.swizzle(size);
+  }
+
+  private store(va: number, size: number, value: number): number {
+    const { mmu, memory } = this.machine;
+    const isPart = size === STORE_PART.left || size === STORE_PART.right;
+    const pa = mmu.translate(va, ACCESS.store, isPart ? 1 : size);
+    if (pa < 0) return FAULT;
+    const offset = mmu.ramOffset(pa);
+    if (offset < 0) {
+      if (isPart) this.storePartToDevice(pa, size, value);
+      else mmu.writeDevice(pa, size as 1 | 2 | 4, value);
+      return STORED;
+    }
+    const place = memory.plan.ram + offset;
+    if (isPart) this.mergePart(place, size, value);
+    else if (size === 4) memory.i32[place >>> 2] = value;
+    else if (size === 2) {
+      const at = place ^ memory.swizzle(2);
+      memory.u8[at] = value;
+      memory.u8[at + 1] = value >> 8;
+    } else memory.u8[place ^ memory.swizzle(1)] = value;
+    if (this.isCode(offset)) this.machine.codeWritten(offset & ~3, 4);
+    this.fillData(va, place);
+    return STORED;
+  }
+
+  /** Bits by which SWL and SWR shift the register: 8n or 24 - 8n for byte n of the word. */
+  private partShift(place: number, size: number): number {
+    const bits = (place & 3) * 8;
+    return (size === STORE_PART.left) === (this.machine.memory.endian === "little") ? 24 - bits : bits;
+  }
+
+  private mergePart(place: number, size: number, value: number): void {
+    const { i32 } = this.machine.memory;
+    const shift = this.partShift(place, size);
+    const old = i32[place >>> 2]!;
+    i32[place >>> 2] =
+      size === STORE_PART.left
+        ? (old & ~(-1 >>> shift)) | (value >>> shift)
+        : (old & ((1 << shift) - 1)) | (value << shift);
+  }
+
+  /** A device gets the bytes that SWL or SWR stores one by one. */
+  private storePartToDevice(pa: number, size: number, value: number): void {
+    const left = size === STORE_PART.left;
+    const towardsEnd = left !== (this.machine.memory.endian === "little");
+    const count = towardsEnd ? 4 - (pa % 4) : (pa % 4) + 1;
+    const first = towardsEnd ? pa : pa - (pa % 4);
+    for (let i = 0; i < count; i++) {
+      const fromTop = this.machine.memory.endian === "big" ? i : count - 1 - i;
+      const shift = left ? 24 - fromTop * 8 : (count - 1 - fromTop) * 8;
+      this.machine.mmu.writeDevice(first + i, 1, value >>> shift);
+    }
+  }
+
+  /** Enters the page just translated; pages with decoded code keep their stores on the slow path. */
+  private fillData(va: number, place: number): void {
+    const { mmu, memory } = this.machine;
+    const writable = mmu.writable && !this.isCode(place - memory.plan.ram);
+    this.softTlb.fillData(va, place, mmu.readable, writable);
+  }
+
+  private isCode(offset: number): boolean {
+    const { memory } = this.machine;
+    return memory.i32[(memory.plan.codeMap >>> 2) + (offset >>> PAGE_SHIFT)] !== 0;
+  }
+
+  private loadLinked(va: number): number {
+    const { ops, memory, mmu } = this.machine;
+    const offset = ops.linkAddress(va, false);
+    if (offset === -1) return FAULT;
+    // LL from a device is a plain read: nothing can be linked there.
+    if (offset === -2)
+      return mmu.readDevice(mmu.peek(va, !this.machine.cpu.isKernel, this.machine.cpu.asid), 4);
+    return memory.plan.ram + offset;
+  }
+
+  private storeConditional(va: number, value: number): number {
+    const { ops, cpu, memory } = this.machine;
+    const offset = ops.linkAddress(va, true);
+    if (offset === -1) return FAULT;
+    if (offset < 0 || !cpu.llBit) return 1;
+    memory.i32[(memory.plan.ram + offset) >>> 2] = value;
+    if (this.isCode(offset)) this.machine.codeWritten(offset, 4);
+    return 2;
+  }
+}
+
+/** Creates the interpreter for a machine. */
+export const createInterpreter = (machine: Machine): Engine => new InterpreterEngine(machine);

@@ -1,0 +1,766 @@
+import { EXC_CODE } from "../isa/exceptions.ts";
+import type { AccessWidth, Expr, GprField, ImmField, Statement } from "../isa/ir.ts";
+import { EXIT } from "../machine/cpu.ts";
+import type { Endian } from "../machine/memory.ts";
+import { PAGE_SIZE, RECORD, SOFT_TLB, STATE } from "../machine/state-layout.ts";
+import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
+import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
+import { OPERATION_COUNT, OPERATIONS, PSEUDO, type Operation } from "./operations.ts";
+import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
+import { i32Function, ModuleBuilder } from "./wasm/module.ts";
+
+/**
+ * Generates the interpreter: one WebAssembly function that dispatches with br_table over pre-decoded records.
+ *
+ * Two record pointers make delay slots free of charge: each dispatch takes
+ *
+ *     current <- next;  next <- current + 8
+ *
+ * and a taken branch in the same page dispatches its delay slot itself, with the target as `next`. Leaving the
+ * page goes through the record `fetchRecord`, whose operation looks `pendingTarget` up in the code bank. Walking
+ * off the end of a page meets the `pageEnd` records that each page has behind its last one.
+ *
+ * `branchRecord` is the branch executed last; an instruction is in a delay slot if and only if it is the record
+ * behind it. A branch to its own delay slot would break that rule, so it takes the long way, and every fetch
+ * sets `branchRecord` to none. PC is not kept: it is (current >>> 1) + pcDelta, records being twice as long as
+ * instructions.
+ */
+export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecord: number): Uint8Array {
+  const module = new ModuleBuilder();
+  const imports = new Map<ImportName, number>();
+  for (const [name, parameters] of Object.entries(IMPORTS))
+    imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
+  const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord));
+  const generator = new Generator(endian, fetchRecord, imports, spill);
+  module.addFunction(i32Function(0, true), generator.build(), "run");
+  return module.build(memoryPages);
+}
+
+const PAGE_MASK = -PAGE_SIZE;
+
+/** Writes PC, delay slot state and the remaining budget to the state block, from the interpreter's locals. */
+function buildSpill(fetchRecord: number): Code {
+  const code = new Code(6);
+  const [current, next, branchRecord, pcDelta, pendingTarget, remaining] = [0, 1, 2, 3, 4, 5] as const;
+  const pcOf = (record: number): void => {
+    code.get(record);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.get(pcDelta);
+    code.op(PLAIN.i32Add);
+  };
+  storeState(code, STATE.pc, () => pcOf(current));
+  storeState(code, STATE.remaining, () => code.get(remaining));
+  storeState(code, STATE.inDelaySlot, () => {
+    code.get(branchRecord);
+    code.const32(RECORD.bytes);
+    code.op(PLAIN.i32Add);
+    code.get(current);
+    code.op(PLAIN.i32Eq);
+  });
+  storeState(code, STATE.branchTarget, () => {
+    code.get(pendingTarget);
+    pcOf(next);
+    code.get(next);
+    code.const32(fetchRecord);
+    code.op(PLAIN.i32Eq);
+    code.select();
+  });
+  return code;
+}
+
+class Generator {
+  private readonly code = new Code(0);
+  private readonly endian: Endian;
+  private readonly fetchRecord: number;
+  private readonly imports: ReadonlyMap<ImportName, number>;
+  private readonly spillFunction: number;
+
+  private readonly current = this.code.local(I32);
+  private readonly next = this.code.local(I32);
+  private readonly branchRecord = this.code.local(I32);
+  private readonly pcDelta = this.code.local(I32);
+  private readonly pendingTarget = this.code.local(I32);
+  private readonly remaining = this.code.local(I32);
+  private readonly dataBank = this.code.local(I32);
+  /** Address of a memory access, its soft TLB entry, and its place in memory. */
+  private readonly va = this.code.local(I32);
+  private readonly entry = this.code.local(I32);
+  private readonly place = this.code.local(I32);
+  private readonly value = this.code.local(I32);
+  /** What to fetch next, and whether it is a delay slot. */
+  private readonly fetchVa = this.code.local(I32);
+  private readonly fetchInDelay = this.code.local(I32);
+  private readonly exception = this.code.local(I32);
+  private readonly whole = this.code.local(I64);
+  private readonly temps: number[] = [];
+  private readonly temps64: number[] = [];
+
+  // Where control can go at the end of an operation.
+  private dispatch!: Label;
+  private reload!: Label;
+  private fetch!: Label;
+  private raise!: Label;
+  private budget!: Label;
+
+  constructor(endian: Endian, fetchRecord: number, imports: ReadonlyMap<ImportName, number>, spill: number) {
+    this.endian = endian;
+    this.fetchRecord = fetchRecord;
+    this.imports = imports;
+    this.spillFunction = spill;
+  }
+
+  /**
+   * The shape of the function: three loops, whose heads are the places where control can go.
+   *
+   *     loop reload      take everything from the state block, leave if asked to
+   *       loop fetch     find the record of fetchVa
+   *         loop dispatch    execute the record `current`
+   *           block budget, raise
+   *             block for each operation … br_table … end: operation
+   *           end raise: raise `exception`, go to reload
+   *           end budget: spill and return
+   */
+  build(): Code {
+    const { code } = this;
+    this.reload = code.loop();
+    this.emitReload();
+    this.fetch = code.loop();
+    this.emitFetch();
+    this.dispatch = code.loop();
+    this.budget = code.block();
+    this.raise = code.block();
+    this.emitDispatch();
+    code.end();
+    this.spill();
+    code.get(this.exception);
+    this.call("raise");
+    code.drop();
+    code.br(this.reload);
+    code.end();
+    this.spill();
+    code.const32(EXIT.budget);
+    code.return();
+    for (let loop = 0; loop < 3; loop++) code.end();
+    code.const32(EXIT.budget);
+    return code;
+  }
+
+  private call(name: ImportName): void {
+    const index = this.imports.get(name);
+    if (index === undefined) throw new Error(`no import ${name}`);
+    this.code.call(index);
+  }
+
+  /** Stores state for code outside that looks at PC, the delay slot or the budget. */
+  private spill(): void {
+    const { code } = this;
+    for (const local of [
+      this.current,
+      this.next,
+      this.branchRecord,
+      this.pcDelta,
+      this.pendingTarget,
+      this.remaining,
+    ])
+      code.get(local);
+    code.call(this.spillFunction);
+  }
+
+  private reloadRemaining(): void {
+    loadState(this.code, STATE.remaining);
+    this.code.setLocal(this.remaining);
+  }
+
+  private addTo(local: number, amount: number): void {
+    const { code } = this;
+    code.get(local);
+    code.const32(amount);
+    code.op(PLAIN.i32Add);
+    code.setLocal(local);
+  }
+
+  private copy(from: number, to: number): void {
+    this.code.get(from);
+    this.code.setLocal(to);
+  }
+
+  private pushPcOf(record: number): void {
+    const { code } = this;
+    code.get(record);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.get(this.pcDelta);
+    code.op(PLAIN.i32Add);
+  }
+
+  private pushInDelaySlot(): void {
+    const { code } = this;
+    code.get(this.branchRecord);
+    code.const32(RECORD.bytes);
+    code.op(PLAIN.i32Add);
+    code.get(this.current);
+    code.op(PLAIN.i32Eq);
+  }
+
+  // --- the frame of the function ---
+
+  private emitDispatch(): void {
+    const { code } = this;
+    // Spent: `current` is what would have been executed. The fetch record stands for its target.
+    code.get(this.remaining);
+    code.const32(1);
+    code.op(PLAIN.i32Sub);
+    code.tee(this.remaining);
+    code.const32(0);
+    code.op(PLAIN.i32LtS);
+    code.if();
+    this.addTo(this.remaining, 1);
+    code.get(this.current);
+    code.const32(this.fetchRecord);
+    code.op(PLAIN.i32Eq);
+    code.if();
+    this.emitLeaveAtTarget();
+    code.end();
+    code.br(this.budget);
+    code.end();
+
+    const labels: Label[] = new Array<Label>(OPERATION_COUNT);
+    for (let op = OPERATION_COUNT - 1; op >= 0; op--) labels[op] = code.block();
+    code.get(this.current);
+    code.memory(MEMORY.i32Load16U, RECORD.op);
+    code.brTable(labels, labels[PSEUDO.reserved]!);
+    code.end();
+    this.emitDecode();
+    code.end();
+    this.emitPageEnd();
+    code.end();
+    this.copy(this.pendingTarget, this.fetchVa);
+    code.const32(0);
+    code.setLocal(this.fetchInDelay);
+    code.br(this.fetch);
+    code.end();
+    this.emitReserved();
+    for (const operation of OPERATIONS) {
+      code.end();
+      this.emitOperation(operation, false);
+      if (!operation.isBranch) continue;
+      code.end();
+      this.emitOperation(operation, true);
+    }
+  }
+
+  private emitLeaveAtTarget(): void {
+    const { code } = this;
+    storeState(code, STATE.pc, () => code.get(this.pendingTarget));
+    storeState(code, STATE.inDelaySlot, () => code.const32(0));
+    storeState(code, STATE.remaining, () => code.const32(0));
+    code.const32(EXIT.budget);
+    code.return();
+  }
+
+  /** An untouched record: have it written and dispatch it again. */
+  private emitDecode(): void {
+    const { code } = this;
+    code.get(this.current);
+    this.call("decode");
+    code.drop();
+    this.addTo(this.remaining, 1);
+    code.br(this.dispatch);
+  }
+
+  /** Behind the last record of a page: fetch the word that the record stands for, delay slot or not. */
+  private emitPageEnd(): void {
+    const { code } = this;
+    this.pushPcOf(this.current);
+    code.setLocal(this.fetchVa);
+    this.pushInDelaySlot();
+    code.tee(this.fetchInDelay);
+    code.if();
+    code.get(this.next);
+    code.const32(this.fetchRecord);
+    code.op(PLAIN.i32Ne);
+    code.if();
+    this.pushPcOf(this.next);
+    code.setLocal(this.pendingTarget);
+    code.end();
+    code.end();
+    code.br(this.fetch);
+  }
+
+  private emitReserved(): void {
+    const { code } = this;
+    this.spill();
+    code.get(this.current);
+    code.memory(MEMORY.i32Load, RECORD.c);
+    this.call("reserved");
+    code.drop();
+    code.br(this.reload);
+  }
+
+  private emitReload(): void {
+    const { code } = this;
+    this.reloadRemaining();
+    loadState(code, STATE.dataBank);
+    code.setLocal(this.dataBank);
+    loadState(code, STATE.exitReason);
+    code.tee(this.value);
+    code.if();
+    storeState(code, STATE.exitReason, () => code.const32(0));
+    code.get(this.value);
+    code.return();
+    code.end();
+    code.get(this.remaining);
+    code.op(PLAIN.i32Eqz);
+    code.if();
+    code.const32(EXIT.budget);
+    code.return();
+    code.end();
+    // As after a dispatch: what is fetched below gives this back.
+    this.addTo(this.remaining, -1);
+    loadState(code, STATE.pc);
+    code.setLocal(this.fetchVa);
+    loadState(code, STATE.inDelaySlot);
+    code.setLocal(this.fetchInDelay);
+    loadState(code, STATE.branchTarget);
+    code.setLocal(this.pendingTarget);
+  }
+
+  private emitFetch(): void {
+    const { code } = this;
+    // entry <- codeBank + (page number mod entries) * 8
+    loadState(code, STATE.codeBank);
+    code.get(this.fetchVa);
+    code.const32(12 - SOFT_TLB.codeEntryShift);
+    code.op(PLAIN.i32ShrU);
+    code.const32((SOFT_TLB.codeEntries - 1) << SOFT_TLB.codeEntryShift);
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Add);
+    code.tee(this.entry);
+    code.memory(MEMORY.i32Load, SOFT_TLB.codeTag);
+    code.get(this.fetchVa);
+    code.const32(PAGE_MASK | 3);
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Eq);
+    code.if(I32);
+    code.get(this.entry);
+    code.memory(MEMORY.i32Load, SOFT_TLB.codeRecords);
+    code.else();
+    storeState(code, STATE.pc, () => code.get(this.fetchVa));
+    storeState(code, STATE.inDelaySlot, () => code.get(this.fetchInDelay));
+    storeState(code, STATE.branchTarget, () => code.get(this.pendingTarget));
+    storeState(code, STATE.remaining, () => code.get(this.remaining));
+    code.get(this.fetchVa);
+    this.call("fetch");
+    code.end();
+    code.tee(this.place);
+    code.op(PLAIN.i32Eqz);
+    // After a fault the state block says where to go on.
+    code.brIf(this.reload);
+    // current <- place + word in page * 8;  pcDelta <- page - place / 2
+    code.get(this.place);
+    code.get(this.fetchVa);
+    code.const32(PAGE_SIZE - 4);
+    code.op(PLAIN.i32And);
+    code.const32(1);
+    code.op(PLAIN.i32Shl);
+    code.op(PLAIN.i32Add);
+    code.setLocal(this.current);
+    code.get(this.fetchVa);
+    code.const32(PAGE_MASK);
+    code.op(PLAIN.i32And);
+    code.get(this.place);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.op(PLAIN.i32Sub);
+    code.setLocal(this.pcDelta);
+    this.addTo(this.remaining, 1);
+    code.get(this.fetchInDelay);
+    code.if();
+    this.addFrom(this.current, -RECORD.bytes, this.branchRecord);
+    code.const32(this.fetchRecord);
+    code.setLocal(this.next);
+    code.else();
+    code.const32(0);
+    code.setLocal(this.branchRecord);
+    this.addFrom(this.current, RECORD.bytes, this.next);
+    code.end();
+  }
+
+  /** to <- from + amount. */
+  private addFrom(from: number, amount: number, to: number): void {
+    const { code } = this;
+    code.get(from);
+    code.const32(amount);
+    code.op(PLAIN.i32Add);
+    code.setLocal(to);
+  }
+
+  // --- operations ---
+
+  private emitOperation(operation: Operation, near: boolean): void {
+    const source = this.operands(operation);
+    if (operation.row.kind === "branch" || operation.row.kind === "jump") this.emitBranchInDelaySlot();
+    let ended = false;
+    for (const statement of operation.statements)
+      ended = this.emitStatement(operation, source, statement, near) || ended;
+    if (!ended) this.emitAdvance();
+  }
+
+  /** A branch in a delay slot is unpredictable in release 2; like QEMU (and release 6) it is made reserved. */
+  private emitBranchInDelaySlot(): void {
+    const { code } = this;
+    this.pushInDelaySlot();
+    code.if();
+    code.const32(EXC_CODE.RI);
+    code.setLocal(this.exception);
+    code.br(this.raise);
+    code.end();
+  }
+
+  private operands(operation: Operation): OperandSource {
+    const { code } = this;
+    const slotOf = (name: GprField | ImmField) => {
+      const slot = operation.slots.get(name);
+      if (slot === undefined) throw new Error(`${operation.row.mnemonic}: no slot for ${name}`);
+      return slot;
+    };
+    return {
+      gpr: (field) => {
+        code.get(this.current);
+        code.memory(MEMORY.i32Load8U, slotOf(field).at);
+        code.memory(MEMORY.i32Load, STATE.gpr);
+      },
+      field: (field) => {
+        const slot = slotOf(field);
+        code.get(this.current);
+        code.memory(slot.isWide ? MEMORY.i32Load : MEMORY.i32Load8U, slot.at);
+      },
+      pc: () => this.pushPcOf(this.current),
+      temp: (id) => (this.temps[id] ??= code.local(I32)),
+      temp64: (id) => (this.temps64[id] ??= code.local(I64)),
+    };
+  }
+
+  /** Emits one statement; true if it ends the operation. */
+  private emitStatement(operation: Operation, source: OperandSource, s: Statement, near: boolean): boolean {
+    const { code } = this;
+    const push = (e: Expr): void => pushExpr(code, source, e);
+    switch (s.kind) {
+      case "setGpr": {
+        const slot = operation.slots.get(s.field)!;
+        code.get(this.current);
+        code.memory(MEMORY.i32Load8U, slot.at);
+        push(s.value);
+        code.memory(MEMORY.i32Store, STATE.gpr);
+        return false;
+      }
+      case "setLink":
+        storeState(code, STATE.gpr + 31 * 4, () => push(s.value));
+        return false;
+      case "setHi":
+        storeState(code, STATE.hi, () => push(s.value));
+        return false;
+      case "setLo":
+        storeState(code, STATE.lo, () => push(s.value));
+        return false;
+      case "setHiLo": {
+        const { whole } = this;
+        pushExpr64(code, source, s.value);
+        code.setLocal(whole);
+        storeState(code, STATE.lo, () => {
+          code.get(whole);
+          code.op(PLAIN.i32WrapI64);
+        });
+        storeState(code, STATE.hi, () => {
+          code.get(whole);
+          code.const64(32);
+          code.op(PLAIN.i64ShrU);
+          code.op(PLAIN.i32WrapI64);
+        });
+        return false;
+      }
+      case "let":
+        push(s.value);
+        code.setLocal(source.temp(s.id));
+        return false;
+      case "let64":
+        pushExpr64(code, source, s.value);
+        code.setLocal(source.temp64(s.id));
+        return false;
+      case "load":
+        push(s.address);
+        code.setLocal(this.va);
+        if (s.linked) this.emitLoadLinked();
+        else this.emitLoad(s.width, s.signed, s.old === null ? null : () => push(s.old!));
+        code.setLocal(source.temp(s.id));
+        return false;
+      case "store":
+        push(s.address);
+        code.setLocal(this.va);
+        push(s.value);
+        code.setLocal(this.value);
+        this.emitStore(s.width);
+        return false;
+      case "storeConditional":
+        this.spill();
+        push(s.address);
+        push(s.value);
+        this.call("storeConditional");
+        code.tee(this.value);
+        code.op(PLAIN.i32Eqz);
+        code.brIf(this.reload);
+        this.reloadRemaining();
+        this.addFrom(this.value, -1, source.temp(s.id));
+        return false;
+      case "branch":
+        this.emitBranch(source, s.condition, s.likely, near);
+        return true;
+      case "jump":
+        push(s.target);
+        code.setLocal(this.pendingTarget);
+        code.const32(this.fetchRecord);
+        code.setLocal(this.next);
+        this.emitDelaySlot();
+        return true;
+      case "raise":
+        code.const32(EXC_CODE[s.exception]);
+        code.setLocal(this.exception);
+        code.br(this.raise);
+        return true;
+      case "raiseIf":
+        code.const32(EXC_CODE[s.exception]);
+        code.setLocal(this.exception);
+        push(s.condition);
+        code.brIf(this.raise);
+        return false;
+      case "helper":
+        this.spill();
+        for (const arg of s.args) push(arg);
+        this.call(s.name);
+        code.brIf(this.reload);
+        this.reloadRemaining();
+        if (s.id !== null) {
+          loadState(code, STATE.mmioData);
+          code.setLocal(source.temp(s.id));
+        }
+        return false;
+      default:
+        return s satisfies never;
+    }
+  }
+
+  private emitBranch(source: OperandSource, condition: Expr, likely: boolean, near: boolean): void {
+    const { code } = this;
+    pushExpr(code, source, condition);
+    code.if();
+    code.get(this.current);
+    code.memory(MEMORY.i32Load, RECORD.c);
+    if (near) {
+      code.get(this.current);
+      code.op(PLAIN.i32Add);
+      code.setLocal(this.next);
+    } else {
+      this.pushPcOf(this.current);
+      code.op(PLAIN.i32Add);
+      code.setLocal(this.pendingTarget);
+      code.const32(this.fetchRecord);
+      code.setLocal(this.next);
+    }
+    this.emitDelaySlot();
+    code.end();
+    // Not taken: a likely branch nullifies its delay slot.
+    if (likely) this.addTo(this.next, RECORD.bytes);
+    else this.copy(this.current, this.branchRecord);
+    this.emitAdvance();
+  }
+
+  /** Goes on to the next record. */
+  private emitAdvance(): void {
+    this.copy(this.next, this.current);
+    this.addFrom(this.current, RECORD.bytes, this.next);
+    this.code.br(this.dispatch);
+  }
+
+  /** Executes the delay slot of the taken branch `current`; `next` is already the target. */
+  private emitDelaySlot(): void {
+    this.copy(this.current, this.branchRecord);
+    this.addTo(this.current, RECORD.bytes);
+    this.code.br(this.dispatch);
+  }
+
+  // --- memory ---
+
+  /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
+  private pushHit(tag: number, size: number): void {
+    const { code } = this;
+    code.get(this.va);
+    code.const32(12 - SOFT_TLB.dataEntryShift);
+    code.op(PLAIN.i32ShrU);
+    code.const32((SOFT_TLB.dataEntries - 1) << SOFT_TLB.dataEntryShift);
+    code.op(PLAIN.i32And);
+    code.get(this.dataBank);
+    code.op(PLAIN.i32Add);
+    code.tee(this.entry);
+    code.memory(MEMORY.i32Load, tag);
+    code.get(this.va);
+    code.const32(PAGE_MASK | (size - 1));
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Eq);
+  }
+
+  /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
+  private pushPlace(size: number): void {
+    const { code } = this;
+    code.get(this.va);
+    if (size === 0) {
+      code.const32(-4);
+      code.op(PLAIN.i32And);
+    }
+    code.get(this.entry);
+    code.memory(MEMORY.i32Load, SOFT_TLB.addend);
+    code.op(PLAIN.i32Add);
+    if (this.endian === "big" && (size === 1 || size === 2)) {
+      code.const32(4 - size);
+      code.op(PLAIN.i32Xor);
+    }
+  }
+
+  /** Pushes the value that a load at `va` finds. */
+  private emitLoad(width: AccessWidth, signed: boolean, old: (() => void) | null): void {
+    const { code } = this;
+    const part = width === "left" || width === "right";
+    const size = part ? LOAD_AROUND : width;
+    this.pushHit(SOFT_TLB.readTag, part ? 1 : size);
+    code.if(I32);
+    this.pushPlace(size);
+    code.else();
+    this.spill();
+    code.get(this.va);
+    code.const32(size);
+    this.call("load");
+    code.tee(this.place);
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    this.reloadRemaining();
+    code.get(this.place);
+    code.end();
+    code.memory(loadInstruction(width, signed), 0);
+    if (!part) return;
+    code.setLocal(this.value);
+    this.pushMerged(width, () => code.get(this.value), old!);
+  }
+
+  /** Pushes LWL's or LWR's result from the word in memory and the register's old value. */
+  private pushMerged(part: "left" | "right", word: () => void, old: () => void): void {
+    const { code } = this;
+    const left = part === "left";
+    const shift = (): void => this.pushPartShift(part);
+    word();
+    shift();
+    code.op(left ? PLAIN.i32Shl : PLAIN.i32ShrU);
+    old();
+    if (left) {
+      code.const32(1);
+      shift();
+      code.op(PLAIN.i32Shl);
+      code.const32(1);
+      code.op(PLAIN.i32Sub);
+    } else {
+      code.const32(-1);
+      shift();
+      code.op(PLAIN.i32ShrU);
+      code.const32(-1);
+      code.op(PLAIN.i32Xor);
+    }
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Or);
+  }
+
+  /** Pushes by how many bits a part access at `va` shifts: 8n or 24 - 8n for byte n of the word. */
+  private pushPartShift(part: "left" | "right"): void {
+    const { code } = this;
+    code.get(this.va);
+    code.const32(3);
+    code.op(PLAIN.i32And);
+    code.const32(3);
+    code.op(PLAIN.i32Shl);
+    if ((part === "left") === (this.endian === "little")) {
+      code.const32(24);
+      code.op(PLAIN.i32Xor);
+    }
+  }
+
+  private emitLoadLinked(): void {
+    const { code } = this;
+    this.spill();
+    code.get(this.va);
+    this.call("loadLinked");
+    code.tee(this.place);
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    this.reloadRemaining();
+    code.get(this.place);
+    code.memory(MEMORY.i32Load, 0);
+  }
+
+  /** Stores `value` at `va`. */
+  private emitStore(width: AccessWidth): void {
+    const { code } = this;
+    const part = width === "left" || width === "right";
+    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width);
+    code.if();
+    if (part) this.emitStorePart(width);
+    else {
+      this.pushPlace(width);
+      code.get(this.value);
+      code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
+    }
+    code.else();
+    this.spill();
+    code.get(this.va);
+    code.const32(part ? STORE_PART[width] : width);
+    code.get(this.value);
+    this.call("store");
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    this.reloadRemaining();
+    code.end();
+  }
+
+  /** SWL and SWR on RAM: the word in memory takes part of `value`. */
+  private emitStorePart(part: "left" | "right"): void {
+    const { code } = this;
+    const left = part === "left";
+    const shift = (): void => this.pushPartShift(part);
+    this.pushPlace(LOAD_AROUND);
+    code.tee(this.place);
+    code.get(this.place);
+    code.memory(MEMORY.i32Load, 0);
+    if (left) {
+      code.const32(-1);
+      shift();
+      code.op(PLAIN.i32ShrU);
+      code.const32(-1);
+      code.op(PLAIN.i32Xor);
+    } else {
+      code.const32(1);
+      shift();
+      code.op(PLAIN.i32Shl);
+      code.const32(1);
+      code.op(PLAIN.i32Sub);
+    }
+    code.op(PLAIN.i32And);
+    code.get(this.value);
+    shift();
+    code.op(left ? PLAIN.i32ShrU : PLAIN.i32Shl);
+    code.op(PLAIN.i32Or);
+    code.memory(MEMORY.i32Store, 0);
+  }
+}
+
+function loadInstruction(width: AccessWidth, signed: boolean): readonly [number, number] {
+  if (width === 1) return signed ? MEMORY.i32Load8S : MEMORY.i32Load8U;
+  if (width === 2) return signed ? MEMORY.i32Load16S : MEMORY.i32Load16U;
+  return MEMORY.i32Load;
+}

@@ -1,0 +1,130 @@
+import type { Mode, TranslationCache } from "../machine/cpu.ts";
+import type { Memory } from "../machine/memory.ts";
+import {
+  CODE_BANK_OFFSET,
+  PAGE_SHIFT,
+  SOFT_TLB,
+  SOFT_TLB_BANK_BYTES,
+  STATE,
+} from "../machine/state-layout.ts";
+
+const NOBODY = -1;
+/** Beyond this many pages a bank is emptied instead of searched. */
+const FLUSH_PAGES = 64;
+
+/**
+ * The soft TLB: what generated code looks up before it accesses memory. Each mode and ASID in use has a bank,
+ * so changing between them flushes nothing. Entries say what is true of the host TLB and page map; they are
+ * dropped when that changes, never checked again.
+ */
+export class SoftTlb implements TranslationCache {
+  private readonly memory: Memory;
+  /** Key (mode and ASID) of each bank's owner. */
+  private readonly owners: number[] = new Array<number>(SOFT_TLB.banks).fill(NOBODY);
+  private readonly bankOf = new Map<number, number>();
+  private nextVictim = 0;
+  private current = NOBODY;
+
+  constructor(memory: Memory) {
+    this.memory = memory;
+    for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.empty(bank);
+  }
+
+  private base(bank: number): number {
+    return SOFT_TLB.base + bank * SOFT_TLB_BANK_BYTES;
+  }
+
+  private empty(bank: number): void {
+    const start = this.base(bank) >>> 2;
+    this.memory.i32.fill(SOFT_TLB.emptyTag, start, start + (SOFT_TLB_BANK_BYTES >>> 2));
+  }
+
+  contextChanged(mode: Mode, asid: number): void {
+    const key = (mode << 8) | asid;
+    if (key === this.current) return;
+    this.current = key;
+    let bank = this.bankOf.get(key);
+    if (bank === undefined) {
+      bank = this.nextVictim;
+      this.nextVictim = (this.nextVictim + 1) % SOFT_TLB.banks;
+      this.bankOf.delete(this.owners[bank]!);
+      this.owners[bank] = key;
+      this.bankOf.set(key, bank);
+      this.empty(bank);
+    }
+    this.memory.i32[STATE.dataBank >>> 2] = this.base(bank);
+    this.memory.i32[STATE.codeBank >>> 2] = this.base(bank) + CODE_BANK_OFFSET;
+  }
+
+  invalidate(va: number, bytes: number, asid: number): void {
+    for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
+      const owner = this.owners[bank]!;
+      if (owner === NOBODY || (asid >= 0 && (owner & 0xff) !== asid)) continue;
+      if (bytes >>> PAGE_SHIFT > FLUSH_PAGES) this.empty(bank);
+      else
+        for (let page = va; page < va + bytes; page += 1 << PAGE_SHIFT) this.dropPage(this.base(bank), page);
+    }
+  }
+
+  private dropPage(base: number, page: number): void {
+    const { i32 } = this.memory;
+    page |= 0;
+    const data = this.dataEntry(base, page) >>> 2;
+    if (i32[data + (SOFT_TLB.readTag >>> 2)] === page || i32[data + (SOFT_TLB.writeTag >>> 2)] === page) {
+      i32[data + (SOFT_TLB.readTag >>> 2)] = SOFT_TLB.emptyTag;
+      i32[data + (SOFT_TLB.writeTag >>> 2)] = SOFT_TLB.emptyTag;
+    }
+    const code = this.codeEntry(base + CODE_BANK_OFFSET, page) >>> 2;
+    if (i32[code] === page) i32[code] = SOFT_TLB.emptyTag;
+  }
+
+  private dataEntry(bankBase: number, va: number): number {
+    return bankBase + (((va >>> PAGE_SHIFT) & (SOFT_TLB.dataEntries - 1)) << SOFT_TLB.dataEntryShift);
+  }
+  private codeEntry(bankBase: number, va: number): number {
+    return bankBase + (((va >>> PAGE_SHIFT) & (SOFT_TLB.codeEntries - 1)) << SOFT_TLB.codeEntryShift);
+  }
+
+  /** Enters the page of `va`, which lies at memory offset `offset` (both of the same byte in the page). */
+  fillData(va: number, offset: number, readable: boolean, writable: boolean): void {
+    const { i32 } = this.memory;
+    const at = this.dataEntry(i32[STATE.dataBank >>> 2]!, va) >>> 2;
+    const page = va & -(1 << PAGE_SHIFT);
+    i32[at + (SOFT_TLB.readTag >>> 2)] = readable ? page : SOFT_TLB.emptyTag;
+    i32[at + (SOFT_TLB.writeTag >>> 2)] = writable ? page : SOFT_TLB.emptyTag;
+    i32[at + (SOFT_TLB.addend >>> 2)] = offset - va;
+  }
+
+  /** Enters the decoded code page at memory offset `records` for the page of `va`. */
+  fillCode(va: number, records: number): void {
+    const { i32 } = this.memory;
+    const at = this.codeEntry(i32[STATE.codeBank >>> 2]!, va) >>> 2;
+    i32[at + (SOFT_TLB.codeTag >>> 2)] = va & -(1 << PAGE_SHIFT);
+    i32[at + (SOFT_TLB.codeRecords >>> 2)] = records;
+  }
+
+  /** Stores to the RAM page at memory offset `pageOffset` must be seen from now on: it holds decoded code. */
+  protectPage(pageOffset: number): void {
+    const { i32 } = this.memory;
+    for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
+      let at = this.base(bank) >>> 2;
+      for (let entry = 0; entry < SOFT_TLB.dataEntries; entry++, at += 1 << (SOFT_TLB.dataEntryShift - 2)) {
+        const tag = i32[at + (SOFT_TLB.writeTag >>> 2)]!;
+        if (
+          tag !== SOFT_TLB.emptyTag &&
+          ((tag + i32[at + (SOFT_TLB.addend >>> 2)]!) | 0) === (pageOffset | 0)
+        )
+          i32[at + (SOFT_TLB.writeTag >>> 2)] = SOFT_TLB.emptyTag;
+      }
+    }
+  }
+
+  /** Forgets all decoded code pages. */
+  dropCode(): void {
+    for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
+      const start = (this.base(bank) + CODE_BANK_OFFSET) >>> 2;
+      const words = SOFT_TLB.codeEntries << (SOFT_TLB.codeEntryShift - 2);
+      this.memory.i32.fill(SOFT_TLB.emptyTag, start, start + words);
+    }
+  }
+}
