@@ -1,0 +1,66 @@
+import type { Stats } from "./stats.ts";
+
+/** How a guest is run: under the hypervisor, or directly on the machine. */
+export type Mode = "te" | "bare";
+
+/** Everything that makes a guest: what `createGuest` takes. */
+export interface GuestConfig {
+  /** The kernel: a 32-bit MIPS ELF executable, its byte order decides the machine's. */
+  readonly kernel: Uint8Array;
+  readonly initrd?: Uint8Array;
+  /** Kernel command line. */
+  readonly append?: string;
+  /** Guest memory in bytes; default 256 MiB. */
+  readonly memory?: number;
+  /** Default "te". */
+  readonly mode?: Mode;
+  /** A name from `CPU_MODELS`; default "24Kc". */
+  readonly hostCpu?: string;
+  /** Geometry of the host's page tables in bytes; default 4096. */
+  readonly hostPageSize?: 4096 | 16384;
+  /** "slow" turns the generated refill handler off. Default "fast". */
+  readonly refill?: "fast" | "slow";
+  /** Default "virtual". */
+  readonly clock?: "virtual" | "wall";
+  /** Milliseconds of real time, never going back (`performance.now`); needed for the wall clock. */
+  readonly now?: () => number;
+  /** Takes what the guest prints on its serial console, in order. */
+  readonly onConsole: (bytes: Uint8Array) => void;
+  /** Checks the hypervisor's invariants after every exit. */
+  readonly checkInvariants?: boolean;
+}
+
+/** Why `Guest.run` came back. */
+export type RunResult =
+  /** The time asked for has passed. */
+  | { readonly kind: "running" }
+  /** The guest waits for input, or (wall clock) for a timer `milliseconds` away. */
+  | { readonly kind: "idle"; readonly milliseconds: number }
+  /** The guest turned the machine off, or asked for a reset. */
+  | { readonly kind: "off"; readonly how: "power-off" | "reset" }
+  /** The guest or its VM cannot go on; `report` says why, in a screenful of text. */
+  | { readonly kind: "failed"; readonly report: string };
+
+/** A machine with a guest in it. */
+export interface Guest {
+  /** Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. */
+  run(ticks: number): RunResult;
+  /** Makes a `run` that is under way (in a console callback, say) come back. */
+  stop(): void;
+  /** Queues console input; the guest gets it when it can take it. */
+  sendInput(bytes: Uint8Array): void;
+  /** Input that the guest has not taken yet, in bytes. */
+  readonly inputPending: number;
+  /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
+  stats(): Stats;
+  /** Gives everything back. The guest cannot be used any more. */
+  destroy(): void;
+}
+
+/** The configuration cannot work: `message` is one line that says what is wrong and how to mend it. */
+export class GuestConfigError extends Error {
+  constructor(message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = "GuestConfigError";
+  }
+}
