@@ -1,9 +1,9 @@
 import { GPR } from "../../isa/registers.ts";
 
 /** Host registers that a call preserves and that guest entry therefore keeps on the stack. */
+// prettier-ignore
 export const CALLEE_SAVED: readonly number[] = [
-  ...[GPR.s0, GPR.s1, GPR.s2, GPR.s3, GPR.s4, GPR.s5, GPR.s6, GPR.s7],
-  ...[GPR.gp, GPR.sp, GPR.s8, GPR.ra],
+  GPR.s0, GPR.s1, GPR.s2, GPR.s3, GPR.s4, GPR.s5, GPR.s6, GPR.s7, GPR.gp, GPR.sp, GPR.s8, GPR.ra,
 ];
 
 /** The host stack frame below the caller's stack pointer while a guest runs, as byte offsets. */
