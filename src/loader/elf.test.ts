@@ -123,12 +123,20 @@ describe("parseElf", () => {
     ["an empty segment only", build({ memsize: 0, data: new Uint8Array() }), /no loadable segment/],
     ["a dynamic executable", build({ programType: 2 }), /dynamically linked/],
     ["less memory than file", build({ memsize: 4 }), /8 bytes in the file but only 4 in memory/],
-    ["wrapping around", build({ vaddr: 0xffff_fff0, memsize: 0x100 }), /runs past the end of the address space/],
+    [
+      "wrapping around",
+      build({ vaddr: 0xffff_fff0, memsize: 0x100 }),
+      /runs past the end of the address space/,
+    ],
     ["overlapping segments", build({ second: { paddr: 0x8010_0004 } }), /80100000 and 80100004 overlap/],
     ["microMIPS code", build({ entry: 0x8010_0001 }), /MIPS16 or microMIPS/],
     ["an unaligned entry", build({ entry: 0x8010_0002 }), /not word-aligned/],
     ["an entry outside", build({ entry: 0x8020_0000 }), /80200000 lies in no loadable segment/],
-    ["cut-off sections", build({ symbols: { a: 1 } }).subarray(0, -10), /truncated: the section header table/],
+    [
+      "cut-off sections",
+      build({ symbols: { a: 1 } }).subarray(0, -10),
+      /truncated: the section header table/,
+    ],
   ])("refuses %s", (_name, file, message) => {
     expect(() => parseElf(file)).toThrow(ElfError);
     expect(() => parseElf(file)).toThrow(message);

@@ -61,7 +61,10 @@ const OTHER_FILES: readonly (readonly [magic: readonly number[], text: string])[
   [[0x28, 0xb5, 0x2f, 0xfd], "is zstd-compressed: decompress it first (unzstd)"],
   [[0x27, 0x05, 0x19, 0x56], "is a U-Boot image: give the vmlinux or vmlinuz ELF file instead"],
   [[0x4d, 0x5a], "is a DOS, Windows or EFI program: give a MIPS ELF executable"],
-  [[0x21, 0x3c, 0x61, 0x72, 0x63, 0x68], "is an archive or Debian package: give the kernel that is inside it"],
+  [
+    [0x21, 0x3c, 0x61, 0x72, 0x63, 0x68],
+    "is an archive or Debian package: give the kernel that is inside it",
+  ],
   [[0x23, 0x21], "is a script: give a MIPS ELF executable"],
   [[0x30, 0x37, 0x30, 0x37], "is a cpio archive: give it as the initrd, and a MIPS ELF executable as kernel"],
 ];
@@ -154,7 +157,8 @@ export function parseElf(file: Uint8Array): ElfImage {
 function readIdent(file: Uint8Array): Fields {
   if (file.length === 0) throw new ElfError("the file is empty: give a MIPS ELF executable");
   if (!startsWith(file, [0x7f, 0x45, 0x4c, 0x46])) {
-    for (const [magic, text] of OTHER_FILES) if (startsWith(file, magic)) throw new ElfError(`the file ${text}`);
+    for (const [magic, text] of OTHER_FILES)
+      if (startsWith(file, magic)) throw new ElfError(`the file ${text}`);
     throw new ElfError("the file is not an ELF file: give a MIPS ELF executable (vmlinux or vmlinuz)");
   }
   if (file.length < HEADER_SIZE)
@@ -190,14 +194,18 @@ function checkHeader(fields: Fields): number {
     throw new ElfError("the file uses the n32 ABI, which needs a 64-bit CPU: build it for o32 (-mabi=32)");
   const foreign = FOREIGN_LEVELS[flags >>> 28];
   if (foreign !== undefined)
-    throw new ElfError(`the file holds ${foreign} code: build it for MIPS32 release 1 or 2 (-march=mips32r2)`);
+    throw new ElfError(
+      `the file holds ${foreign} code: build it for MIPS32 release 1 or 2 (-march=mips32r2)`,
+    );
   return flags;
 }
 
 function readSegments(fields: Fields): ElfSegment[] {
   const [offset, entrySize, count] = [fields.word(28), fields.half(42), fields.half(44)];
   if (count === 0)
-    throw new ElfError("the file has no program headers, so there is nothing to load: link it to an executable");
+    throw new ElfError(
+      "the file has no program headers, so there is nothing to load: link it to an executable",
+    );
   if (entrySize < PROGRAM_HEADER_SIZE)
     throw new ElfError(
       `the program headers are ${entrySize} bytes each, at least ${PROGRAM_HEADER_SIZE} are needed: ` +
@@ -213,7 +221,9 @@ function readSegments(fields: Fields): ElfSegment[] {
     if (type === PT_LOAD && fields.word(header + 20) > 0) segments.push(readSegment(fields, header, i));
   }
   if (segments.length === 0)
-    throw new ElfError("the file has no loadable segment, so there is nothing to run: link it to an executable");
+    throw new ElfError(
+      "the file has no loadable segment, so there is nothing to run: link it to an executable",
+    );
   checkOverlap(segments);
   return segments;
 }
@@ -251,7 +261,8 @@ function checkEntry(entry: number, segments: readonly ElfSegment[]): void {
     throw new ElfError(
       `the entry point ${hex(entry)} is odd, which means MIPS16 or microMIPS code: build plain MIPS32 code`,
     );
-  if ((entry & 3) !== 0) throw new ElfError(`the entry point ${hex(entry)} is not word-aligned: the file is damaged`);
+  if ((entry & 3) !== 0)
+    throw new ElfError(`the entry point ${hex(entry)} is not word-aligned: the file is damaged`);
   if (!segments.some(({ vaddr, memsize }) => entry >= vaddr && entry - vaddr < memsize))
     throw new ElfError(
       `the entry point ${hex(entry)} lies in no loadable segment: link the file with an entry symbol (-e)`,
@@ -284,7 +295,8 @@ function readSymbols(fields: Fields): ReadonlyMap<string, number> {
     const header = table + i * entrySize;
     if (fields.word(header + 4) !== SHT_SYMTAB) continue;
     const strings = fields.word(header + 24);
-    if (strings >= count) throw new ElfError(`section ${i} names string section ${strings}, of ${count}: damaged`);
+    if (strings >= count)
+      throw new ElfError(`section ${i} names string section ${strings}, of ${count}: damaged`);
     readSymbolTable(fields, header, table + strings * entrySize, symbols);
   }
   return symbols;
@@ -299,7 +311,8 @@ function readSymbolTable(fields: Fields, symtab: number, strtab: number, symbols
     const name = fields.word(at);
     if (name === 0) continue;
     const end = text.indexOf(0, name);
-    if (end < 0) throw new ElfError(`a symbol name at byte ${name} of the names does not end: the file is damaged`);
+    if (end < 0)
+      throw new ElfError(`a symbol name at byte ${name} of the names does not end: the file is damaged`);
     symbols.set(latin1(text.subarray(name, end)), fields.word(at + 4));
   }
 }
