@@ -1,3 +1,6 @@
+import { CAUSE, CP0 } from "../isa/cp0.ts";
+import { excCodeName } from "../isa/exceptions.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { Gpa } from "./addresses.ts";
 
 /** A mistake of the VMM's: what it asked of the hypervisor cannot be done. Guest faults are never errors. */
@@ -85,5 +88,24 @@ export class InvariantError extends KvmError {
   constructor(invariant: number, what: string) {
     super(`invariant ${invariant}: ${what}`);
     this.invariant = invariant;
+  }
+}
+
+/** The host's own kernel code took an exception: a defect in kseg, never something a guest does. */
+export class HostFaultError extends KvmError {
+  readonly epc: number;
+  readonly hostCause: number;
+  readonly badVAddr: number;
+  constructor(machine: Machine) {
+    const { cp0 } = machine.cpu;
+    const epc = cp0[CP0.EPC]! >>> 0;
+    const cause = cp0[CP0.Cause]! >>> 0;
+    const badVAddr = cp0[CP0.BadVAddr]! >>> 0;
+    super(
+      `the host kernel took exception ${excCodeName((cause & CAUSE.ExcCode) >>> 2)} at ${hex(epc)} (BadVAddr ${hex(badVAddr)})`,
+    );
+    this.epc = epc;
+    this.hostCause = cause;
+    this.badVAddr = badVAddr;
   }
 }

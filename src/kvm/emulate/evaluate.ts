@@ -1,5 +1,5 @@
 import { lowerRow, operandValue } from "../../isa/decode.ts";
-import type { AccessWidth, BinaryOp, Expr, Statement } from "../../isa/ir.ts";
+import type { AccessWidth, BinaryOp, Expr, HelperName, Statement } from "../../isa/ir.ts";
 import type { InstructionRow } from "../../isa/row.ts";
 
 /** What an instruction does with memory or control, worked out from its row of the instruction table. */
@@ -23,7 +23,13 @@ export type Effect =
     }
   /** A branch or jump; `target` is where control goes after the delay slot. */
   | { readonly kind: "branch"; readonly target: number }
-  | { readonly kind: "helper"; readonly name: string; readonly args: readonly number[] };
+  /** An operation of the machine; `register` takes its value, or is null if it has none or $zero takes it. */
+  | {
+      readonly kind: "helper";
+      readonly name: HelperName;
+      readonly args: readonly number[];
+      readonly register: number | null;
+    };
 
 /** An expression that only arithmetic instructions use: those never need evaluation at an exit. */
 class NotEvaluated extends Error {
@@ -90,6 +96,16 @@ function value(expression: Expr, env: Environment): number {
   }
 }
 
+/** Number of the register that the value of helper call `id` goes to, or null. */
+function resultRegister(id: number | null, env: Environment): number | null {
+  for (const statement of lowerRow(env.row)) {
+    if (statement.kind !== "setGpr" || statement.value.kind !== "temp" || statement.value.id !== id) continue;
+    const register = operandValue(env.row, env.word, statement.field);
+    return register === 0 ? null : register;
+  }
+  return null;
+}
+
 /** The effect of one statement, or null if it has none that matters at an exit. */
 function effectOf(statement: Statement, env: Environment): Effect | null {
   switch (statement.kind) {
@@ -119,7 +135,12 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
         conditional: statement.kind === "storeConditional",
       };
     case "helper":
-      return { kind: "helper", name: statement.name, args: statement.args.map((arg) => value(arg, env)) };
+      return {
+        kind: "helper",
+        name: statement.name,
+        args: statement.args.map((arg) => value(arg, env)),
+        register: resultRegister(statement.id, env),
+      };
     default:
       // Links were written by the CPU when it executed the branch; register writes follow the effect.
       return null;

@@ -1,0 +1,54 @@
+import { CAUSE, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import type { Gva } from "./addresses.ts";
+import { continueAt, vectorBase, type VcpuState } from "./vcpu-state.ts";
+
+/** Offsets of the exception vectors from their base (MIPS32 PRA, "Exception Vector Locations"). */
+const VECTOR = { refill: 0x000, general: 0x180, interrupt: 0x200 } as const;
+
+/** Enters the guest's exception `code`: the guest goes on at the vector. */
+function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: number): void {
+  const { cp0, regs } = vcpu;
+  const base = vectorBase(vcpu);
+  let cause = cp0[CP0.Cause]! & ~(CAUSE.ExcCode | CAUSE.CE);
+  cause |= (code << 2) | (coprocessor << CAUSE.CE_SHIFT);
+  if ((cp0[CP0.Status]! & STATUS.EXL) === 0) {
+    cp0[CP0.EPC] = regs.pc;
+    cause = vcpu.inDelaySlot ? cause | CAUSE.BD : cause & ~CAUSE.BD;
+    cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.EXL;
+  } else if (offset === VECTOR.refill) offset = VECTOR.general;
+  cp0[CP0.Cause] = cause;
+  continueAt(vcpu, base + offset);
+  vcpu.stats.delivered++;
+}
+
+/** Gives the guest an exception at the instruction that caused the exit. `coprocessor` is Cause.CE. */
+export function deliver(vcpu: VcpuState, code: ExcCode, coprocessor = 0): void {
+  enter(vcpu, code, coprocessor, VECTOR.general);
+}
+
+/** Gives the guest an address error on `gva`. */
+export function deliverAddressError(vcpu: VcpuState, gva: Gva, store: boolean): void {
+  vcpu.cp0[CP0.BadVAddr] = gva;
+  deliver(vcpu, store ? EXC_CODE.AdES : EXC_CODE.AdEL);
+}
+
+/**
+ * Gives the guest a TLB exception on `gva`: BadVAddr, Context.BadVPN2 and EntryHi.VPN2 are set as hardware
+ * does. `refill` selects the refill vector, which is used if EXL was 0.
+ */
+export function deliverTlb(vcpu: VcpuState, code: ExcCode, gva: Gva, refill: boolean): void {
+  const { cp0 } = vcpu;
+  cp0[CP0.BadVAddr] = gva;
+  cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((gva >>> 9) & CONTEXT.BADVPN2);
+  cp0[CP0.EntryHi] = (gva & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ENTRY_HI.ASID);
+  enter(vcpu, code, 0, refill ? VECTOR.refill : VECTOR.general);
+}
+
+/** Gives the guest the interrupt that it is ready to take, if there is one. True if it did. */
+export function deliverInterrupt(vcpu: VcpuState): boolean {
+  if (!vcpu.interrupts.deliverable) return false;
+  const vector = (vcpu.cp0[CP0.Cause]! & CAUSE.IV) !== 0 ? VECTOR.interrupt : VECTOR.general;
+  enter(vcpu, EXC_CODE.Int, 0, vector);
+  return true;
+}

@@ -1,0 +1,106 @@
+import { cp0Index } from "../../isa/cp0.ts";
+import { decode, operandValue } from "../../isa/decode.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
+import { GPR } from "../../isa/registers.ts";
+import { deliver } from "../deliver.ts";
+import { translateCache, translateMfc0, translateMtc0 } from "../dyntrans.ts";
+import { faultingInstruction } from "../guest-memory.ts";
+import { internalError } from "../report.ts";
+import { TRACE_EXIT } from "../trace.ts";
+import type { VcpuExit } from "../vcpu-exit.ts";
+import { faultingPc, finishInstruction, type VcpuState } from "../vcpu-state.ts";
+import { cache } from "./cache.ts";
+import { changeInterruptEnable, eret, mfc0, mtc0 } from "./cp0.ts";
+import { evaluate } from "./evaluate.ts";
+import { resumePc } from "./resume.ts";
+import { tlbp, tlbr, tlbwi, tlbwr } from "./tlb-ops.ts";
+
+/** HYPCALL: COP0 with CO = 1 and function 28h; its code lies above the function. */
+const HYPCALL = { mask: 0xfe00_003f, match: 0x4200_0028, codeShift: 11, codeMask: 0x3ff } as const;
+/** What hypercall 0 answers: there is no such service (-ENOSYS as KVM numbers it). */
+const NO_SUCH_HYPERCALL = -1000;
+
+/** An instruction that the guest's CPU does not have. */
+function reserved(vcpu: VcpuState): null {
+  deliver(vcpu, EXC_CODE.RI);
+  return null;
+}
+
+/**
+ * Emulates the coprocessor 0 or CACHE instruction that trapped in guest kernel mode. Null if the guest goes
+ * on; what the guest gets wrong is its own exception.
+ */
+export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
+  const word = faultingInstruction(vcpu);
+  const row = word === null ? null : decode(word);
+  if (word === null || row === null) return internalError(vcpu, "cannot read the instruction that trapped");
+  const resume = resumePc(vcpu);
+  if (resume === null)
+    return internalError(vcpu, "cannot work out the branch before the instruction that trapped");
+  const { gpr } = vcpu.regs;
+  const effect = evaluate(row, word, faultingPc(vcpu), gpr);
+  if (effect?.kind !== "helper")
+    return internalError(vcpu, `${row.mnemonic} trapped as a coprocessor instruction`);
+  const [first = 0, second = 0, third = 0] = effect.args;
+  const done = (result?: number): null => {
+    if (result !== undefined && effect.register !== null) gpr[effect.register] = result;
+    finishInstruction(vcpu, resume);
+    return null;
+  };
+  switch (effect.name) {
+    case "mfc0": {
+      const index = cp0Index(first, second);
+      translateMfc0(vcpu, effect.register ?? 0, index);
+      return done(mfc0(vcpu, index));
+    }
+    case "mtc0": {
+      const index = cp0Index(first, second);
+      translateMtc0(vcpu, operandValue(row, word, "rt"), index);
+      mtc0(vcpu, index, third);
+      return done();
+    }
+    case "di":
+    case "ei":
+      return done(changeInterruptEnable(vcpu, effect.name === "ei"));
+    case "rdpgpr":
+      return done(gpr[first]!);
+    case "wrpgpr":
+      if (first !== 0) gpr[first] = second;
+      return done();
+    case "tlbp":
+      tlbp(vcpu);
+      return done();
+    case "tlbr":
+      tlbr(vcpu);
+      return done();
+    case "tlbwi":
+    case "tlbwr": {
+      const refusal = effect.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
+      return refusal === null ? done() : internalError(vcpu, refusal);
+    }
+    case "eret":
+      finishInstruction(vcpu, eret(vcpu));
+      return null;
+    case "wait":
+      done();
+      vcpu.stats.counters.wait++;
+      vcpu.tracer.kvm_exit?.(vcpu.regs.pc, TRACE_EXIT.WAIT);
+      vcpu.waiting = true;
+      return null;
+    case "cache": {
+      const outcome = cache(vcpu, first & 31, second >>> 0);
+      if (outcome.kind === "exception") return null;
+      if (outcome.kind === "unsupported")
+        return internalError(vcpu, `CACHE operation ${first.toString(16)} on ${(second >>> 0).toString(16)}`);
+      if (outcome.translateTo !== null) translateCache(vcpu, word, outcome.translateTo);
+      return done();
+    }
+    case "coprocessorUnusable":
+      if ((word & HYPCALL.mask) >>> 0 !== HYPCALL.match) return reserved(vcpu);
+      if (((word >>> HYPCALL.codeShift) & HYPCALL.codeMask) !== 0) return reserved(vcpu);
+      gpr[GPR.v0] = NO_SUCH_HYPERCALL;
+      return done();
+    default:
+      return reserved(vcpu);
+  }
+}

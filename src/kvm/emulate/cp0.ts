@@ -1,0 +1,100 @@
+import { CAUSE, CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
+import { legalPageMask } from "../../machine/tlb.ts";
+import { guestCp0Write } from "../guest-cp0.ts";
+import { HWR_OP } from "../trace.ts";
+import type { VcpuState } from "../vcpu-state.ts";
+import { random, writeEntryHi } from "./tlb-ops.ts";
+
+/** Registers whose value is worked out when it is read: their MFC0 is never translated. */
+export function isLive(index: number): boolean {
+  return index === CP0.Count || index === CP0.Random;
+}
+
+/** The value that the guest's MFC0 of register `index` reads. */
+export function readGuestCp0(vcpu: VcpuState, index: number): number {
+  switch (index) {
+    case CP0.Count:
+      return vcpu.timer.count() | 0;
+    case CP0.Random:
+      return random(vcpu);
+    case CP0.ErrCtl:
+      return 0;
+    default:
+      return vcpu.cp0[index]!;
+  }
+}
+
+/** MFC0, with its tracepoint. */
+export function mfc0(vcpu: VcpuState, index: number): number {
+  const value = readGuestCp0(vcpu, index);
+  vcpu.tracer.kvm_hwr?.(value, index, HWR_OP.MFC0);
+  return value;
+}
+
+/** Hardware registers that HWREna can give to user mode. */
+function hwrenaMask(vcpu: VcpuState): number {
+  const ulr = (vcpu.cp0[CP0.Config3]! & CONFIG.C3_ULRI) !== 0 ? HWRENA.ULR : 0;
+  return HWRENA.CPUNum | HWRENA.SYNCI_Step | HWRENA.CC | HWRENA.CCRes | ulr;
+}
+
+/** MTC0: writes guest register `index`, with the effects of the write. */
+export function mtc0(vcpu: VcpuState, index: number, value: number): void {
+  vcpu.tracer.kvm_hwr?.(value, index, HWR_OP.MTC0);
+  const { cp0, map } = vcpu;
+  const merge = (mask: number): number => (cp0[index]! & ~mask) | (value & mask);
+  const { mask } = guestCp0Write(cp0, index);
+  switch (index) {
+    case CP0.PageMask:
+      cp0[index] = legalPageMask(value);
+      return;
+    case CP0.HWREna:
+      cp0[index] = value & hwrenaMask(vcpu);
+      return;
+    case CP0.Count:
+      vcpu.timer.setCount(value);
+      return;
+    case CP0.Compare:
+      vcpu.timer.setCompare(value);
+      return;
+    case CP0.EntryHi:
+      writeEntryHi(vcpu, value);
+      return;
+    case CP0.Status:
+      cp0[index] = merge(vcpu.statusWritable);
+      return;
+    case CP0.Cause:
+      cp0[index] = merge(mask);
+      vcpu.timer.causeWritten(cp0[index]!);
+      return;
+    case CP0.EBase:
+      cp0[index] = merge(map.ebaseWritable);
+      return;
+    default:
+      cp0[index] = merge(mask);
+  }
+}
+
+/** DI and EI: returns Status as it was. */
+export function changeInterruptEnable(vcpu: VcpuState, enable: boolean): number {
+  const old = vcpu.cp0[CP0.Status]!;
+  vcpu.cp0[CP0.Status] = enable ? old | STATUS.IE : old & ~STATUS.IE;
+  return old;
+}
+
+/** ERET: leaves the error or exception level and returns where the guest goes on. */
+export function eret(vcpu: VcpuState): number {
+  const { cp0 } = vcpu;
+  const status = cp0[CP0.Status]!;
+  vcpu.machine.cpu.clearLlBit();
+  if ((status & STATUS.ERL) !== 0) {
+    cp0[CP0.Status] = status & ~STATUS.ERL;
+    return cp0[CP0.ErrorEPC]! >>> 0;
+  }
+  cp0[CP0.Status] = status & ~STATUS.EXL;
+  return cp0[CP0.EPC]! >>> 0;
+}
+
+/** Whether Cause says that the host exception was raised in a delay slot. */
+export function branchDelay(cause: number): boolean {
+  return (cause & CAUSE.BD) !== 0;
+}

@@ -1,0 +1,81 @@
+import { CAUSE } from "../isa/cp0.ts";
+import { decode } from "../isa/decode.ts";
+import { EXC_CODE, excCodeName, type ExcCode } from "../isa/exceptions.ts";
+import { emulateCop0 } from "./emulate/cop0.ts";
+import { evaluate } from "./emulate/evaluate.ts";
+import { rdhwr } from "./emulate/rdhwr.ts";
+import { resumePc } from "./emulate/resume.ts";
+import { handleAddressError, handleTlbFault, reflect } from "./fault.ts";
+import { faultingInstruction } from "./guest-memory.ts";
+import { deliverPrivileged } from "./privilege.ts";
+import { internalError } from "./report.ts";
+import type { VcpuExit } from "./vcpu-exit.ts";
+import { faultingPc, finishInstruction, inUserMode, type VcpuState } from "./vcpu-state.ts";
+
+/** RI: RDHWR traps like this because the host's HWREna is zero; anything else is the guest's to handle. */
+function handleReserved(vcpu: VcpuState): VcpuExit | null {
+  const word = faultingInstruction(vcpu);
+  const row = word === null ? null : decode(word);
+  if (word === null || row === null) return reflect(vcpu, EXC_CODE.RI);
+  const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
+  if (effect?.kind !== "helper" || effect.name !== "rdhwr") return reflect(vcpu, EXC_CODE.RI);
+  const resume = resumePc(vcpu);
+  const value = resume === null ? null : rdhwr(vcpu, effect.args[0]!);
+  if (value === null || resume === null) return reflect(vcpu, EXC_CODE.RI);
+  if (effect.register !== null) vcpu.regs.gpr[effect.register] = value;
+  finishInstruction(vcpu, resume);
+  return null;
+}
+
+/** Does what exception `code` of the host, raised by guest code, asks for. Null if the guest goes on. */
+function dispatch(vcpu: VcpuState, code: number, coprocessor: number): VcpuExit | null {
+  const { badVAddr } = vcpu.regs;
+  switch (code) {
+    case EXC_CODE.Int:
+      // What raised the host's line has told the vcpu; delivery happens on the way back.
+      return null;
+    case EXC_CODE.TLBL:
+    case EXC_CODE.TLBS:
+    case EXC_CODE.Mod:
+      return handleTlbFault(vcpu, badVAddr, code !== EXC_CODE.TLBL);
+    case EXC_CODE.TLBRI:
+    case EXC_CODE.TLBXI:
+      return handleTlbFault(vcpu, badVAddr, false);
+    case EXC_CODE.AdEL:
+    case EXC_CODE.AdES:
+      return handleAddressError(vcpu, badVAddr, code === EXC_CODE.AdES);
+    case EXC_CODE.CpU:
+      // No guest has an FPU or another coprocessor.
+      return coprocessor === 0 ? emulateCop0(vcpu) : reflect(vcpu, EXC_CODE.CpU, coprocessor);
+    case EXC_CODE.RI:
+      return handleReserved(vcpu);
+    case EXC_CODE.Sys:
+    case EXC_CODE.Bp:
+    case EXC_CODE.Tr:
+    case EXC_CODE.Ov:
+    case EXC_CODE.IBE:
+    case EXC_CODE.DBE:
+    case EXC_CODE.MSAFPE:
+    case EXC_CODE.FPE:
+    case EXC_CODE.MSADis:
+      return reflect(vcpu, code as ExcCode);
+    default:
+      return internalError(vcpu, `the host took exception ${excCodeName(code)} in the guest`);
+  }
+}
+
+/**
+ * Handles the exit whose state lies in the vcpu structure. Null if the guest goes on. Never throws for
+ * anything that a guest does.
+ */
+export function handleExit(vcpu: VcpuState): VcpuExit | null {
+  const { cause, pc } = vcpu.regs;
+  const code = (cause & CAUSE.ExcCode) >>> 2;
+  const coprocessor = (cause & CAUSE.CE) >>> CAUSE.CE_SHIFT;
+  vcpu.inDelaySlot = (cause & CAUSE.BD) !== 0;
+  vcpu.stats.countExit(code);
+  vcpu.tracer.kvm_exit?.(pc, code);
+  vcpu.interrupts.sync();
+  if (inUserMode(vcpu) && deliverPrivileged(vcpu, code, coprocessor)) return null;
+  return dispatch(vcpu, code, coprocessor);
+}

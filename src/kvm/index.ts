@@ -1,0 +1,12 @@
+/** The hypervisor: what a VMM uses. */
+export { Kvm, Vm, MAX_VCPUS, type VmOptions } from "./vm.ts";
+export { Vcpu, type VcpuOptions } from "./vcpu.ts";
+export { TE_MAP, type GuestMap } from "./guest-map.ts";
+export type { HostKernelOptions } from "./host-kernel.ts";
+export type { HostPageSize } from "./page-format.ts";
+export { MAX_MEMSLOTS, type Memslot } from "./memslots.ts";
+export type { RefillMode } from "./shadow-mmu.ts";
+export { COUNTER_NAMES, VcpuStats, type CounterName, type ExitCause } from "./stats.ts";
+export { HWR_OP, HWR_REGISTER, TRACE_EXIT, type Tracer } from "./trace.ts";
+export { KVM_EXIT, type InternalErrorReport, type MmioExit, type VcpuExit } from "./vcpu-exit.ts";
+export * from "./errors.ts";

@@ -1,0 +1,67 @@
+import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
+import { InterruptNumberError } from "./errors.ts";
+
+/** Interrupts that KVM_INTERRUPT knows: 2 is I/O, 3 and 4 are for other vcpus. */
+const EXTERNAL_INTERRUPTS = [2, 3, 4];
+
+/**
+ * The guest's interrupt lines. They are levels: a line that stays asserted is delivered again as soon as the
+ * guest enables it, as hardware does. The lines are kept here; Cause in the guest's register array shows
+ * them, but the guest can overwrite that array.
+ */
+export class GuestInterrupts {
+  private readonly cp0: Int32Array;
+  /** Lines IP2 to IP7, bit n for IPn, without the timer's. */
+  private lines = 0;
+  private timer = false;
+
+  constructor(cp0: Int32Array) {
+    this.cp0 = cp0;
+  }
+
+  /**
+   * KVM_INTERRUPT: asserts line `irq`, or deasserts line `-irq`. Throws {@link InterruptNumberError} for
+   * anything but 2, 3 and 4.
+   */
+  set(irq: number): void {
+    const line = Math.abs(irq);
+    if (!EXTERNAL_INTERRUPTS.includes(line)) throw new InterruptNumberError(irq);
+    this.lines = irq > 0 ? this.lines | (1 << line) : this.lines & ~(1 << line);
+    this.sync();
+  }
+
+  /** The timer interrupt: Cause.TI and the line that IntCtl.IPTI names. */
+  setTimer(level: boolean): void {
+    this.timer = level;
+    this.sync();
+  }
+
+  /** Makes the guest's Cause show the lines. */
+  sync(): void {
+    const { cp0 } = this;
+    const timerLine = this.timer ? 1 << (cp0[CP0.IntCtl]! >>> 29) : 0;
+    const hardware = CAUSE.IP & ~CAUSE.IP01;
+    const shown = (((this.lines | timerLine) << 8) & hardware) | (this.timer ? CAUSE.TI : 0);
+    cp0[CP0.Cause] = (cp0[CP0.Cause]! & ~(hardware | CAUSE.TI)) | shown;
+  }
+
+  /** Takes over the lines that a Cause value shows: for restoring a saved vcpu (ONE_REG). */
+  restore(cause: number): void {
+    this.timer = (cause & CAUSE.TI) !== 0;
+    this.lines = 0;
+    for (const line of EXTERNAL_INTERRUPTS)
+      this.lines |= cause & (CAUSE.IP & (1 << (line + 8))) ? 1 << line : 0;
+    this.sync();
+  }
+
+  /** True if an enabled line is asserted, whatever IE, EXL and ERL say: what ends WAIT. */
+  get pending(): boolean {
+    return (this.cp0[CP0.Cause]! & this.cp0[CP0.Status]! & CAUSE.IP) !== 0;
+  }
+
+  /** True if the guest would take an interrupt now. */
+  get deliverable(): boolean {
+    const gate = STATUS.IE | STATUS.EXL | STATUS.ERL;
+    return (this.cp0[CP0.Status]! & gate) === STATUS.IE && this.pending;
+  }
+}

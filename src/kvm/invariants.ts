@@ -1,0 +1,2 @@
+import type { VcpuState } from "./vcpu-state.ts";
+export function checkInvariants(_vcpu: VcpuState): void {}

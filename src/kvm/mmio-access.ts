@@ -1,0 +1,64 @@
+import { decode } from "../isa/decode.ts";
+import type { Gpa } from "./addresses.ts";
+import { deliverAddressError } from "./deliver.ts";
+import { evaluate } from "./emulate/evaluate.ts";
+import { isUnaligned, loadAccess, loadedValue, storeAccesses } from "./emulate/mmio.ts";
+import { resumePc } from "./emulate/resume.ts";
+import { faultingInstruction } from "./guest-memory.ts";
+import { internalError } from "./report.ts";
+import type { VcpuExit } from "./vcpu-exit.ts";
+import { continueAt, faultingPc, retireInstruction, type VcpuState } from "./vcpu-state.ts";
+
+/**
+ * Hands the load or store that caused the exit, an access to `gpa`, to the VMM. A store is finished with that;
+ * a load is finished when the vcpu runs again, with the value that the VMM has put into the exit.
+ */
+export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
+  const word = faultingInstruction(vcpu);
+  const resume = resumePc(vcpu);
+  const row = word === null ? null : decode(word);
+  if (word === null || row === null || resume === null)
+    return internalError(vcpu, `cannot read the instruction that accesses ${gpa.toString(16)}`);
+  const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
+  const { endian } = vcpu.machine.memory;
+  if (effect?.kind === "load" && !effect.linked) {
+    const { width, signed, register, old } = effect;
+    if (isUnaligned(effect.address, width)) {
+      deliverAddressError(vcpu, effect.address, false);
+      return null;
+    }
+    const exit = loadAccess(gpa, width);
+    vcpu.pendingAccess = { kind: "load", exit, width, signed, lane: gpa & 3, register, old, resume };
+    retireInstruction(vcpu);
+    return exit;
+  }
+  if (effect?.kind === "store" && !effect.conditional) {
+    if (isUnaligned(effect.address, effect.width)) {
+      deliverAddressError(vcpu, effect.address, true);
+      return null;
+    }
+    const [first, ...rest] = storeAccesses(gpa, effect.width, effect.value, endian);
+    if (rest.length > 0) vcpu.pendingAccess = { kind: "stores", rest };
+    retireInstruction(vcpu);
+    continueAt(vcpu, resume);
+    return first ?? null;
+  }
+  return internalError(vcpu, `${row.mnemonic} cannot access the device at ${gpa.toString(16)}`);
+}
+
+/** Goes on with an access that the VMM has served. Returns the next exit that it takes, or null if it is done. */
+export function completeMmio(vcpu: VcpuState): VcpuExit | null {
+  const access = vcpu.pendingAccess;
+  vcpu.pendingAccess = null;
+  if (access === null) return null;
+  if (access.kind === "stores") {
+    const [next, ...rest] = access.rest;
+    if (rest.length > 0) vcpu.pendingAccess = { kind: "stores", rest };
+    return next ?? null;
+  }
+  const { width, signed, lane, old, exit, register, resume } = access;
+  const value = loadedValue(width, signed, lane, old, exit.data, vcpu.machine.memory.endian);
+  if (register !== 0) vcpu.regs.gpr[register] = value;
+  continueAt(vcpu, resume);
+  return null;
+}

@@ -1,0 +1,47 @@
+import { CAUSE, CP0 } from "../isa/cp0.ts";
+import { disassemble } from "../isa/disassemble.ts";
+import { excCodeName } from "../isa/exceptions.ts";
+import type { Gva } from "./addresses.ts";
+import { readGuestWord } from "./guest-memory.ts";
+import type { InternalErrorExit } from "./vcpu-exit.ts";
+import { faultingPc, type VcpuState } from "./vcpu-state.ts";
+
+/** Instructions shown on each side of the culprit. */
+const CONTEXT_WORDS = 4;
+
+const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+
+function codeAround(vcpu: VcpuState, pc: Gva): string[] {
+  const lines: string[] = [];
+  for (let at = pc - 4 * CONTEXT_WORDS; at <= pc + 4 * CONTEXT_WORDS; at += 4) {
+    if (at < 0 || at > 0xffff_fffc) continue;
+    const word = readGuestWord(vcpu, at);
+    if (word === null) continue;
+    const text = disassemble(word, at, { cp0Names: true });
+    lines.push(`${at === pc ? "> " : "  "}${hex(at)}: ${hex(word)} ${text}`);
+  }
+  return lines;
+}
+
+/** An exit that says the guest cannot go on, with what helps to find out why. */
+export function internalError(vcpu: VcpuState, message: string): InternalErrorExit {
+  const { regs, cp0 } = vcpu;
+  const pc = faultingPc(vcpu);
+  return {
+    reason: "internal-error",
+    message: `${message} (pc ${hex(pc)})`,
+    report: {
+      pc,
+      cause: regs.cause >>> 0,
+      exception: excCodeName((regs.cause & CAUSE.ExcCode) >>> 2),
+      badVAddr: regs.badVAddr,
+      inDelaySlot: vcpu.inDelaySlot,
+      status: cp0[CP0.Status]! >>> 0,
+      guestCause: cp0[CP0.Cause]! >>> 0,
+      epc: cp0[CP0.EPC]! >>> 0,
+      entryHi: cp0[CP0.EntryHi]! >>> 0,
+      gpr: Array.from(regs.gpr, (value) => value >>> 0),
+      code: codeAround(vcpu, pc),
+    },
+  };
+}

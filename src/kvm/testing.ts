@@ -1,0 +1,82 @@
+import type { CpuModel } from "../machine/cpu-models.ts";
+import { CPU_MODELS } from "../machine/cpu-models.ts";
+import { Machine, type EngineFactory } from "../machine/machine.ts";
+import type { Endian } from "../machine/memory.ts";
+import { Assembler } from "../uasm/assembler.ts";
+import type { HostPageSize } from "./page-format.ts";
+import type { VcpuExit } from "./vcpu-exit.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { Kvm, type Vm, type VmOptions } from "./vm.ts";
+
+/** What a test wants of its guest. */
+export interface TestGuestOptions extends VmOptions {
+  readonly model?: string;
+  readonly endian?: Endian;
+  readonly pageSize?: HostPageSize;
+  /** Bytes of guest RAM at GPA 0 (default 1 MiB). */
+  readonly guestBytes?: number;
+}
+
+/** Host RAM below this belongs to the host kernel and the hypervisor in tests. */
+const HOST_BYTES = 2 << 20;
+
+/** A machine with a hypervisor and one guest, for tests. */
+export class TestGuest {
+  readonly machine: Machine;
+  readonly kvm: Kvm;
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  /** Host physical address of GPA 0. */
+  readonly ram = HOST_BYTES;
+
+  constructor(engine: EngineFactory, options: TestGuestOptions = {}) {
+    const guestBytes = options.guestBytes ?? 1 << 20;
+    const model: CpuModel = CPU_MODELS[options.model ?? "24Kc"]!;
+    this.machine = new Machine(
+      {
+        model,
+        endian: options.endian ?? "little",
+        ramBytes: HOST_BYTES + guestBytes,
+        guestTime: "user",
+        hostCalls: true,
+      },
+      engine,
+    );
+    this.kvm = new Kvm(this.machine, { pageSize: options.pageSize ?? 4096, end: HOST_BYTES });
+    this.vm = this.kvm.createVm({ checkInvariants: true, ...options });
+    this.vm.setUserMemoryRegion({
+      slot: 0,
+      guestPhysAddr: 0,
+      memorySize: guestBytes,
+      hostPhysAddr: this.ram,
+    });
+    this.vcpu = this.vm.createVcpu();
+  }
+
+  /** Assembles code at guest address `gva` of KSeg0 and puts it into guest memory. Returns the next address. */
+  assemble(gva: number, emit: (asm: Assembler) => void): number {
+    const asm = new Assembler({ level: "mips32r2", baseAddress: gva });
+    emit(asm);
+    asm.words().forEach((word, index) => this.write((gva & 0x1fff_ffff) + 4 * index, word));
+    return asm.address;
+  }
+
+  /** Reads the word at GPA `gpa`, unsigned. */
+  read(gpa: number): number {
+    return this.machine.memory.read32(this.ram + gpa);
+  }
+  write(gpa: number, word: number): void {
+    this.machine.write32(this.ram + gpa, word);
+  }
+
+  /** Starts the guest at `pc`, with ERL, BEV and EXL clear unless `status` says otherwise. */
+  start(pc: number, status = 0): void {
+    this.vcpu.regs.pc = pc;
+    this.vcpu.cp0[12 * 8] = status;
+  }
+
+  /** Runs until an exit other than running out of a slice of time. */
+  run(ticks = 100_000): VcpuExit {
+    return this.vcpu.run(ticks);
+  }
+}

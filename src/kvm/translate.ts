@@ -1,0 +1,67 @@
+import { ENTRY_LO } from "../isa/cp0.ts";
+import type { Gpa, Gva } from "./addresses.ts";
+import { directGpa, segmentOf } from "./guest-map.ts";
+import type { BackingPage } from "./shadow-mmu.ts";
+import { guestAsid, type VcpuState } from "./vcpu-state.ts";
+
+/** What a guest virtual address means to the guest at this moment. */
+export type Translation =
+  /** The kernel's window onto its virtual CP0. */
+  | { readonly kind: "commpage" }
+  /** Guest KSeg0: always mapped, to `gpa`. */
+  | { readonly kind: "direct"; readonly gpa: Gpa }
+  /** Entry `index` of the guest TLB translates it to `gpa`; `valid` and `dirty` are V and D of its half. */
+  | {
+      readonly kind: "mapped";
+      readonly gpa: Gpa;
+      readonly index: number;
+      readonly valid: boolean;
+      readonly dirty: boolean;
+    }
+  /** No entry of the guest TLB matches. */
+  | { readonly kind: "miss" }
+  /** Addresses that guest drivers use for devices. */
+  | { readonly kind: "mmio"; readonly gpa: Gpa }
+  /** The guest's current mode may not go there: an address error. */
+  | { readonly kind: "forbidden" }
+  /** Addresses that no guest can use. */
+  | { readonly kind: "illegal" };
+
+/** True if `gva` lies on the commpage. */
+export function isCommpage(vcpu: VcpuState, gva: Gva): boolean {
+  return gva >= vcpu.commpage && gva - vcpu.commpage < vcpu.pageSize;
+}
+
+/** Translates `gva` as the guest's hardware would, in guest user or kernel mode. */
+export function translate(vcpu: VcpuState, gva: Gva, user: boolean): Translation {
+  const address = gva >>> 0;
+  const segment = segmentOf(vcpu.map, address);
+  if (user && !segment.user) return { kind: "forbidden" };
+  switch (segment.kind) {
+    case "kseg0":
+      return { kind: "direct", gpa: directGpa(segment, address) };
+    case "mmio":
+      return { kind: "mmio", gpa: directGpa(segment, address) };
+    case "illegal":
+      return { kind: "illegal" };
+    case "mapped": {
+      if (!user && isCommpage(vcpu, address)) return { kind: "commpage" };
+      const { guestTlb } = vcpu;
+      vcpu.stats.guestTlbLookups++;
+      const index = guestTlb.lookup(address, guestAsid(vcpu));
+      if (index < 0) return { kind: "miss" };
+      const lo = guestTlb.entryLo(index, address);
+      const valid = (lo & ENTRY_LO.V) !== 0;
+      const dirty = (lo & ENTRY_LO.D) !== 0;
+      return { kind: "mapped", gpa: guestTlb.gpa(index, address), index, valid, dirty };
+    }
+  }
+}
+
+/** The host page behind GPA `gpa`, or null if no memslot holds it. Read-only slots are never writable. */
+export function backingPage(vcpu: VcpuState, gpa: Gpa, writable: boolean): BackingPage | null {
+  const page = gpa - (gpa % vcpu.pageSize);
+  const hpa = vcpu.slots.gpaToHpa(page, false);
+  if (hpa < 0) return null;
+  return { hpa, writable: writable && vcpu.slots.isWritable(page) };
+}

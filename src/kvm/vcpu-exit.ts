@@ -1,0 +1,51 @@
+import type { Gpa } from "./addresses.ts";
+
+/** KVM's exit reasons, as far as this hypervisor has them. */
+export const KVM_EXIT = { MMIO: 6, IRQ_WINDOW_OPEN: 7, INTR: 10, INTERNAL_ERROR: 17 } as const;
+
+/** A load or store of the guest that no memslot serves. */
+export interface MmioExit {
+  readonly reason: "mmio";
+  readonly physAddr: Gpa;
+  readonly len: 1 | 2 | 4;
+  readonly isWrite: boolean;
+  /**
+   * The value, unsigned and right-aligned: what a store writes; for a load, to be set by the VMM before it
+   * runs the vcpu again, which completes the load.
+   */
+  data: number;
+}
+
+/** What is known about a guest that the hypervisor cannot run on. */
+export interface InternalErrorReport {
+  readonly pc: number;
+  /** Host Cause of the exit, and the name of its exception code. */
+  readonly cause: number;
+  readonly exception: string;
+  readonly badVAddr: number;
+  readonly inDelaySlot: boolean;
+  /** Guest CP0 Status, Cause, EPC and EntryHi, unsigned. */
+  readonly status: number;
+  readonly guestCause: number;
+  readonly epc: number;
+  readonly entryHi: number;
+  /** Guest $0 to $31, unsigned. */
+  readonly gpr: readonly number[];
+  /** Instructions around `pc`, as far as they can be read: `address: word text`, the culprit marked with `>`. */
+  readonly code: readonly string[];
+}
+
+export interface InternalErrorExit {
+  readonly reason: "internal-error";
+  readonly message: string;
+  readonly report: InternalErrorReport;
+}
+
+/** Why `Vcpu.run` came back. */
+export type VcpuExit =
+  | MmioExit
+  /** The guest waits (WAIT) and no interrupt that it enables is pending: the VMM passes idle time. */
+  | { readonly reason: "irq-window-open" }
+  /** The ticks are used up, or a stop was requested. Running again continues. */
+  | { readonly reason: "intr" }
+  | InternalErrorExit;

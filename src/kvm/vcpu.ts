@@ -1,0 +1,314 @@
+import { CP0 } from "../isa/cp0.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Gva } from "./addresses.ts";
+import { exitResult, RESUME_GUEST } from "./entry/enter-exit.ts";
+import { HOST_CALL } from "./entry/host-code.ts";
+import type { VcpuCode } from "./entry/code-block.ts";
+import { DestroyedError, HostFaultError } from "./errors.ts";
+import { deliverInterrupt } from "./deliver.ts";
+import { handleExit } from "./exits.ts";
+import { commpageAddress, type GuestMap } from "./guest-map.ts";
+import { guestStatusWritable, resetGuestCp0 } from "./guest-cp0.ts";
+import { GuestTlb } from "./guest-tlb.ts";
+import type { HostKernel } from "./host-kernel.ts";
+import { GuestInterrupts } from "./interrupts.ts";
+import { checkInvariants } from "./invariants.ts";
+import { VCPU_BYTES, VcpuMemory } from "./layout.ts";
+import type { Memslots } from "./memslots.ts";
+import { completeMmio } from "./mmio-access.ts";
+import type { PendingAccess } from "./emulate/mmio.ts";
+import { ShadowMmu, type RefillMode } from "./shadow-mmu.ts";
+import type { GvaTables } from "./gva-table.ts";
+import { VcpuStats } from "./stats.ts";
+import { CountTimer } from "./timer.ts";
+import type { TimerSlot } from "./timer-slots.ts";
+import type { Tracer } from "./trace.ts";
+import type { VcpuExit } from "./vcpu-exit.ts";
+import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
+
+/** Host interrupt line that takes the CPU out of the guest so that it can be given an interrupt. */
+const KICK_LINE = 2;
+
+/** The result of vcpu_run when it returns because it was interrupted. */
+const EINTR = 4;
+
+/** Where the CPU is with respect to a vcpu. */
+type Phase =
+  /** In the host: vcpu_run was not called or has returned. */
+  | "outside"
+  /** An exit was handled; the CPU stands behind the call of the exit handler. */
+  | "parked"
+  /** In guest code or in the generated code on its way there or out. */
+  | "guest";
+
+export interface VcpuOptions {
+  readonly refill: RefillMode;
+  readonly dyntrans: boolean;
+  /** Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. */
+  readonly checkInvariants: boolean;
+  readonly tracer: Tracer;
+}
+
+/** What a vcpu is made from. */
+export interface VcpuParts {
+  readonly id: number;
+  readonly host: HostKernel;
+  readonly tables: GvaTables;
+  readonly map: GuestMap;
+  readonly slots: Memslots;
+  readonly timerSlot: TimerSlot;
+  readonly options: VcpuOptions;
+  /** Called before this vcpu takes the CPU: takes it away from the one that has it. */
+  readonly takeCpu: () => void;
+}
+
+/** A virtual CPU: the vcpu structure in host memory, what belongs to it in TypeScript, and the run loop. */
+export class Vcpu implements VcpuState {
+  readonly id: number;
+  readonly machine: Machine;
+  readonly host: HostKernel;
+  readonly map: GuestMap;
+  readonly slots: Memslots;
+  readonly pageSize: number;
+  readonly commpage: Gva;
+  readonly regs: VcpuMemory;
+  readonly cp0: Int32Array;
+  readonly guestTlb = new GuestTlb();
+  readonly mmu: ShadowMmu;
+  readonly timer: CountTimer;
+  readonly interrupts: GuestInterrupts;
+  readonly stats = new VcpuStats();
+  readonly tracer: Tracer;
+  readonly dyntrans: boolean;
+  readonly statusWritable: number;
+  /** The generated code of this vcpu. */
+  readonly code: VcpuCode;
+  inDelaySlot = false;
+  pendingAccess: PendingAccess | null = null;
+  waiting = false;
+  private phase: Phase = "outside";
+  /** Address at which the CPU goes on in the host's code after an exit. */
+  private hostPc = 0;
+  /** An exit to the VMM that came up while the CPU was taken away. */
+  private deferred: VcpuExit | null = null;
+  private stopRequested = false;
+  private destroyed = false;
+  private readonly checking: boolean;
+  private readonly takeCpu: () => void;
+  private readonly timerSlot: TimerSlot;
+
+  /** Allocates host memory. Throws OutOfHostMemoryError, and then keeps none. */
+  constructor(parts: VcpuParts) {
+    const { host, map, options, timerSlot } = parts;
+    this.id = parts.id;
+    this.host = host;
+    this.machine = host.machine;
+    this.map = map;
+    this.slots = parts.slots;
+    this.pageSize = host.pages.pageSize;
+    this.commpage = commpageAddress(map, this.pageSize);
+    this.tracer = options.tracer;
+    this.dyntrans = options.dyntrans;
+    this.checking = options.checkInvariants;
+    this.takeCpu = parts.takeCpu;
+    this.timerSlot = timerSlot;
+    this.statusWritable = guestStatusWritable(this.machine);
+
+    const { pages } = host;
+    const got: number[] = [];
+    try {
+      got.push(pages.allocZeroed(VCPU_BYTES), pages.allocZeroed(this.pageSize));
+      this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!);
+      this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options.refill);
+    } catch (error) {
+      for (const page of got) pages.release(page);
+      throw error;
+    }
+    try {
+      this.code = host.buildVcpuCode(options.refill);
+    } catch (error) {
+      this.mmu.destroy();
+      for (const page of got) pages.release(page);
+      throw error;
+    }
+    this.cp0 = this.regs.cp0;
+    resetGuestCp0(this.cp0, this.machine, map, this.id);
+    this.regs.pc = map.resetPc;
+    this.interrupts = new GuestInterrupts(this.cp0);
+    this.timer = new CountTimer(timerSlot, this.cp0, (level) => {
+      this.interrupts.setTimer(level);
+      this.kickIfReady();
+    });
+    timerSlot.attach(() => this.timer.expire());
+  }
+
+  /** Frees what the vcpu has. */
+  destroy(): void {
+    if (this.destroyed) return;
+    this.leaveGuest();
+    this.destroyed = true;
+    this.timer.destroy();
+    this.timerSlot.detach();
+    this.mmu.destroy();
+    this.host.freeVcpuCode(this.code);
+    this.host.pages.release(this.regs.commpage);
+    this.host.pages.release(this.regs.hpa);
+  }
+
+  // --- what the VMM calls ---
+
+  /**
+   * KVM_RUN: runs the guest until it needs the VMM, at most `ticks` of virtual time. After an `mmio` exit of a
+   * load, put the value into the exit's `data` before the next call.
+   */
+  run(ticks = Infinity): VcpuExit {
+    if (this.destroyed) throw new DestroyedError(`vcpu ${this.id}`);
+    this.takeCpu();
+    const exit = this.runUntilExit(this.machine.timeline.now() + ticks);
+    this.tracer.kvm_out?.(this.regs.pc);
+    this.stats.countVmmExit(exit.reason);
+    return exit;
+  }
+
+  /**
+   * KVM_INTERRUPT: asserts interrupt `irq` (2 to 4), or deasserts `-irq`. May be called at any time, also by a
+   * device's timer while the guest runs. Throws InterruptNumberError.
+   */
+  interrupt(irq: number): void {
+    this.interrupts.set(irq);
+    this.kickIfReady();
+  }
+
+  /** Makes `run` return `intr` as soon as it can. */
+  requestStop(): void {
+    this.stopRequested = true;
+    this.machine.stop();
+  }
+
+  /** True if `run` would go on in the middle of guest code: registers in `regs` are then out of date. */
+  get inGuest(): boolean {
+    return this.phase === "guest";
+  }
+
+  /**
+   * Brings the guest's registers up to date in `regs`, by an exit if guest code was interrupted in the middle.
+   */
+  settle(): void {
+    if (this.phase === "guest") this.forceExit();
+  }
+
+  // --- the run loop ---
+
+  private runUntilExit(limit: number): VcpuExit {
+    const { timeline } = this.machine;
+    for (;;) {
+      if (this.phase !== "guest") {
+        const exit = this.deferred ?? completeMmio(this);
+        this.deferred = null;
+        if (exit !== null) return exit;
+        timeline.fireDue();
+        if (this.waiting) {
+          if (!this.interrupts.pending) return { reason: "irq-window-open" };
+          this.waiting = false;
+        }
+        deliverInterrupt(this);
+      }
+      if (this.stopRequested || timeline.now() >= limit) {
+        this.stopRequested = false;
+        return { reason: "intr" };
+      }
+      if (this.phase !== "guest") this.enterGuest();
+      const exit = this.continueGuest(limit);
+      if (exit !== null) return exit;
+    }
+  }
+
+  /** Enters the guest, or goes back to it from an exit: the CPU stands at the generated code that does. */
+  private enterGuest(): void {
+    const { regs, tracer, host } = this;
+    this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
+    if (this.checking) checkInvariants(this);
+    if (this.phase === "outside") {
+      host.prepareRun(this.code, regs);
+      tracer.kvm_enter?.(regs.pc);
+    } else {
+      this.machine.cpu.setPc(this.hostPc);
+      host.answerExit(RESUME_GUEST);
+      tracer.kvm_reenter?.(regs.pc);
+    }
+    this.phase = "guest";
+    this.machine.cpu.setInterruptLine(KICK_LINE, false);
+  }
+
+  /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
+  private continueGuest(limit: number): VcpuExit | null {
+    const stop = this.machine.run(limit - this.machine.timeline.now());
+    if (stop.kind !== "host-call") return { reason: "intr" };
+    if (stop.code !== HOST_CALL.exit) throw new HostFaultError(this.machine);
+    return this.exited();
+  }
+
+  /** The guest exited: handles it. Leaves the guest if the VMM is needed. */
+  private exited(): VcpuExit | null {
+    this.phase = "parked";
+    // The privileged operations step the PC as instructions do; this is where the host's code goes on.
+    this.hostPc = this.machine.cpu.pc;
+    this.machine.cpu.setInterruptLine(KICK_LINE, false);
+    if (this.checking) checkInvariants(this);
+    const exit = handleExit(this);
+    if (exit !== null) this.leaveGuest();
+    return exit;
+  }
+
+  /** Returns from vcpu_run through the generated code: the host is as it was before. */
+  private leaveGuest(): void {
+    if (this.phase === "guest") this.forceExit();
+    if (this.phase === "outside") return;
+    const { machine, host } = this;
+    machine.cpu.setPc(this.hostPc);
+    host.answerExit(exitResult(-EINTR));
+    this.runHostUntil(HOST_CALL.vcpuReturned);
+    host.activate(host.vmmMm);
+    this.phase = "outside";
+  }
+
+  /** Takes the CPU out of guest code, before it executes another guest instruction. */
+  private forceExit(): void {
+    this.machine.cpu.setInterruptLine(KICK_LINE, true);
+    this.runHostUntil(HOST_CALL.exit);
+    this.stats.counters.signal++;
+    this.deferred ??= this.exited();
+  }
+
+  /** Runs the machine until the host's code makes host call `code`. */
+  private runHostUntil(code: number): void {
+    for (;;) {
+      const stop = this.machine.run();
+      if (stop.kind !== "host-call") continue;
+      if (stop.code === code) return;
+      throw new HostFaultError(this.machine);
+    }
+  }
+
+  /** An interrupt line rose while guest code runs: the guest has to exit to be given it. */
+  private kickIfReady(): void {
+    if (this.phase === "guest" && this.interrupts.deliverable)
+      this.machine.cpu.setInterruptLine(KICK_LINE, true);
+  }
+
+  /** Takes the CPU away from this vcpu, for another one. */
+  releaseCpu(): void {
+    this.leaveGuest();
+  }
+
+  /** Address of the guest's current instruction, up to date even in the middle of guest code. */
+  get pc(): Gva {
+    if (this.phase === "guest" && !this.machine.cpu.isKernel) return this.machine.cpu.pc;
+    return this.regs.pc;
+  }
+
+  /** The guest's virtual Status, as it is at any time. */
+  get status(): number {
+    return this.cp0[CP0.Status]! >>> 0;
+  }
+}
