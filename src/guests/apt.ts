@@ -7,6 +7,7 @@ import path from "node:path";
 import { sha256OfFile } from "./cache.ts";
 import { ChecksumError, CommandFailedError, GuestError, MissingToolsError } from "./errors.ts";
 import { run, which } from "./process.ts";
+import type { Progress } from "./progress.ts";
 
 /** A package as apt would download it. */
 export interface AptCandidate {
@@ -84,7 +85,7 @@ export class PrivateApt {
     try {
       await run("apt-get", [...this.#options, "update"], { onLine: (line) => lines.push(line) });
     } catch (error) {
-      if (!(error instanceof CommandFailedError)) throw error;
+      if (!(error instanceof CommandFailedError) || typeof error.status === "string") throw error;
     }
     this.#complaint = lines.some((line) => /^[EW]:/.test(line)) ? explainApt(lines) : "";
   }
@@ -120,9 +121,10 @@ export class PrivateApt {
 
   /**
    * Downloads a package into `folder` and returns its path; one that is there already, complete, is kept.
+   * `progress` counts the bytes.
    * @throws {CommandFailedError} when apt fails. @throws {ChecksumError} when the file is not what the list says.
    */
-  async download(candidate: AptCandidate, folder: string): Promise<string> {
+  async download(candidate: AptCandidate, folder: string, progress: Progress): Promise<string> {
     const file = path.join(folder, candidate.fileName);
     const complete = async (): Promise<boolean> => {
       const size = await stat(file).then(
@@ -132,9 +134,13 @@ export class PrivateApt {
       return size === candidate.size && (await sha256OfFile(file)) === candidate.sha256;
     };
     if (await complete()) return file;
-    await run("apt-get", [...this.#options, "download", candidate.name], {
+    await run("apt-get", [...this.#options, "-oAPT::Status-Fd=2", "download", candidate.name], {
       cwd: folder,
       explain: explainApt,
+      onLine: (line) => {
+        const percent = /^dlstatus:\d+:([\d.]+):/.exec(line)?.[1];
+        if (percent !== undefined) progress.count(`${Math.round(Number(percent))} %`);
+      },
       hint: `try again, ${IMPORT_HINT}`,
     });
     if (await complete()) return file;

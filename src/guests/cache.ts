@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -21,6 +21,9 @@ const STORE_PATIENCE = 60_000;
 
 /** Time between two looks at a lock, in milliseconds. */
 const LOCK_POLL = 50;
+
+/** How long a lock without a number may be one that is just being made, in milliseconds. */
+const LOCK_GRACE = 2000;
 
 /** Everything the cache can hold. */
 export const ARTEFACTS = [
@@ -120,6 +123,18 @@ export class GuestCache {
     const folder = this.work(...names);
     await guarded(folder, () => mkdir(folder, { recursive: true }));
     return folder;
+  }
+
+  /**
+   * Makes sure that `bytes` of disk are free, before programs start that behave badly on a full disk.
+   * @throws {CacheError} when they are not.
+   */
+  async requireSpace(bytes: number): Promise<void> {
+    const { bavail, bsize } = await guarded(this.root, () => statfs(this.root));
+    const free = bavail * bsize;
+    if (free >= bytes) return;
+    const megabytes = (count: number): string => `${Math.floor(count / 1e6)} MB`;
+    throw new CacheError(this.root, `${megabytes(bytes)} of disk are needed, ${megabytes(free)} are free`);
   }
 
   /**
@@ -224,8 +239,8 @@ export class GuestCache {
           throw new CacheError(file, systemReason(error) ?? String(error), { cause: error });
         }
       }
-      const holder = Number(await readFile(file, "utf8").catch(() => ""));
-      if (!isRunning(holder)) await rm(file, { force: true });
+      const holder = await lockHolder(file);
+      if (holder === undefined) await rm(file, { force: true });
       else if (Date.now() < giveUpAt) await setTimeout(LOCK_POLL);
       else throw new CacheError(folder, `in use by another kseg command (process ${holder})`);
     }
@@ -257,6 +272,18 @@ async function writeHashed(
     await handle.close();
   }
   return { name, size, sha256: hash.digest("hex") };
+}
+
+/** The process that holds a lock, or undefined when none does any more. */
+async function lockHolder(file: string): Promise<number | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  if (text !== "") return isRunning(Number(text)) ? Number(text) : undefined;
+  // The holder may be between creating the file and writing its number.
+  const made = await stat(file).then(
+    (info) => info.mtimeMs,
+    () => 0,
+  );
+  return Date.now() - made < LOCK_GRACE ? 0 : undefined;
 }
 
 function isRunning(pid: number): boolean {

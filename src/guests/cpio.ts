@@ -127,7 +127,7 @@ export function unpackCpio(archive: Uint8Array): CpioEntry[] {
     const common = { name, mode: field(1) & 0o7777 };
     switch (field(1) & TYPE_MASK) {
       case TYPE_BITS.file:
-        entries.push({ ...common, type: "file", data: archive.slice(dataAt, end) });
+        entries.push({ ...common, type: "file", data: Uint8Array.from(archive.subarray(dataAt, end)) });
         break;
       case TYPE_BITS.directory:
         entries.push({ ...common, type: "directory" });

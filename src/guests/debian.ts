@@ -9,6 +9,9 @@ import type { Progress } from "./progress.ts";
 /** The last Debian release with mipsel; used when the machine's own release has none. */
 const LAST_MIPSEL_SUITE = "bookworm";
 
+/** Bytes of disk that lists, downloads and results take. */
+const SPACE = 200e6;
+
 const KERNEL_PATTERN = "^linux-image-[0-9].*-4kc-malta$";
 const BUSYBOX = "busybox-static";
 
@@ -25,13 +28,14 @@ export function newestKernel(names: readonly string[]): string | undefined {
 export async function fetchDebian(cache: GuestCache, progress: Progress): Promise<GuestPaths> {
   await cache.locked(cache.work("debian"), 0, async () => {
     const folder = await cache.makeWork("debian");
+    await cache.requireSpace(SPACE);
     progress.step(`1/4 package lists (${GUEST_ARCHITECTURE})`);
     const { apt, kernel, busybox } = await findPackages(folder);
     const debs: { readonly file: string; readonly sha256: string }[] = [];
     for (const [index, candidate] of [kernel, busybox].entries()) {
       const { fileName, size, sha256 } = candidate;
       progress.step(`${index + 2}/4 ${fileName} (${(size / 1e6).toFixed(1)} MB)`);
-      debs.push({ file: await apt.download(candidate, folder), sha256 });
+      debs.push({ file: await apt.download(candidate, folder, progress), sha256 });
     }
     progress.step("4/4 unpacking and packing the initramfs");
     for (const { file, sha256 } of debs) await storeDeb(cache, file, sha256);

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import type { Artefact, GuestCache } from "./cache.ts";
 import { type CpioEntry, packCpio } from "./cpio.ts";
+import { GuestError } from "./errors.ts";
 
 /** The line that `/init` prints when the shell is about to start; waits for it may rely on it. */
 export const SHELL_READY = "kseg: shell ready";
@@ -85,7 +86,11 @@ export async function ensureInitramfs(cache: GuestCache): Promise<Artefact | und
   const busybox = await cache.load("busybox");
   if (busybox === undefined) return undefined;
   const wanted = { recipe: RECIPE, busybox: busybox.manifest.files[0]?.sha256 ?? "" };
-  const present = await cache.load("initramfs");
+  // A damaged one is as good as none: all it takes to make it is at hand.
+  const present = await cache.load("initramfs").catch((error: unknown) => {
+    if (error instanceof GuestError) return undefined;
+    throw error;
+  });
   const source = present?.manifest.source;
   if (source?.["recipe"] === wanted.recipe && source["busybox"] === wanted.busybox) return present;
   return cache.store("initramfs", async (put) => {

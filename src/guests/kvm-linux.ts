@@ -45,6 +45,10 @@ export interface BuildOptions {
 /** Changes when the same source would give another kernel. */
 const RECIPE = "malta_kvm_guest_defconfig 1";
 
+/** Bytes of disk that lists, package and tarball take, and source and build trees. */
+const DOWNLOAD_SPACE = 400e6;
+const TREE_SPACE = 1.8e9;
+
 const SUITE = "bullseye";
 const SOURCE_PACKAGE = "linux-source-5.10";
 const CROSS = "mipsel-linux-gnu-";
@@ -150,12 +154,13 @@ async function obtainSource(cache: GuestCache, progress: Progress): Promise<Arte
   if (present !== undefined) return present;
   progress.step(`package lists (${SUITE})`);
   const folder = await cache.makeWork("kvm-linux", "apt");
+  await cache.requireSpace(DOWNLOAD_SPACE);
   const apt = await PrivateApt.open(folder, { suite: SUITE });
   await apt.update();
   const candidate = await apt.candidate(SOURCE_PACKAGE);
   if (candidate === undefined) throw apt.notFound(`${SOURCE_PACKAGE} (${SUITE})`);
   progress.step(`${candidate.fileName} (${(candidate.size / 1e6).toFixed(1)} MB)`);
-  const file = await apt.download(candidate, folder);
+  const file = await apt.download(candidate, folder, progress);
   const stored = await storeDeb(cache, file, candidate.sha256);
   await rm(folder, { recursive: true, force: true });
   return stored;
@@ -214,6 +219,7 @@ async function unpackSource(
   const tree = cache.work("kvm-linux", `source-${sha256.slice(0, 12)}`);
   if (await isFolder(tree)) return tree;
   progress.step("unpacking the kernel source");
+  await cache.requireSpace(TREE_SPACE);
   const partial = cache.work("kvm-linux", "unpack.partial");
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });

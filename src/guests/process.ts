@@ -67,6 +67,9 @@ export async function run(
   try {
     const [status] = await Promise.all([ended, follow(child.stdout, true), follow(child.stderr, false)]);
     if (status === 0) return output.length === 0 ? "" : `${output.join("\n")}\n`;
+    if (typeof status === "string") {
+      throw new CommandFailedError(label, status, "", "run the command again to go on from here");
+    }
     const explain = options.explain ?? ((lines) => lines.findLast((line) => line.trim() !== "") ?? "");
     throw new CommandFailedError(label, status, explain(recent).trim(), options.hint);
   } catch (error) {

@@ -1,0 +1,37 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { initramfsEntries, packInitramfs, SHELL_READY } from "./initramfs.ts";
+
+const BUSYBOX = Buffer.from("busybox");
+
+function initScript(): string {
+  const init = initramfsEntries(BUSYBOX).find(({ name }) => name === "init");
+  return init?.type === "file" ? Buffer.from(init.data).toString() : "";
+}
+
+describe("the initramfs", () => {
+  it("is the same bytes each time, with no time or system in its header", () => {
+    const packed = Buffer.from(packInitramfs(BUSYBOX));
+    expect(packed.equals(packInitramfs(BUSYBOX))).toBe(true);
+    expect(packed.subarray(4, 8)).toEqual(Buffer.alloc(4));
+    expect(packed[9]).toBe(3);
+  });
+
+  it("has the device nodes that the kernel opens before /init runs", () => {
+    const devices = initramfsEntries(BUSYBOX).filter(({ type }) => type === "character-device");
+    expect(devices).toEqual([
+      expect.objectContaining({ name: "dev/console", major: 5, minor: 1 }),
+      expect.objectContaining({ name: "dev/null", major: 1, minor: 3 }),
+      expect.objectContaining({ name: "dev/ttyS0", major: 4, minor: 64 }),
+    ]);
+  });
+
+  it("has an executable /init that a shell can parse and that announces the shell", ({ skip }) => {
+    expect(initramfsEntries(BUSYBOX).find(({ name }) => name === "init")?.mode).toBe(0o755);
+    expect(initScript()).toContain(`echo "${SHELL_READY}"`);
+    const shell = spawnSync("sh", ["-n"], { input: initScript(), encoding: "utf8" });
+    if (shell.error !== undefined) skip("there is no sh on this machine");
+    expect(shell.stderr).toBe("");
+    expect(shell.status).toBe(0);
+  });
+});
