@@ -7,7 +7,7 @@ import { resumePc } from "./emulate/resume.ts";
 import { faultingInstruction } from "./guest-memory.ts";
 import { internalError } from "./report.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { continueAt, faultingPc, retireInstruction, type VcpuState } from "./vcpu-state.ts";
+import { continueAt, faultingPc, finishInstruction, retireInstruction, type VcpuState } from "./vcpu-state.ts";
 
 /**
  * Hands the load or store that caused the exit, an access to `gpa`, to the VMM. A store is finished with that;
@@ -42,6 +42,11 @@ export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
     retireInstruction(vcpu);
     continueAt(vcpu, resume);
     return first ?? null;
+  }
+  if (effect?.kind === "helper" && effect.name === "synci") {
+    // Perhaps a translated CACHE. Nothing there is cached.
+    finishInstruction(vcpu, resume);
+    return null;
   }
   return internalError(vcpu, `${row.mnemonic} cannot access the device at ${gpa.toString(16)}`);
 }
