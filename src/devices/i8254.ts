@@ -265,6 +265,6 @@ function fromBcd(value: number): number {
 
 function toBcd(value: number): number {
   let bcd = 0;
-  for (let shift = 0; shift < 16; shift += 4, value = Math.floor(value / 10)) bcd |= value % 10 << shift;
+  for (let shift = 0; shift < 16; shift += 4, value = Math.floor(value / 10)) bcd |= (value % 10) << shift;
   return bcd;
 }

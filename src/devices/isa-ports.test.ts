@@ -45,6 +45,19 @@ describe("IsaPorts", () => {
     );
   });
 
+  it("moves a device, around those that are in its way", () => {
+    const ports = new IsaPorts("little");
+    ports.add("fixed", 0x102, 1, new Recorder());
+    const device = new Recorder();
+    ports.move("moving", 0x100, 4, device);
+    expect([0x100, 0x102, 0x103].map((port) => ports.nameAt(port))).toEqual(["moving", "fixed", "moving"]);
+    ports.move("moving", 0xfffe, 4, device);
+    expect([0x100, 0xffff].map((port) => ports.read(port, 1))).toEqual([0xff, 0x11]);
+    ports.move("moving", null, 4, device);
+    expect(ports.nameAt(0xffff)).toBeNull();
+    expect(ports.nameAt(0x102)).toBe("fixed");
+  });
+
   it("refuses two devices at one port, and wraps around nowhere", () => {
     const ports = new IsaPorts("little");
     ports.add("one", 0xfffe, 2, new Recorder());

@@ -51,6 +51,23 @@ export class IsaPorts implements MmioDevice {
     this.owner.fill(this.ranges.length, base, base + count);
   }
 
+  /**
+   * Maps `count` ports from `base` on to `device` in place of where the range of this name was before; nowhere
+   * if `base` is null. Ports that another device has stay with it: where the guest moves a device is never an
+   * error of the embedder.
+   */
+  move(name: string, base: number | null, count: number, device: PortDevice): void {
+    let index = this.ranges.findIndex((range) => range.name === name);
+    if (index < 0) index = this.ranges.push({ name, base: 0, count, device }) - 1;
+    this.owner.forEach((owner, port) => {
+      if (owner === index + 1) this.owner[port] = 0;
+    });
+    if (base === null) return;
+    this.ranges[index] = { name, base, count, device };
+    for (let port = base; port < Math.min(base + count, PORTS); port++)
+      if (this.owner[port] === 0) this.owner[port] = index + 1;
+  }
+
   /** Name of what answers at `port`, or null. */
   nameAt(port: number): string | null {
     return this.rangeAt(port)?.name ?? null;

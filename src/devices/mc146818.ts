@@ -288,7 +288,7 @@ const FIELDS = {
 } as const satisfies Record<number, keyof RtcTime>;
 
 function toBcd(value: number): number {
-  return (Math.floor(value / 10) << 4) | value % 10;
+  return (Math.floor(value / 10) << 4) | (value % 10);
 }
 
 /** Days of a month; every fourth year is a leap year, which holds from 1901 to 2099. */

@@ -58,7 +58,8 @@ export class PciFunction extends Stateful<{ bytes: number[] }> {
       const at = (offset + i) & 0xff;
       const byte = (value >>> (8 * i)) & 0xff;
       const writable = this.writable[at]!;
-      this.state.bytes[at] = ((this.byte(at) & ~writable) | (byte & writable)) & ~(byte & this.clearable[at]!);
+      this.state.bytes[at] =
+        ((this.byte(at) & ~writable) | (byte & writable)) & ~(byte & this.clearable[at]!);
     }
     this.written(offset);
   }
