@@ -21,7 +21,7 @@ export interface AptCandidate {
 }
 
 /** What to do where apt is missing or of no use. */
-export const IMPORT_HINT = "or fetch the .deb files on any machine and give them to: kseg guest import";
+const IMPORT_HINT = "or fetch the .deb files on any machine and give them to: kseg guest import";
 
 /** Keyrings of Debian's archive, where Debian's own packages put them. */
 const KEYRINGS = [

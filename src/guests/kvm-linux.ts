@@ -23,13 +23,13 @@ import { run, which } from "./process.ts";
 import type { Progress } from "./progress.ts";
 
 /** Page sizes that the guest kernel is built for. */
-export const PAGE_SIZES = ["4k", "16k"] as const;
+const PAGE_SIZES = ["4k", "16k"] as const;
 
 /** Page size of a build. */
 export type PageSize = (typeof PAGE_SIZES)[number];
 
 /** Bytes of each page size. */
-export const PAGE_BYTES: Readonly<Record<PageSize, number>> = { "4k": 0x1000, "16k": 0x4000 };
+const PAGE_BYTES: Readonly<Record<PageSize, number>> = { "4k": 0x1000, "16k": 0x4000 };
 
 /** How to build. */
 export interface BuildOptions {
