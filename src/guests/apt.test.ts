@@ -130,7 +130,7 @@ describe("fetchDebian", () => {
     expect(newestKernel([])).toBeUndefined();
   });
 
-  it("ends with a guest in the cache, twice", async () => {
+  it("ends with a guest in the cache, fetches nothing twice, and repairs what was damaged", async () => {
     await offer({ "busybox-static": BUSYBOX, [KERNEL_NAME]: KERNEL });
     const cache = new GuestCache(newFolder());
     const steps: string[] = [];
@@ -138,7 +138,12 @@ describe("fetchDebian", () => {
     expect(paths).toMatchObject({ guest: "debian", version: "6.1.176-1" });
     expect(steps).toHaveLength(4);
     expect((await cache.load("debian-kernel"))?.manifest.source["packageSha256"]).toBe(sha256(KERNEL));
-    expect(await fetchDebian(cache, silent)).toEqual(paths);
+    steps.length = 0;
+    expect(await fetchDebian(cache, { ...silent, step: (text) => steps.push(text) })).toEqual(paths);
+    expect(steps.filter((text) => text.endsWith("in the cache already"))).toHaveLength(2);
+    await writeFile(paths.kernel, "damaged");
+    await expect(fetchDebian(cache, silent)).resolves.toEqual(paths);
+    expect((await readFile(paths.kernel)).length).toBeGreaterThan(100);
   });
 
   it("says that apt is missing, and what else to do", async () => {

@@ -1,8 +1,9 @@
 /** `kseg guest fetch debian`: Debian's Malta kernel and a busybox root file system, through the machine's apt. */
 import { rm } from "node:fs/promises";
 import { type AptCandidate, PrivateApt } from "./apt.ts";
-import type { GuestCache } from "./cache.ts";
+import type { ArtefactName, GuestCache } from "./cache.ts";
 import { GUEST_ARCHITECTURE, storeDeb } from "./contents.ts";
+import { GuestError } from "./errors.ts";
 import { type GuestPaths, guestPaths } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
@@ -31,17 +32,34 @@ export async function fetchDebian(cache: GuestCache, progress: Progress): Promis
     await cache.requireSpace(SPACE);
     progress.step(`1/4 package lists (${GUEST_ARCHITECTURE})`);
     const { apt, kernel, busybox } = await findPackages(folder);
-    const debs: { readonly file: string; readonly sha256: string }[] = [];
-    for (const [index, candidate] of [kernel, busybox].entries()) {
+    const wanted = [
+      { step: 2, artefact: "debian-kernel", candidate: kernel },
+      { step: 3, artefact: "busybox", candidate: busybox },
+    ] as const;
+    for (const { step, artefact, candidate } of wanted) {
       const { fileName, size, sha256 } = candidate;
-      progress.step(`${index + 2}/4 ${fileName} (${(size / 1e6).toFixed(1)} MB)`);
-      debs.push({ file: await apt.download(candidate, folder, progress), sha256 });
+      if (await isCurrent(cache, artefact, sha256)) {
+        progress.step(`${step}/4 ${fileName}: in the cache already`);
+        continue;
+      }
+      progress.step(`${step}/4 ${fileName} (${(size / 1e6).toFixed(1)} MB)`);
+      const file = await apt.download(candidate, folder, progress);
+      await storeDeb(cache, file, sha256);
+      await rm(file, { force: true });
     }
-    progress.step("4/4 unpacking and packing the initramfs");
-    for (const { file, sha256 } of debs) await storeDeb(cache, file, sha256);
-    for (const { file } of debs) await rm(file, { force: true });
+    progress.step("4/4 initramfs");
   });
   return guestPaths("debian", cache);
+}
+
+/** True when the artefact is whole and came from the package with this SHA-256. */
+async function isCurrent(cache: GuestCache, name: ArtefactName, packageSha256: string): Promise<boolean> {
+  const artefact = await cache.load(name).catch((error: unknown) => {
+    // Fetching again is how a damaged artefact is repaired.
+    if (error instanceof GuestError) return undefined;
+    throw error;
+  });
+  return artefact?.manifest.source["packageSha256"] === packageSha256;
 }
 
 interface Packages {

@@ -1,5 +1,5 @@
 /** Decompression by format, as streams: gzip and zstd by Node, xz by a WebAssembly library. */
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import zlib from "node:zlib";
 import xz from "xz-decompress";

@@ -150,7 +150,11 @@ async function checkTools(): Promise<void> {
 
 /** The kernel source: what the cache has (fetched or imported before), else Debian's, through apt. */
 async function obtainSource(cache: GuestCache, progress: Progress): Promise<Artefact> {
-  const present = await cache.load("linux-source");
+  const present = await cache.load("linux-source").catch((error: unknown) => {
+    if (!(error instanceof GuestError)) throw error;
+    progress.note(error.message);
+    return undefined;
+  });
   if (present !== undefined) return present;
   progress.step(`package lists (${SUITE})`);
   const folder = await cache.makeWork("kvm-linux", "apt");
