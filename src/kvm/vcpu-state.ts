@@ -73,9 +73,12 @@ export function continueAt(vcpu: VcpuState, pc: Gva): void {
   vcpu.inDelaySlot = false;
 }
 
-/** Counts one guest instruction that the hypervisor carried out: it takes the time of one that ran by itself. */
+/**
+ * Counts the guest instruction that the hypervisor carried out, and with it the branch before it that the CPU
+ * takes as not retired, because its delay slot raised. So they take the time that they would have taken alone.
+ */
 export function retireInstruction(vcpu: VcpuState): void {
-  vcpu.machine.timeline.retire(1);
+  vcpu.machine.timeline.retire(vcpu.inDelaySlot ? 2 : 1);
 }
 
 /** Base of the guest's exception vectors. */

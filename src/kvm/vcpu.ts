@@ -296,9 +296,10 @@ export class Vcpu implements VcpuState {
       this.machine.cpu.setInterruptLine(KICK_LINE, true);
   }
 
-  /** Takes the CPU away from this vcpu, for another one. */
+  /** Takes the CPU away from this vcpu, for another one. Its LL link ends, as at any change of context. */
   releaseCpu(): void {
     this.leaveGuest();
+    this.machine.cpu.clearLlBit();
   }
 
   /** Address of the guest's current instruction, up to date even in the middle of guest code. */

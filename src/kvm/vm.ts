@@ -27,6 +27,8 @@ export class Kvm {
   private current: Vcpu | null = null;
 
   constructor(machine: Machine, options: HostKernelOptions) {
+    // The hypervisor clears LLbit where the guest executes ERET, and only there.
+    machine.cpu.eretKeepsLink = true;
     this.host = new HostKernel(machine, options);
     this.timers = new TimerSlots(machine.timeline);
   }

@@ -62,6 +62,12 @@ export class Cpu {
   mode: Mode = MODE.error;
   /** SDBBP in kernel mode leaves the machine instead of raising an exception. */
   hostCalls = false;
+  /**
+   * ERET leaves LLbit alone, as ERETNC of later releases does. A hypervisor's host is like that: which of its
+   * returns stand for an ERET of the guest only the hypervisor knows, and it clears LLbit for those. Otherwise
+   * a TLB refill between a guest's LL and SC would make the SC fail.
+   */
+  eretKeepsLink = false;
   /** Code of the SDBBP that left the machine. */
   hostCallCode = 0;
   /** Hardware interrupt lines into IP7..IP2 (bit n for IPn), the timer's own left out. */
@@ -174,9 +180,12 @@ export class Cpu {
     this.sliceLength -= surplus;
     this.set(STATE.remaining, length);
   }
-  /** The current instruction is not retired: it raised, or it will be executed again. */
+  /**
+   * The current instruction is not retired: it raised, or it will be executed again. Neither is the branch in
+   * whose delay slot it is: EPC names that, and it is executed again.
+   */
   private unretire(): void {
-    this.set(STATE.remaining, this.get(STATE.remaining) + 1);
+    this.set(STATE.remaining, this.get(STATE.remaining) + (this.inDelaySlot ? 2 : 1));
   }
   /** Makes the engine return `reason` before it executes another instruction. */
   requestExit(reason: number): void {
@@ -312,7 +321,7 @@ export class Cpu {
     return 0x200 + (31 - Math.clz32(this.pendingInterrupts)) * spacing;
   }
 
-  /** ERET: returns from the exception and clears LLbit. The caller has checked that CP0 is usable. */
+  /** ERET: returns from the exception and clears LLbit (see `eretKeepsLink`). The caller has checked that CP0 is usable. */
   eret(): void {
     const cp0 = this.cp0;
     const status = cp0[CP0.Status]!;
@@ -323,7 +332,7 @@ export class Cpu {
       cp0[CP0.Status] = status & ~STATUS.EXL;
       this.setPc(cp0[CP0.EPC]!);
     }
-    this.clearLlBit();
+    if (!this.eretKeepsLink) this.clearLlBit();
     this.modeMayHaveChanged();
     if (this.interruptDeliverable) this.endSlice();
   }
