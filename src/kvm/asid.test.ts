@@ -65,7 +65,7 @@ describe("host ASIDs", () => {
     const others = Array.from({ length: cpu.tlb.entries - 2 }, (_, i) => cpu.tlb.read(i + 2));
     for (const entry of others) expect(entry.entryLo0 | entry.entryLo1).toBe(0);
     expect(new Set(others.map((entry) => entry.entryHi)).size).toBe(others.length);
-    for (const { entryHi } of others) expect(entryHi).toBeGreaterThanOrEqual(0x8000_0000);
+    for (const entry of others) expect(entry.entryHi).toBeGreaterThanOrEqual(0x8000_0000);
     expect(asids.isCurrent(mm)).toBe(false);
     expect(asids.isCurrent(host.vmmMm)).toBe(false);
     expect(asids.isCurrent(mms[1]!)).toBe(true);

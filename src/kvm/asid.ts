@@ -1,5 +1,5 @@
 import { ENTRY_HI } from "../isa/cp0.ts";
-import { HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
+import { type HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
 import type { HostTlb } from "./host-tlb.ts";
 
 /** What the host TLB compares: the low bits of a context word. */

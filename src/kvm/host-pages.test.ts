@@ -55,7 +55,7 @@ describe("host pages", () => {
   });
 
   test("only memory that kseg0 shows is handed out, unless any will do", () => {
-    const large = { ...memory, size: 2 * KSEG0_SIZE } as unknown as Memory;
+    const large = Object.create(memory, { size: { value: 2 * KSEG0_SIZE } }) as Memory;
     const kernel = new HostPages(large, 16384, { first: KSEG0_SIZE - 0x4000, end: Infinity });
     expect(kernel.alloc(1)).toBe(KSEG0_SIZE - 0x4000);
     expect(() => kernel.alloc(1)).toThrow(OutOfHostMemoryError);

@@ -122,7 +122,7 @@ describe("PTE operations", () => {
   });
 
   test("RI and XI come out at the top of EntryLo", () => {
-    for (const { f } of layouts.filter(({ f }) => f.rixi)) {
+    for (const { f } of layouts.filter((layout) => layout.f.rixi)) {
       const pte = f.make(0x4000, { write: false, young: true, dirty: false });
       expect(f.toEntryLo(pte | f.XI) >>> 30).toBe(1);
       expect(f.toEntryLo(pte | f.noRead) >>> 30).toBe(2);
