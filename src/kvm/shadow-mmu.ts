@@ -227,6 +227,11 @@ export class ShadowMmu {
     return this.tables.lookup(this.mm(user).pgd, gva);
   }
 
+  /** The guest ASID that the user table belongs to; that of the kernel table is always the current one. */
+  get userGuestAsid(): number {
+    return this.lastUserGuestAsid;
+  }
+
   /** Address space of one guest mode. */
   mmOf(user: boolean): HostMm {
     return this.mm(user);

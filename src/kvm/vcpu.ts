@@ -12,7 +12,7 @@ import { guestStatusWritable, resetGuestCp0 } from "./guest-cp0.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
-import { checkInvariants } from "./invariants.ts";
+import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
 import { VCPU_BYTES, VcpuMemory } from "./layout.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
@@ -92,6 +92,7 @@ export class Vcpu implements VcpuState {
   /** An exit to the VMM that came up while the CPU was taken away. */
   private deferred: VcpuExit | null = null;
   private stopRequested = false;
+  private enteredInUserMode = false;
   private destroyed = false;
   private readonly checking: boolean;
   private readonly takeCpu: () => void;
@@ -227,7 +228,8 @@ export class Vcpu implements VcpuState {
   private enterGuest(): void {
     const { regs, tracer, host } = this;
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
-    if (this.checking) checkInvariants(this);
+    if (this.checking) this.checkBeforeEntry();
+    this.enteredInUserMode = inUserMode(this);
     if (this.phase === "outside") {
       host.prepareRun(this.code, regs);
       tracer.kvm_enter?.(regs.pc);
@@ -254,7 +256,7 @@ export class Vcpu implements VcpuState {
     // The privileged operations step the PC as instructions do; this is where the host's code goes on.
     this.hostPc = this.machine.cpu.pc;
     this.machine.cpu.setInterruptLine(KICK_LINE, false);
-    if (this.checking) checkInvariants(this);
+    if (this.checking) checkInvariants(this, this.exitMoment);
     const exit = handleExit(this);
     if (exit !== null) this.leaveGuest();
     return exit;
@@ -270,6 +272,16 @@ export class Vcpu implements VcpuState {
     this.runHostUntil(HOST_CALL.vcpuReturned);
     host.activate(host.vmmMm);
     this.phase = "outside";
+  }
+
+  private get exitMoment(): Moment {
+    return this.enteredInUserMode ? "exit-user" : "exit-kernel";
+  }
+
+  private checkBeforeEntry(): void {
+    checkEntry(this);
+    // After an exit the kernel's ASID may just have been renewed, while the old one is still live.
+    if (this.phase === "outside") checkInvariants(this, "outside");
   }
 
   /** Takes the CPU out of guest code, before it executes another guest instruction. */
