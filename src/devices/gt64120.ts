@@ -74,7 +74,7 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
       return target === null ? ALL_ONES[size] : target.space.read(target.address, size);
     }
     const word = this.swapped(this.readRegister(register & ~3));
-    return (word >>> this.laneShift(register, size)) & ALL_ONES[size];
+    return ((word >>> this.laneShift(register, size)) & ALL_ONES[size]) >>> 0;
   }
 
   write(offset: number, size: 1 | 2 | 4, value: number): void {
