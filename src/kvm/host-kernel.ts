@@ -149,7 +149,12 @@ export class HostKernel {
     return new GvaTables(this.pages, geometry, format, map, this.pgd, this.invalidPteTable);
   }
 
-  /** Allocates a block for a vcpu's code, generates the code and installs it. Free it with `freeVcpuCode`. */
+  /**
+   * Allocates a block for a vcpu's code, generates the code and installs it. Free it with `freeVcpuCode`.
+   *
+   * The handlers count nothing. `machine.cpu.refills` counts what is taken at a refill vector: with "fast" all
+   * of those from guest mode are settled by the generated handler; with "slow" each one is an exit.
+   */
   buildVcpuCode(refill: RefillKind): VcpuCode {
     const block = this.pages.allocZeroed(BLOCK.bytes, BLOCK.bytes);
     const code = buildVcpuCode(

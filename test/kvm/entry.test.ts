@@ -2,16 +2,11 @@ import { describe, expect, test } from "vitest";
 import { CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { GPR } from "../../src/isa/registers.ts";
-import type { HostPageSize } from "../../src/kvm/page-format.ts";
-import { TestHost } from "./host.ts";
-
-const HOSTS: [model: string, pageSize: HostPageSize][] = [];
-for (const model of ["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])
-  for (const pageSize of [4096, 16384] as HostPageSize[]) HOSTS.push([model, pageSize]);
+import { TEST_HOSTS, TestHost } from "./host.ts";
 
 const PROGRAM = 0x0040_0000;
 
-describe.each(HOSTS)("guest entry and exit on %s with pages of %d bytes", (model, pageSize) => {
+describe.each(TEST_HOSTS)("guest entry and exit on %s with pages of %d bytes", (model, pageSize) => {
   test("a guest runs to its system call with all registers, and the host finds its own again", () => {
     const t = new TestHost(model, { pageSize });
     const { cpu, ops } = t.machine;

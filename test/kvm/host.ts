@@ -8,11 +8,23 @@ import { HOST_CALL } from "../../src/kvm/entry/host-code.ts";
 import { TE_MAP } from "../../src/kvm/guest-map.ts";
 import type { GvaTables, PageCache } from "../../src/kvm/gva-table.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
+import type { HostPageSize } from "../../src/kvm/page-format.ts";
 import { GUEST_CP0_BYTES, VCPU_BYTES, VcpuMemory } from "../../src/kvm/layout.ts";
-import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
+import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import type { Endian } from "../../src/machine/memory.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
+
+/** The host models, and one with so few physical address bits that a PTE becomes an EntryLo by one rotate. */
+export const TEST_MODELS: Readonly<Record<string, CpuModel>> = {
+  ...CPU_MODELS,
+  "24Kc-rixi-26bit": { ...CPU_MODELS["24Kc-rixi"]!, physicalBits: 26 },
+};
+
+/** Every model with every host page size. */
+export const TEST_HOSTS: readonly (readonly [model: string, pageSize: HostPageSize])[] = Object.keys(
+  TEST_MODELS,
+).flatMap((model) => [[model, 4096] as const, [model, 16384] as const]);
 
 /** A host with one vcpu, driven without the hypervisor: the tests decide what each exit does. */
 export class TestHost {
@@ -31,7 +43,7 @@ export class TestHost {
     endian: Endian = "little",
   ) {
     this.machine = new Machine(
-      { model: CPU_MODELS[model]!, endian, ramBytes: 16 * 2 ** 20, guestTime: "user", hostCalls: true },
+      { model: TEST_MODELS[model]!, endian, ramBytes: 16 * 2 ** 20, guestTime: "user", hostCalls: true },
       createInterpreter,
     );
     this.host = new HostKernel(this.machine, options);

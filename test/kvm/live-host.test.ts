@@ -6,13 +6,8 @@ import { GPR } from "../../src/isa/registers.ts";
 import { fromKseg0, toKseg0 } from "../../src/kvm/addresses.ts";
 import { HOST_CALL } from "../../src/kvm/entry/host-code.ts";
 import { RESUME_GUEST } from "../../src/kvm/entry/enter-exit.ts";
-import type { HostPageSize } from "../../src/kvm/page-format.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
-import { TestHost } from "./host.ts";
-
-const HOSTS: [model: string, pageSize: HostPageSize][] = [];
-for (const model of ["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])
-  for (const pageSize of [4096, 16384] as HostPageSize[]) HOSTS.push([model, pageSize]);
+import { TEST_HOSTS, TestHost } from "./host.ts";
 
 const PROGRAM = 0x0040_0000;
 const DATA = 0x1000_0000;
@@ -45,7 +40,7 @@ function hostCode(t: TestHost, emit: (asm: Assembler) => void): number {
   return stop.code;
 }
 
-describe.each(HOSTS)("in guest context on %s with pages of %d bytes", (model, pageSize) => {
+describe.each(TEST_HOSTS)("in guest context on %s with pages of %d bytes", (model, pageSize) => {
   test("ERET to the guest: guest EBase, no CP0, user mode, interrupts on, HWREna 0, ASID and root of one mm", () => {
     const t = new TestHost(model, { pageSize });
     const { cpu, ops } = t.machine;
@@ -194,6 +189,43 @@ describe.each(HOSTS)("in guest context on %s with pages of %d bytes", (model, pa
     expect(misses).toBe(4);
     expect(t.vcpu.gpr[GPR.t1]).toBe(77);
     expect(ops.readCp0(CP0.Wired)).toBe(0);
+  });
+
+  test("a new context word hides every old translation, through ASID wraps, with a wired entry kept", () => {
+    const t = new TestHost(model, { pageSize });
+    const { cpu, ops, memory } = t.machine;
+    const { asids, pages } = t.host;
+    const wired = { entryHi: 0x7f00_0000, pageMask: t.tables.geometry.pageMask, entryLo0: 1, entryLo1: 1 };
+    cpu.tlb.write(0, wired);
+    ops.writeCp0(CP0.Wired, 1);
+    const frames = Array.from({ length: 7 }, (_, i) => {
+      const frame = pages.allocZeroed(pageSize);
+      memory.write32(frame, 100 + i);
+      return frame;
+    });
+    t.program(PROGRAM, (asm) => {
+      asm.loadConstant(GPR.t0, DATA);
+      const loop = asm.bind("loop");
+      asm.lw(GPR.t1, 0, GPR.t0);
+      asm.syscall(0);
+      asm.b(loop);
+      asm.nop();
+    });
+    t.map(DATA, frames[0]!);
+    const wraps = asids.wraps;
+    let round = 0;
+    t.run((code) => {
+      expect(code).toBe(EXC_CODE.Sys);
+      expect(t.vcpu.gpr[GPR.t1]).toBe(100 + (round % frames.length));
+      t.vcpu.pc += 4;
+      round++;
+      // The table changes under a live entry; only the address space number is renewed.
+      t.map(DATA, frames[round % frames.length]!);
+      asids.getNew(t.vcpu.userMm);
+      return round < 600;
+    });
+    expect(asids.wraps - wraps).toBe(2);
+    expect(cpu.tlb.read(0)).toEqual(wired);
   });
 
   test("a store to a page that is not hardware-writable raises Modified once the entry is there", () => {
