@@ -1,7 +1,7 @@
 import type { Gpa, Gva } from "./addresses.ts";
 
 /** What an access to a guest segment means. */
-export type SegmentKind =
+type SegmentKind =
   /** Translated by the guest TLB. */
   | "mapped"
   /** Direct: GPA = GVA & `gpaMask`, in guest kernel mode only. */

@@ -16,7 +16,7 @@ import type { Endian } from "../../src/machine/memory.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 
 /** The host models, and one with so few physical address bits that a PTE becomes an EntryLo by one rotate. */
-export const TEST_MODELS: Readonly<Record<string, CpuModel>> = {
+const TEST_MODELS: Readonly<Record<string, CpuModel>> = {
   ...CPU_MODELS,
   "24Kc-rixi-26bit": { ...CPU_MODELS["24Kc-rixi"]!, physicalBits: 26 },
 };
