@@ -188,6 +188,18 @@ describe("Uart16550", () => {
     expect(uart.receive(2)).toBe(true);
   });
 
+  it("waits after the guest began to listen, when told to", () => {
+    const asked: number[] = [];
+    const setup = setUp({ settleTicks: 1000, readyToReceive: () => asked.push(setup.timeline.now()) });
+    open(setup);
+    setup.timeline.pass(999);
+    expect(setup.uart.canReceive()).toBe(false);
+    setup.timeline.pass(1);
+    expect(asked).toEqual([1000]);
+    setup.uart.writePort(1, 5);
+    expect(setup.uart.canReceive()).toBe(true);
+  });
+
   it("loops back what it sends, counts an overrun, and reports modem changes", () => {
     const { uart, sent } = setUp({ out2GatesInterrupt: false });
     uart.writePort(4, 0x10);

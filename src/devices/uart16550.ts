@@ -40,6 +40,11 @@ export interface UartConfig {
   readonly transmitTicks?: number;
   /** Least ticks between two received characters; default 0. */
   readonly receiveTicks?: number;
+  /**
+   * Ticks from the moment the guest enables the receive interrupt until it is taken to listen; default 0. A
+   * guest that sets up its interrupt controller after the UART would lose the edge of a byte that came at once.
+   */
+  readonly settleTicks?: number;
 }
 
 export interface UartState {
@@ -183,6 +188,7 @@ export class Uart16550 extends Stateful<UartState> implements PortDevice, MmioDe
     this.state.ier = ier;
     // Enabling the interrupt while the transmitter is empty raises it (data sheet 8.6.1, note on bit 1).
     if ((enabled & IER.THRI) !== 0) this.state.thre = true;
+    if ((enabled & IER.RDI) !== 0) this.pauseInput(this.config.settleTicks ?? 0);
   }
 
   /** IIR names the most urgent cause; reading it serves the transmitter's (data sheet table IV). */
@@ -277,15 +283,19 @@ export class Uart16550 extends Stateful<UartState> implements PortDevice, MmioDe
   /** Gives the guest a byte from outside. Returns false, and drops the byte, unless `canReceive()`. */
   receive(byte: number): boolean {
     if (!this.canReceive()) return false;
-    const { state, config } = this;
-    state.rx.push(byte & 0xff);
-    const ticks = config.receiveTicks ?? 0;
-    if (ticks > 0) {
-      state.receiveAt = config.timeline.now() + ticks;
-      config.timeline.schedule(this.rxTimer, state.receiveAt);
-    }
+    this.state.rx.push(byte & 0xff);
+    this.pauseInput(this.config.receiveTicks ?? 0);
     this.update();
     return true;
+  }
+
+  /** Takes no input for `ticks` from now. */
+  private pauseInput(ticks: number): void {
+    const { state } = this;
+    const { timeline } = this.config;
+    if (ticks === 0) return;
+    state.receiveAt = Math.max(state.receiveAt, timeline.now() + ticks);
+    timeline.schedule(this.rxTimer, state.receiveAt);
   }
 }
 

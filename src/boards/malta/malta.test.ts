@@ -126,6 +126,7 @@ describe.each(["little", "big"] as const)("Malta, %s-endian", (endian) => {
     outb(7, 0x3fa);
     outb(11, 0x3fc);
     outb(1, 0x3f9);
+    timeline.pass(TICKS_PER_SECOND / 1000);
     let received = "";
     for (let i = 0; i < 2; i++) {
       expect(cpu.get(2)).toBe(true);
@@ -195,7 +196,8 @@ describe.each(["little", "big"] as const)("Malta, %s-endian", (endian) => {
     expect(bus.read(0x1fc0_0014, 4)).toBe(0xffff_ffff);
     expect(bus.read(FPGA + 0x208, 4)).toBe(endian === "little" ? 0x10 : 0x12);
     expect((bus.read(FPGA + 0x210, 4) >> 2) & 7).toBe(0);
-    for (const [i, char] of [..."kseg"].entries()) bus.write(FPGA + 0x418 + 8 * i, 4, char.charCodeAt(0));
+    const text = "kseg";
+    for (let i = 0; i < 4; i++) bus.write(FPGA + 0x418 + 8 * i, 4, text.charCodeAt(i));
     expect(board.fpga.display).toBe("kseg    ");
     bus.write(FPGA + 0x410, 4, 0xcafe_0001);
     expect(board.fpga.display).toBe("CAFE0001");

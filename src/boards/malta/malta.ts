@@ -49,8 +49,11 @@ export interface MaltaConfig {
 
 const MICROSECOND = TICKS_PER_SECOND / 1_000_000;
 /** The UARTs' pace (see `UartConfig`): some 500 kB/s out, 50 kB/s in. */
-const TRANSMIT_TICKS = 2 * MICROSECOND;
-const RECEIVE_TICKS = 20 * MICROSECOND;
+const UART_PACE = {
+  transmitTicks: 2 * MICROSECOND,
+  receiveTicks: 20 * MICROSECOND,
+  settleTicks: 1000 * MICROSECOND,
+} as const;
 
 /** A MIPS Malta board without its CPU and RAM. It knows only the bus, the timeline and interrupt lines. */
 export class MaltaBoard {
@@ -91,8 +94,7 @@ export class MaltaBoard {
       interrupt: (level) => setInterrupt(MALTA_IP.boardUart, level),
       registerShift: 3,
       out2GatesInterrupt: false,
-      transmitTicks: TRANSMIT_TICKS,
-      receiveTicks: RECEIVE_TICKS,
+      ...UART_PACE,
     });
     this.piix4 = new Piix4({
       timeline,
@@ -212,8 +214,7 @@ function isaUart(
     timeline: config.timeline,
     name,
     interrupt,
-    transmitTicks: TRANSMIT_TICKS,
-    receiveTicks: RECEIVE_TICKS,
+    ...UART_PACE,
   });
 }
 
