@@ -1,6 +1,6 @@
 import type { Gva, Hpa } from "./addresses.ts";
 import { backingPage, translate } from "./translate.ts";
-import { inUserMode, type VcpuState } from "./vcpu-state.ts";
+import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /**
  * Host address behind `gva` as a load of the guest's current mode would reach it, or -1. The live GVA table
@@ -41,14 +41,15 @@ export function writeGuestInstruction(vcpu: VcpuState, gva: Gva, word: number): 
   return true;
 }
 
-/** The instruction that caused the exit, or null if it cannot be read any more. */
+/**
+ * The instruction that caused the exit, or null if it cannot be read any more. It is read from guest memory even
+ * on hosts with BadInstr: that register is stale where a fetch was at fault.
+ */
 export function faultingInstruction(vcpu: VcpuState): number | null {
-  if (vcpu.mmu.host.target.badInstr) return vcpu.regs.badInstr;
-  return readGuestWord(vcpu, vcpu.regs.pc + (vcpu.inDelaySlot ? 4 : 0));
+  return readGuestWord(vcpu, faultingPc(vcpu));
 }
 
 /** The branch in whose delay slot the exit was caused, or null if it cannot be read. */
 export function faultingBranch(vcpu: VcpuState): number | null {
-  if (vcpu.mmu.host.target.badInstr) return vcpu.regs.badInstrP;
   return readGuestWord(vcpu, vcpu.regs.pc);
 }

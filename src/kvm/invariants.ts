@@ -98,7 +98,7 @@ function checkHostTlb(vcpu: VcpuState, host: HostKernel, user: boolean): void {
   for (let index = 0; index < tlb.entries; index++) {
     const { entryHi, entryLo0, entryLo1 } = tlb.read(index);
     if (!tlb.isUsed(index) || (entryHi & ENTRY_HI.ASID) !== host.asids.asid(mm)) continue;
-    const base = (entryHi & ENTRY_HI.VPN2) >>> 0;
+    const base = (entryHi & ENTRY_HI.VPN2 & ~(2 * vcpu.pageSize - 1)) >>> 0;
     checkHalf(vcpu, base, entryLo0, user);
     checkHalf(vcpu, base + vcpu.pageSize, entryLo1, user);
   }
