@@ -10,3 +10,4 @@ export { COUNTER_NAMES, VcpuStats, type CounterName, type ExitCause } from "./st
 export { HWR_OP, HWR_REGISTER, TRACE_EXIT, type Tracer } from "./trace.ts";
 export { KVM_EXIT, type InternalErrorReport, type MmioExit, type VcpuExit } from "./vcpu-exit.ts";
 export * from "./errors.ts";
+export type { KvmRegs } from "./one-reg.ts";

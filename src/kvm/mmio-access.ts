@@ -7,7 +7,13 @@ import { resumePc } from "./emulate/resume.ts";
 import { faultingInstruction } from "./guest-memory.ts";
 import { internalError } from "./report.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { continueAt, faultingPc, finishInstruction, retireInstruction, type VcpuState } from "./vcpu-state.ts";
+import {
+  continueAt,
+  faultingPc,
+  finishInstruction,
+  retireInstruction,
+  type VcpuState,
+} from "./vcpu-state.ts";
 
 /**
  * Hands the load or store that caused the exit, an access to `gpa`, to the VMM. A store is finished with that;

@@ -1,11 +1,9 @@
-import { ENTRY_LO } from "../isa/cp0.ts";
 import type { Gva, Hpa } from "./addresses.ts";
 import { KMF } from "./guest-map.ts";
 import type { GvaTables, PageCache } from "./gva-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import type { HostMm } from "./host-mm.ts";
 import type { VcpuMemory } from "./layout.ts";
-import { CCA_CACHED } from "./page-format.ts";
 import type { VcpuStats } from "./stats.ts";
 
 /** A host page that a guest page is backed by. */
@@ -141,12 +139,12 @@ export class ShadowMmu {
       this.tables.writePte(pte, 0);
       return;
     }
-    const { writable } = page;
-    this.tables.writePte(
-      pte,
-      this.tables.format.make(page.hpa, { write: writable, young: true, dirty: true }),
-    );
+    this.tables.writePte(pte, this.pteFor(page));
     this.stats.gvaPtesFilled++;
+  }
+
+  private pteFor(page: BackingPage): number {
+    return this.tables.format.make(page.hpa, { write: page.writable, young: true, dirty: true });
   }
 
   private writeHostTlb(base: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
@@ -156,9 +154,7 @@ export class ShadowMmu {
   }
 
   private entryLo(page: BackingPage | null): number {
-    if (page === null) return 0;
-    const frame = Math.floor(page.hpa / 4096) << ENTRY_LO.PFN_SHIFT;
-    return frame | (CCA_CACHED << ENTRY_LO.C_SHIFT) | ENTRY_LO.V | (page.writable ? ENTRY_LO.D : 0);
+    return page === null ? 0 : this.tables.format.toEntryLo(this.pteFor(page));
   }
 
   // --- dropping ---

@@ -14,6 +14,7 @@ import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
 import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
 import { VCPU_BYTES, VcpuMemory } from "./layout.ts";
+import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
 import type { PendingAccess } from "./emulate/mmio.ts";
@@ -178,6 +179,31 @@ export class Vcpu implements VcpuState {
   interrupt(irq: number): void {
     this.interrupts.set(irq);
     this.kickIfReady();
+  }
+
+  /** KVM_GET_REGS. */
+  getRegs(): KvmRegs {
+    this.settle();
+    return getRegs(this);
+  }
+  /** KVM_SET_REGS. */
+  setRegs(regs: KvmRegs): void {
+    this.settle();
+    setRegs(this, regs);
+  }
+  /** KVM_GET_REG_LIST. */
+  getRegList(): readonly bigint[] {
+    return regList();
+  }
+  /** KVM_GET_ONE_REG: a 64-bit pattern, 32-bit values sign-extended. Throws OneRegError. */
+  getOneReg(id: bigint): bigint {
+    this.settle();
+    return getOneReg(this, id);
+  }
+  /** KVM_SET_ONE_REG. Throws OneRegError and TimerValueError. */
+  setOneReg(id: bigint, value: bigint): void {
+    this.settle();
+    setOneReg(this, id, value);
   }
 
   /** Makes `run` return `intr` as soon as it can. */

@@ -1,4 +1,4 @@
-import { CAUSE, CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
+import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
 import { guestCp0Write } from "../guest-cp0.ts";
 import { HWR_OP } from "../trace.ts";
@@ -92,9 +92,4 @@ export function eret(vcpu: VcpuState): number {
   }
   cp0[CP0.Status] = status & ~STATUS.EXL;
   return cp0[CP0.EPC]! >>> 0;
-}
-
-/** Whether Cause says that the host exception was raised in a delay slot. */
-export function branchDelay(cause: number): boolean {
-  return (cause & CAUSE.BD) !== 0;
 }
