@@ -14,7 +14,7 @@ interface LockedPackage {
 const files = filesBelow();
 
 describe("nothing of the machine it was written on", () => {
-  /** Folders in which people keep checkouts, written so that this file does not match itself. */
+  /** Folders in which people keep checkouts, written so that this file does not match itself; `me` is nobody. */
   const ABSOLUTE = new RegExp(
     `(?<![\\w.$})*~-])/(?:${["home", "root", "work", "Users", "tmp"].join("|")})/\\w`,
   );

@@ -1,0 +1,89 @@
+/** What one TLB refill costs: by the generated handler, and by the hypervisor proper. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ksegRun, median, run } from "./process.ts";
+import type { Row, Section } from "./table.ts";
+
+/** Fits the guest's TLB of 64 pairs but not the host's 16: every pair misses in every round. */
+const MANY_PAGES = 96;
+/** Fits the host's TLB: as many page touches, hardly a refill. */
+const FEW_PAGES = 8;
+const ROUNDS = 50_000;
+
+const MANY = `touch ${MANY_PAGES} ${ROUNDS}`;
+const FEW = `touch ${FEW_PAGES} ${(ROUNDS * MANY_PAGES) / FEW_PAGES}`;
+
+interface RunStats {
+  readonly instructions: number;
+  readonly guestInstructions: number;
+  readonly refills: { readonly fast: number; readonly slow: number };
+}
+
+interface Measured {
+  readonly stats: RunStats;
+  /** Seconds that the last command of the input took. */
+  readonly last: number;
+  /** Seconds that the one before it took. */
+  readonly before: number;
+}
+
+/**
+ * Runs the demo guest with these commands. The answer to a command has come when the next prompt shows;
+ * the next command's echo follows at once, as all input is there from the beginning.
+ */
+async function demo(refill: "fast" | "slow", commands: readonly string[]): Promise<Measured> {
+  const folder = mkdtempSync(join(tmpdir(), "kseg-bench-"));
+  try {
+    const file = join(folder, "stats.json");
+    const { output, when } = await run(
+      ksegRun("--refill", refill, "--clock", "virtual", "--quiet", "--stats", file),
+      { input: `${[...commands, "poweroff"].join("\n")}\n` },
+    );
+    const prompts: number[] = [];
+    let from = 0;
+    for (const command of [...commands, "poweroff"]) {
+      const at = output.indexOf(`kseg> ${command}\n`, from);
+      const seconds = when(`kseg> ${command}\n`, from);
+      if (at < 0 || seconds === undefined) throw new Error(`no answer to ${command} in:\n${output}`);
+      prompts.push(seconds);
+      from = at + 1;
+    }
+    const [third, second, first] = prompts.slice(-3).toReversed();
+    const stats = JSON.parse(readFileSync(file, "utf8")) as RunStats;
+    return { stats, last: third! - second!, before: second! - first! };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Two equal loops warm the engine up, then the loop with refills; the same run without it gives the counts. */
+async function cost(refill: "fast" | "slow", rounds: number): Promise<Row> {
+  const without = await demo(refill, [FEW, FEW, FEW]);
+  const runs: Measured[] = [];
+  for (let round = 0; round < rounds; round++) runs.push(await demo(refill, [FEW, FEW, MANY]));
+  const handlers = ({ instructions, guestInstructions }: RunStats): number =>
+    instructions - guestInstructions;
+  const refills = runs[0]!.stats.refills[refill] - without.stats.refills[refill];
+  const nanoseconds = runs.map(({ last, before }) => ((last - before) / refills) * 1e9);
+  return {
+    name: `refill ${refill}`,
+    values: {
+      "ns/refill": median(nanoseconds),
+      "host instructions/refill": (handlers(runs[0]!.stats) - handlers(without.stats)) / refills,
+      refills,
+    },
+    samples: { nanoseconds },
+  };
+}
+
+/** The cost of one refill each way, on the demo guest's page-touching workload, and the ratio. */
+export async function refillCost(rounds: number): Promise<Section> {
+  const fast = await cost("fast", rounds);
+  const slow = await cost("slow", rounds);
+  const ratio = slow.values["ns/refill"]! / fast.values["ns/refill"]!;
+  return {
+    title: `One TLB refill (demo guest: ${MANY}, less ${FEW})`,
+    rows: [fast, slow, { name: "slow ÷ fast", values: { "ns/refill": ratio } }],
+  };
+}
