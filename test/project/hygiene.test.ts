@@ -16,7 +16,7 @@ const files = filesBelow();
 describe("nothing of the machine it was written on", () => {
   /** Folders in which people keep checkouts, written so that this file does not match itself; `me` is nobody. */
   const ABSOLUTE = new RegExp(
-    `(?<![\\w.$})*~-])/(?:${["home", "root", "work", "Users", "tmp"].join("|")})/\\w`,
+    `(?<![\\w.$})*~-])/(?:${["home", "root", "work", "Users", "tmp"].join("|")})/(?!me\\b)\\w`,
   );
   const REGISTRY = new RegExp(["registry\\.npm", "registry\\.yarn", "/artifactory/", "nexus/repo"].join("|"));
 
