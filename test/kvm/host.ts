@@ -15,6 +15,9 @@ import { Machine } from "../../src/machine/machine.ts";
 import type { Endian } from "../../src/machine/memory.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 
+/** No test needs more exits: beyond it a guest loops on one fault. */
+const EXIT_LIMIT = 20_000;
+
 /** The host models, and one with so few physical address bits that a PTE becomes an EntryLo by one rotate. */
 const TEST_MODELS: Readonly<Record<string, CpuModel>> = {
   ...CPU_MODELS,
@@ -91,7 +94,8 @@ export class TestHost {
       if (stop.kind !== "host-call") throw new Error(`machine stopped: ${stop.kind}`);
       if (stop.code === HOST_CALL.vcpuReturned) return this.machine.cpu.gpr[GPR.v0]!;
       if (stop.code !== HOST_CALL.exit) throw new Error(`host call ${stop.code}`);
-      this.exits++;
+      if (++this.exits > EXIT_LIMIT)
+        throw new Error(`more than ${EXIT_LIMIT} exits: the guest makes no progress`);
       const go = onExit((this.vcpu.cause >>> 2) & 31);
       this.host.answerExit(go ? RESUME_GUEST : exitResult(-4));
     }
