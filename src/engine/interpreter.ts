@@ -31,9 +31,48 @@ export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecor
   for (const [name, parameters] of Object.entries(IMPORTS))
     imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
   const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord));
-  const generator = new Generator(endian, fetchRecord, imports, spill);
-  module.addFunction(i32Function(0, true), generator.build(), "run");
+  const run = i32Function(0, true);
+  const fast = module.addFunction(run, new Generator(endian, fetchRecord, imports, spill, "fast").build());
+  const careful = module.addFunction(
+    run,
+    new Generator(endian, fetchRecord, imports, spill, "careful").build(),
+  );
+  module.addFunction(run, buildAlternation(fast, careful), "run");
   return module.build(memoryPages);
+}
+
+/**
+ * The interpreter is generated twice. The careful variant does everything. The fast one calls nothing: where
+ * something would have to be called, it steps back to the start of the instruction and leaves with CHANGE, and
+ * the careful one takes over for a while. Without a call in its loop, V8 keeps the interpreter's state in
+ * registers. Both start from the state block and leave everything there.
+ */
+type Variant = "fast" | "careful";
+
+/** Internal reason to leave a variant: the other one is to go on. */
+const CHANGE = -1;
+/** Instructions that the careful variant executes before the fast one has another try. */
+const CAREFUL_INSTRUCTIONS = 50;
+
+/** Runs the two variants in turn until one has a reason for the machine. */
+function buildAlternation(fast: number, careful: number): Code {
+  const code = new Code(0);
+  const reason = code.local(I32);
+  const again = code.loop();
+  for (const variant of [fast, careful]) {
+    code.call(variant);
+    code.tee(reason);
+    code.const32(CHANGE);
+    code.op(PLAIN.i32Ne);
+    code.if();
+    code.get(reason);
+    code.return();
+    code.end();
+  }
+  code.br(again);
+  code.end();
+  code.const32(EXIT.budget);
+  return code;
 }
 
 const PAGE_MASK = -PAGE_SIZE;
@@ -75,6 +114,7 @@ class Generator {
   private readonly fetchRecord: number;
   private readonly imports: ReadonlyMap<ImportName, number>;
   private readonly spillFunction: number;
+  private readonly isFast: boolean;
 
   private readonly current = this.code.local(I32);
   private readonly next = this.code.local(I32);
@@ -92,6 +132,8 @@ class Generator {
   private readonly fetchVa = this.code.local(I32);
   private readonly fetchInDelay = this.code.local(I32);
   private readonly exception = this.code.local(I32);
+  /** Instructions until the fast variant is tried again. */
+  private readonly patience = this.code.local(I32);
   private readonly whole = this.code.local(I64);
   private readonly temps: number[] = [];
   private readonly temps64: number[] = [];
@@ -102,12 +144,21 @@ class Generator {
   private fetch!: Label;
   private raise!: Label;
   private budget!: Label;
+  /** Steps back to the start of the instruction and lets the other variant go on. */
+  private change!: Label;
 
-  constructor(endian: Endian, fetchRecord: number, imports: ReadonlyMap<ImportName, number>, spill: number) {
+  constructor(
+    endian: Endian,
+    fetchRecord: number,
+    imports: ReadonlyMap<ImportName, number>,
+    spill: number,
+    variant: Variant,
+  ) {
     this.endian = endian;
     this.fetchRecord = fetchRecord;
     this.imports = imports;
     this.spillFunction = spill;
+    this.isFast = variant === "fast";
   }
 
   /**
@@ -116,30 +167,35 @@ class Generator {
    *     loop reload      take everything from the state block, leave if asked to
    *       loop fetch     find the record of fetchVa
    *         loop dispatch    execute the record `current`
-   *           block budget, raise
+   *           block change, budget, raise
    *             block for each operation … br_table … end: operation
    *           end raise: raise `exception`, go to reload
    *           end budget: spill and return
+   *           end change: spill and return
    */
   build(): Code {
     const { code } = this;
+    code.const32(CAREFUL_INSTRUCTIONS);
+    code.setLocal(this.patience);
     this.reload = code.loop();
     this.emitReload();
     this.fetch = code.loop();
     this.emitFetch();
     this.dispatch = code.loop();
+    this.change = code.block();
     this.budget = code.block();
     this.raise = code.block();
     this.emitDispatch();
     code.end();
-    this.spill();
-    code.get(this.exception);
-    this.call("raise");
-    code.drop();
-    code.br(this.reload);
+    this.emitRaise();
     code.end();
     this.spill();
     code.const32(EXIT.budget);
+    code.return();
+    code.end();
+    this.addTo(this.remaining, 1);
+    this.spill();
+    code.const32(CHANGE);
     code.return();
     for (let loop = 0; loop < 3; loop++) code.end();
     code.const32(EXIT.budget);
@@ -150,6 +206,19 @@ class Generator {
     const index = this.imports.get(name);
     if (index === undefined) throw new Error(`no import ${name}`);
     this.code.call(index);
+  }
+
+  private emitRaise(): void {
+    const { code } = this;
+    if (this.isFast) {
+      code.br(this.change);
+      return;
+    }
+    this.spill();
+    code.get(this.exception);
+    this.call("raise");
+    code.drop();
+    code.br(this.reload);
   }
 
   /** Stores state for code outside that looks at PC, the delay slot or the budget. */
@@ -225,6 +294,8 @@ class Generator {
     code.br(this.budget);
     code.end();
 
+    if (!this.isFast) this.emitPatience();
+
     const labels: Label[] = new Array<Label>(OPERATION_COUNT);
     for (let op = OPERATION_COUNT - 1; op >= 0; op--) labels[op] = code.block();
     code.get(this.current);
@@ -250,6 +321,20 @@ class Generator {
     }
   }
 
+  /** Counts what the careful variant executes; pseudo operations are let through, they have no address. */
+  private emitPatience(): void {
+    const { code } = this;
+    this.addTo(this.patience, -1);
+    code.get(this.patience);
+    code.const32(0);
+    code.op(PLAIN.i32LeS);
+    code.get(this.current);
+    code.const32(this.fetchRecord);
+    code.op(PLAIN.i32Ne);
+    code.op(PLAIN.i32And);
+    code.brIf(this.change);
+  }
+
   private emitLeaveAtTarget(): void {
     const { code } = this;
     storeState(code, STATE.pc, () => code.get(this.pendingTarget));
@@ -262,6 +347,10 @@ class Generator {
   /** An untouched record: have it written and dispatch it again. */
   private emitDecode(): void {
     const { code } = this;
+    if (this.isFast) {
+      code.br(this.change);
+      return;
+    }
     code.get(this.current);
     this.call("decode");
     code.drop();
@@ -290,6 +379,10 @@ class Generator {
 
   private emitReserved(): void {
     const { code } = this;
+    if (this.isFast) {
+      code.br(this.change);
+      return;
+    }
     this.spill();
     code.get(this.current);
     code.memory(MEMORY.i32Load, RECORD.c);
@@ -349,9 +442,16 @@ class Generator {
     storeState(code, STATE.pc, () => code.get(this.fetchVa));
     storeState(code, STATE.inDelaySlot, () => code.get(this.fetchInDelay));
     storeState(code, STATE.branchTarget, () => code.get(this.pendingTarget));
-    storeState(code, STATE.remaining, () => code.get(this.remaining));
-    code.get(this.fetchVa);
-    this.call("fetch");
+    if (this.isFast) {
+      this.addTo(this.remaining, 1);
+      storeState(code, STATE.remaining, () => code.get(this.remaining));
+      code.const32(CHANGE);
+      code.return();
+    } else {
+      storeState(code, STATE.remaining, () => code.get(this.remaining));
+      code.get(this.fetchVa);
+      this.call("fetch");
+    }
     code.end();
     code.tee(this.place);
     code.op(PLAIN.i32Eqz);
@@ -402,8 +502,10 @@ class Generator {
     const source = this.operands(operation);
     if (operation.row.kind === "branch" || operation.row.kind === "jump") this.emitBranchInDelaySlot();
     let ended = false;
-    for (const statement of operation.statements)
-      ended = this.emitStatement(operation, source, statement, near) || ended;
+    for (const statement of operation.statements) {
+      ended = this.emitStatement(operation, source, statement, near);
+      if (ended) break;
+    }
     if (!ended) this.emitAdvance();
   }
 
@@ -491,6 +593,10 @@ class Generator {
       case "load":
         push(s.address);
         code.setLocal(this.va);
+        if (s.linked && this.isFast) {
+          code.br(this.change);
+          return true;
+        }
         if (s.linked) this.emitLoadLinked();
         else this.emitLoad(s.width, s.signed, s.old === null ? null : () => push(s.old!));
         code.setLocal(source.temp(s.id));
@@ -503,6 +609,10 @@ class Generator {
         this.emitStore(s.width);
         return false;
       case "storeConditional":
+        if (this.isFast) {
+          code.br(this.change);
+          return true;
+        }
         this.spill();
         push(s.address);
         push(s.value);
@@ -535,6 +645,10 @@ class Generator {
         code.brIf(this.raise);
         return false;
       case "helper":
+        if (this.isFast) {
+          code.br(this.change);
+          return true;
+        }
         this.spill();
         for (const arg of s.args) push(arg);
         this.call(s.name);
@@ -635,15 +749,18 @@ class Generator {
     code.if(I32);
     this.pushPlace(size);
     code.else();
-    this.spill();
-    code.get(this.va);
-    code.const32(size);
-    this.call("load");
-    code.tee(this.place);
-    code.op(PLAIN.i32Eqz);
-    code.brIf(this.reload);
-    this.reloadRemaining();
-    code.get(this.place);
+    if (this.isFast) code.br(this.change);
+    else {
+      this.spill();
+      code.get(this.va);
+      code.const32(size);
+      this.call("load");
+      code.tee(this.place);
+      code.op(PLAIN.i32Eqz);
+      code.brIf(this.reload);
+      this.reloadRemaining();
+      code.get(this.place);
+    }
     code.end();
     code.memory(loadInstruction(width, signed), 0);
     if (!part) return;
@@ -717,14 +834,17 @@ class Generator {
       code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
     }
     code.else();
-    this.spill();
-    code.get(this.va);
-    code.const32(part ? STORE_PART[width] : width);
-    code.get(this.value);
-    this.call("store");
-    code.op(PLAIN.i32Eqz);
-    code.brIf(this.reload);
-    this.reloadRemaining();
+    if (this.isFast) code.br(this.change);
+    else {
+      this.spill();
+      code.get(this.va);
+      code.const32(part ? STORE_PART[width] : width);
+      code.get(this.value);
+      this.call("store");
+      code.op(PLAIN.i32Eqz);
+      code.brIf(this.reload);
+      this.reloadRemaining();
+    }
     code.end();
   }
 

@@ -287,6 +287,8 @@ export class Cpu {
 
   /** Exceptions taken at the refill vector since reset. */
   refills = 0;
+  /** TLB entries written since reset. */
+  tlbWrites = 0;
 
   private enter(code: ExcCode, coprocessor: number, refill = false): void {
     const cp0 = this.cp0;

@@ -188,6 +188,7 @@ export class SystemOps {
     }
     if (tlb.isUsed(index)) this.dropTranslations(index);
     tlb.write(index, entry);
+    cpu.tlbWrites++;
     this.dropTranslations(index);
     return this.refetch();
   }

@@ -1,0 +1,116 @@
+import { createMalta } from "../boards/malta/malta.ts";
+import { maltaRamRegions } from "../boards/malta/malta-map.ts";
+import { createInterpreter } from "../engine/index.ts";
+import type { Guest, GuestConfig, RunResult } from "../guest.ts";
+import { CP0, STATUS } from "../isa/cp0.ts";
+import type { ElfImage } from "../loader/elf.ts";
+import { Machine, type MachineConfig } from "../machine/machine.ts";
+import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import type { Stats } from "../stats.ts";
+import { loadGuest } from "./boot-guest.ts";
+import { Console } from "./console.ts";
+
+const GPR_A0 = 4;
+const GPR_SP = 29;
+/** What YAMON hands over as a stack: below the argument tables. */
+const INITIAL_STACK = 0x8000_1ff0;
+
+/** A guest directly on the machine: the kernel is the machine's own. */
+export class BareGuest implements Guest {
+  private readonly machine: Machine;
+  private readonly console: Console;
+  private end: RunResult | null = null;
+
+  constructor(
+    config: GuestConfig,
+    kernel: ElfImage,
+    machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
+    memory: number,
+  ) {
+    const machine = new Machine(
+      {
+        ...machineConfig,
+        ramBytes: memory,
+        ramRegions: maltaRamRegions(memory),
+        guestTime: "all",
+        hostCalls: false,
+      },
+      createInterpreter,
+    );
+    this.machine = machine;
+    const console = new Console(config.onConsole);
+    this.console = console;
+    const off = (how: "power-off" | "reset") => (): void => {
+      this.end = { kind: "off", how };
+      machine.stop();
+    };
+    const board = createMalta({
+      timeline: machine.timeline,
+      bus: machine.bus,
+      endian: machineConfig.endian,
+      setInterrupt: (ip, level) => machine.cpu.setInterruptLine(ip, level),
+      console,
+      onPowerOff: off("power-off"),
+      onReset: off("reset"),
+    });
+    console.attach(board);
+    const boot = loadGuest(config, kernel, {
+      size: memory,
+      writeBytes: (pa, bytes) => machine.writeBytes(pa, bytes),
+      write32: (pa, value) => machine.write32(pa, value),
+    });
+    this.start(boot);
+  }
+
+  /** Puts the CPU into the state in which YAMON enters a kernel: kernel mode, interrupts off, cached kseg0. */
+  private start(boot: ReturnType<typeof loadGuest>): void {
+    const { cpu, ops } = this.machine;
+    const { a0, a1, a2, a3 } = boot.registers;
+    cpu.gpr.set([a0, a1, a2, a3], GPR_A0);
+    cpu.gpr[GPR_SP] = INITIAL_STACK;
+    ops.writeCp0(CP0.Status, STATUS.BEV);
+    ops.writeCp0(CP0.Config, 3);
+    cpu.setPc(boot.entry);
+  }
+
+  run(ticks: number): RunResult {
+    if (this.end !== null) return this.end;
+    const stop = this.machine.run(ticks);
+    this.console.flush();
+    if (this.end !== null) return this.end;
+    if (stop.kind !== "idle") return { kind: "running" };
+    return { kind: "idle", milliseconds: (stop.ticks / TICKS_PER_SECOND) * 1000 };
+  }
+
+  stop(): void {
+    this.machine.stop();
+  }
+
+  sendInput(bytes: Uint8Array): void {
+    this.console.send(bytes);
+  }
+  get inputPending(): number {
+    return this.console.pending;
+  }
+
+  stats(): Stats {
+    const { machine } = this;
+    return {
+      instructions: machine.instructions,
+      guestInstructions: machine.guestInstructions,
+      exits: {},
+      fastExits: {},
+      counters: {},
+      refills: { fast: 0, slow: 0 },
+      guestTlbLookups: 0,
+      asidChanges: 0,
+      gvaPtesInvalidated: 0,
+      gvaPtesFilled: 0,
+      hostTlbWrites: machine.cpu.tlbWrites,
+    };
+  }
+
+  destroy(): void {
+    this.end ??= { kind: "off", how: "power-off" };
+  }
+}

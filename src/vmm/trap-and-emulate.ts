@@ -1,0 +1,175 @@
+import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
+import { createInterpreter } from "../engine/index.ts";
+import type { Guest, GuestConfig, RunResult } from "../guest.ts";
+import { Kvm, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
+import type { ElfImage } from "../loader/elf.ts";
+import { Bus } from "../machine/bus.ts";
+import { Machine, type MachineConfig } from "../machine/machine.ts";
+import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import type { Stats } from "../stats.ts";
+import { loadGuest } from "./boot-guest.ts";
+import { Console } from "./console.ts";
+import { HYPERVISOR_MEMORY } from "./limits.ts";
+import { failureReport } from "./report.ts";
+
+const GPR_A0 = 4;
+/** Guest interrupt inputs that KVM_INTERRUPT can drive. */
+const KVM_INTERRUPTS: readonly number[] = [2, 3, 4];
+
+/**
+ * A guest under the hypervisor, and the VMM that gives it a board: guest physical memory is the part of host
+ * memory above the hypervisor's own, devices are reached by MMIO exits.
+ */
+export class TrapAndEmulateGuest implements Guest {
+  private readonly machine: Machine;
+  private readonly vm: Vm;
+  private readonly vcpu: Vcpu;
+  private readonly board: MaltaBoard;
+  private readonly bus = new Bus();
+  private readonly console: Console;
+  private readonly memory: number;
+  private end: RunResult | null = null;
+
+  constructor(
+    config: GuestConfig,
+    kernel: ElfImage,
+    machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
+    memory: number,
+  ) {
+    this.memory = memory;
+    const machine = new Machine(
+      { ...machineConfig, ramBytes: HYPERVISOR_MEMORY + memory, guestTime: "user", hostCalls: true },
+      createInterpreter,
+    );
+    this.machine = machine;
+    const kvm = new Kvm(machine, { pageSize: config.hostPageSize ?? 4096, end: HYPERVISOR_MEMORY });
+    this.vm = kvm.createVm({
+      refill: config.refill ?? "fast",
+      checkInvariants: config.checkInvariants ?? false,
+    });
+    this.vm.setUserMemoryRegion({
+      slot: 0,
+      guestPhysAddr: 0,
+      memorySize: memory,
+      hostPhysAddr: HYPERVISOR_MEMORY,
+    });
+    this.vcpu = this.vm.createVcpu(0);
+    this.console = new Console(config.onConsole);
+    const off = (how: "power-off" | "reset") => (): void => {
+      this.end = { kind: "off", how };
+      this.vcpu.requestStop();
+    };
+    this.board = createMalta({
+      timeline: machine.timeline,
+      bus: this.bus,
+      endian: machineConfig.endian,
+      setInterrupt: (ip, level) => {
+        if (KVM_INTERRUPTS.includes(ip)) this.vcpu.interrupt(level ? ip : -ip);
+      },
+      console: this.console,
+      onPowerOff: off("power-off"),
+      onReset: off("reset"),
+    });
+    this.console.attach(this.board);
+    const boot = loadGuest(config, kernel, {
+      size: memory,
+      writeBytes: (pa, bytes) => machine.writeBytes(HYPERVISOR_MEMORY + pa, bytes),
+      write32: (pa, value) => machine.write32(HYPERVISOR_MEMORY + pa, value),
+    });
+    const regs = this.vcpu.getRegs();
+    const { a0, a1, a2, a3 } = boot.registers;
+    const gpr = Array.from(regs.gpr);
+    for (const [i, value] of [a0, a1, a2, a3].entries()) gpr[GPR_A0 + i] = BigInt(value | 0);
+    this.vcpu.setRegs({ ...regs, gpr, pc: BigInt(boot.entry | 0) });
+  }
+
+  run(ticks: number): RunResult {
+    const result = this.runVcpu(this.machine.timeline.now() + ticks);
+    this.console.flush();
+    return result;
+  }
+
+  private runVcpu(limit: number): RunResult {
+    const { vcpu } = this;
+    const { timeline } = this.machine;
+    for (;;) {
+      if (this.end !== null) return this.end;
+      const exit = vcpu.run(limit - timeline.now());
+      switch (exit.reason) {
+        case "mmio":
+          this.mmio(exit);
+          break;
+        case "irq-window-open": {
+          if (timeline.now() >= limit) return { kind: "running" };
+          if (timeline.skipTo(limit)) break;
+          const milliseconds = (timeline.untilNextTimer() / TICKS_PER_SECOND) * 1000;
+          if (milliseconds === 0) break;
+          return { kind: "idle", milliseconds };
+        }
+        case "intr":
+          return this.end ?? { kind: "running" };
+        case "internal-error":
+          this.end = { kind: "failed", report: failureReport(exit) };
+          break;
+        default:
+          exit satisfies never;
+      }
+    }
+  }
+
+  /** Guest addresses that the guest reaches as devices: the board's, and RAM through kseg0 and kseg1 pointers. */
+  private mmio(exit: MmioExit): void {
+    const { physAddr, len, isWrite } = exit;
+    if (physAddr + len <= this.memory) {
+      if (isWrite) this.writeRam(physAddr, len, exit.data);
+      else exit.data = this.readRam(physAddr, len);
+    } else if (isWrite) this.bus.write(physAddr, len, exit.data);
+    else exit.data = this.bus.read(physAddr, len);
+  }
+
+  private readRam(gpa: number, len: 1 | 2 | 4): number {
+    const bytes = this.machine.memory.readBytes(HYPERVISOR_MEMORY + gpa, len);
+    if (this.machine.memory.endian === "little") bytes.reverse();
+    return bytes.reduce((value, byte) => value * 256 + byte, 0);
+  }
+
+  private writeRam(gpa: number, len: 1 | 2 | 4, value: number): void {
+    const bytes = Uint8Array.from({ length: len }, (_, i) => value >>> (8 * i));
+    if (this.machine.memory.endian === "big") bytes.reverse();
+    this.machine.writeBytes(HYPERVISOR_MEMORY + gpa, bytes);
+  }
+
+  stop(): void {
+    this.vcpu.requestStop();
+  }
+
+  sendInput(bytes: Uint8Array): void {
+    this.console.send(bytes);
+  }
+  get inputPending(): number {
+    return this.console.pending;
+  }
+
+  stats(): Stats {
+    const { machine } = this;
+    const { stats } = this.vcpu;
+    return {
+      instructions: machine.instructions,
+      guestInstructions: machine.guestInstructions,
+      exits: { ...stats.exits },
+      fastExits: {},
+      counters: { ...stats.counters },
+      refills: { fast: machine.cpu.refills - stats.slowRefills, slow: stats.slowRefills },
+      guestTlbLookups: stats.guestTlbLookups,
+      asidChanges: stats.asidChanges,
+      gvaPtesInvalidated: stats.gvaPtesInvalidated,
+      gvaPtesFilled: stats.gvaPtesFilled,
+      hostTlbWrites: machine.cpu.tlbWrites,
+    };
+  }
+
+  destroy(): void {
+    this.vm.destroy();
+    this.end ??= { kind: "off", how: "power-off" };
+  }
+}
