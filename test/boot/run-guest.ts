@@ -46,8 +46,21 @@ export function runGuest(paths: Found, flags: readonly string[], input = ""): Pr
   const folder = mkdtempSync(join(tmpdir(), "kseg-boot-"));
   const statsFile = join(folder, "stats.json");
   const args = [
-    ...["run", "--mode", paths.mode, "--kernel", paths.kernel, "--initrd", paths.initrd],
-    ...["--append", paths.append, "--clock", "virtual", "--timeout", "500", "--stats", statsFile],
+    "run",
+    "--mode",
+    paths.mode,
+    "--kernel",
+    paths.kernel,
+    "--initrd",
+    paths.initrd,
+    "--append",
+    paths.append,
+    "--clock",
+    "virtual",
+    "--timeout",
+    "500",
+    "--stats",
+    statsFile,
     ...flags,
   ];
   return new Promise((resolve, reject) => {
