@@ -200,6 +200,9 @@ describe("Mc146818", () => {
     const { timeline, rtc, read, write } = setUp();
     write(0x40, 0xab);
     write(0x7f, 0xcd);
+    rtc.writePort(2, 0x40);
+    rtc.writePort(3, 0xef);
+    expect([rtc.readPort(0), rtc.readPort(2), rtc.readPort(3)]).toEqual([0xff, 0x40, 0xef]);
     const saved = JSON.parse(JSON.stringify(rtc.snapshot()));
     write(0x40, 0);
     timeline.pass(10 * TICKS_PER_SECOND);

@@ -32,7 +32,7 @@ const UIP_TICKS = (TICKS_PER_SECOND * 8) / CRYSTAL_HZ;
 const DAY = 86_400;
 
 /** A moment as the clock keeps it: weekday 1 (Sunday) to 7, month and day from 1, year 0 to 99. */
-export interface RtcTime {
+interface RtcTime {
   second: number;
   minute: number;
   hour: number;
@@ -59,6 +59,9 @@ export interface RtcState {
   c: number;
   /** Battery-backed bytes 14 to 127. */
   memory: number[];
+  /** The second bank that the PIIX4 has behind ports 72h and 73h: its index, its 128 bytes. */
+  bankIndex: number;
+  bank: number[];
 }
 
 export interface RtcConfig {
@@ -71,15 +74,16 @@ export interface RtcConfig {
 }
 
 /** 2020-01-01T00:00:00Z, a Wednesday. */
-export const DEFAULT_START_SECONDS = 1_577_836_800;
+const DEFAULT_START_SECONDS = 1_577_836_800;
 /** Where PCs and Linux keep the century. */
 const CENTURY = 0x32;
 /** Periodic interrupts come from the 32,768 Hz crystal: rate 1 and 2 behave like 8 and 9 (data sheet table 5). */
 const periodCycles = (rate: number): number => (rate === 0 ? 0 : 1 << ((rate < 3 ? rate + 7 : rate) - 1));
 
 /**
- * A Motorola MC146818 real-time clock and its 114 bytes of memory: ports 0 (index) and 1 (data). Time is a
- * function of the timeline; only enabled interrupts need timer events.
+ * A Motorola MC146818 real-time clock and its 114 bytes of memory: ports 0 (index) and 1 (data), and as in
+ * the PIIX4 128 bytes more behind ports 2 and 3. Time is a function of the timeline; only enabled interrupts
+ * need timer events.
  */
 export class Mc146818 extends Stateful<RtcState> implements PortDevice {
   private readonly config: RtcConfig;
@@ -100,19 +104,41 @@ export class Mc146818 extends Stateful<RtcState> implements PortDevice {
       b: B.hours24,
       c: 0,
       memory,
+      bankIndex: 0,
+      bank: Array.from({ length: 128 }, () => 0),
     });
     this.config = config;
     config.timeline.register(config.name, () => this.sync());
   }
 
   readPort(offset: number): number {
-    // The index port cannot be read on a PC.
-    return (offset & 1) === 0 ? 0xff : this.readRegister(this.state.index);
+    switch (offset & 3) {
+      case 1:
+        return this.readRegister(this.state.index);
+      case 2:
+        return this.state.bankIndex;
+      case 3:
+        return this.state.bank[this.state.bankIndex]!;
+      default:
+        // This index cannot be read on a PC.
+        return 0xff;
+    }
   }
 
   writePort(offset: number, value: number): void {
-    if ((offset & 1) === 0) this.state.index = value & 0x7f;
-    else this.writeRegister(this.state.index, value);
+    switch (offset & 3) {
+      case 0:
+        this.state.index = value & 0x7f;
+        return;
+      case 1:
+        this.writeRegister(this.state.index, value);
+        return;
+      case 2:
+        this.state.bankIndex = value & 0x7f;
+        return;
+      default:
+        this.state.bank[this.state.bankIndex] = value;
+    }
   }
 
   private readRegister(register: number): number {

@@ -1,7 +1,7 @@
 import { Stateful } from "./state.ts";
 
 /** A field of a configuration space: `value` of `size` bytes at `offset`. */
-export type ConfigField = readonly [offset: number, size: 1 | 2 | 4, value: number];
+type ConfigField = readonly [offset: number, size: 1 | 2 | 4, value: number];
 
 export interface PciFunctionConfig {
   readonly name: string;

@@ -1,8 +1,5 @@
-/** What device state is made of: it can be copied, compared and written to a file. */
-export type Plain = number | boolean | string | readonly Plain[] | { readonly [key: string]: Plain };
-
-/** A deep copy of plain data. */
-export function copyPlain<T>(value: T): T {
+/** A deep copy of plain data: numbers, booleans, strings, and arrays and objects of them. */
+function copyPlain<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyPlain) as T;
   if (typeof value === "object" && value !== null)
     return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, copyPlain(part)])) as T;

@@ -43,7 +43,7 @@ export const MALTA_PORTS = {
   picMaster: [0x20, 2],
   timer: [0x40, 4],
   port61: [0x61, 1],
-  clock: [0x70, 2],
+  clock: [0x70, 4],
   picSlave: [0xa0, 2],
   uart1: [0x2f8, 8],
   uart0: [0x3f8, 8],
