@@ -37,6 +37,14 @@ export interface Gt64120Config {
   readonly firmware?: readonly (readonly [register: number, value: number])[];
 }
 
+/** A stretch of physical addresses that leads to PCI: `offset` turns them into addresses there. */
+interface Window {
+  readonly start: number;
+  readonly end: number;
+  readonly offset: number;
+  readonly space: MmioDevice;
+}
+
 /**
  * The Galileo GT-64120 system controller between CPU and PCI: its registers, wherever the internal space
  * decode register puts them, the windows into PCI memory and I/O space, and configuration and interrupt-acknowledge
@@ -45,6 +53,8 @@ export interface Gt64120Config {
  */
 export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDevice {
   private readonly config: Gt64120Config;
+  /** What the decode registers say, worked out when it is next needed. */
+  private windows: readonly Window[] | null = null;
 
   constructor(config: Gt64120Config) {
     super({ registers: Array.from({ length: REGISTER_SPACE / 4 }, () => 0) });
@@ -53,9 +63,15 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
     if (config.endian === "little") {
       this.set(GT.cpu, CPU_LITTLE);
       this.set(GT.pciCommand, 0x0001_0001);
+      this.set(GT.pci1Command, 0x0001_0001);
     }
     for (const [register, value] of config.firmware ?? []) this.writeRegister(register, value, 0xf);
     config.pci.add(0, 0, hostBridge());
+  }
+
+  override restore(state: { registers: number[] }): void {
+    super.restore(state);
+    this.windows = null;
   }
 
   private get(offset: number): number {
@@ -71,7 +87,7 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
     const register = this.registerAt(pa);
     if (register < 0) {
       const target = this.decode(pa);
-      return target === null ? ALL_ONES[size] : target.space.read(target.address, size);
+      return target === null ? ALL_ONES[size] : target.space.read(pa + target.offset, size);
     }
     const word = this.swapped(this.readRegister(register & ~3));
     return ((word >>> this.laneShift(register, size)) & ALL_ONES[size]) >>> 0;
@@ -82,7 +98,7 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
     const register = this.registerAt(pa);
     if (register < 0) {
       const target = this.decode(pa);
-      target?.space.write(target.address, size, value);
+      target?.space.write(pa + target.offset, size, value);
       return;
     }
     const shift = this.laneShift(register, size);
@@ -108,27 +124,39 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
     return (this.get(GT.cpu) & CPU_LITTLE) !== 0 ? word : swapBytes(word);
   }
 
-  /** The PCI space and address that `pa` leads to, or null. */
-  private decode(pa: number): { space: MmioDevice; address: number } | null {
+  /** The window that `pa` leads through, or null. */
+  private decode(pa: number): Window | null {
+    this.windows ??= this.findWindows();
+    for (const window of this.windows) if (pa >= window.start && pa < window.end) return window;
+    return null;
+  }
+
+  private findWindows(): Window[] {
     const { pciIo, pciMemory } = this.config;
-    const port = this.window(pa, GT.pciIoLow, GT.pciIoHigh, GT.pciIoRemap);
+    const io = this.window(GT.pciIoLow, GT.pciIoHigh, GT.pciIoRemap, pciIo);
     // The south bridge answers to 16-bit port addresses only.
-    if (port >= 0) return port < 0x1_0000 ? { space: pciIo, address: port } : null;
-    const memory0 = this.window(pa, GT.pciMemory0Low, GT.pciMemory0High, GT.pciMemory0Remap);
-    if (memory0 >= 0) return { space: pciMemory, address: memory0 };
-    const memory1 = this.window(pa, GT.pciMemory1Low, GT.pciMemory1High, GT.pciMemory1Remap);
-    return memory1 >= 0 ? { space: pciMemory, address: memory1 } : null;
+    const ports = { ...io, end: Math.min(io.end, 0x1_0000 - io.offset) };
+    return [
+      ports,
+      this.window(GT.pciMemory0Low, GT.pciMemory0High, GT.pciMemory0Remap, pciMemory),
+      this.window(GT.pciMemory1Low, GT.pciMemory1High, GT.pciMemory1Remap, pciMemory),
+    ];
   }
 
   /**
-   * Address on PCI if `pa` lies in the window of three decode registers, else -1. Low holds address bits 35 to
-   * 21, high bits 27 to 21 of the last block, remap bits 31 to 21 of the address on PCI (data sheet 3.2).
+   * The window of three decode registers, empty if its end lies before its start. Low holds bits 35 to 21 of the
+   * first address, high bits 27 to 21 of the last block, remap bits 31 to 21 of the first address on PCI
+   * (data sheet 3.2).
    */
-  private window(pa: number, low: number, high: number, remap: number): number {
-    const block = Math.floor(pa / 2 ** 21);
+  private window(low: number, high: number, remap: number, space: MmioDevice): Window {
     const first = this.get(low);
-    if (block >> 7 !== first >> 7 || block < first || (block & 0x7f) > this.get(high)) return -1;
-    return pa + (this.get(remap) - first) * 2 ** 21;
+    const last = (first & ~0x7f) | this.get(high);
+    return {
+      start: first * 2 ** 21,
+      end: (last + 1) * 2 ** 21,
+      offset: (this.get(remap) - first) * 2 ** 21,
+      space,
+    };
   }
 
   private readRegister(offset: number): number {
@@ -156,6 +184,7 @@ export class Gt64120 extends Stateful<{ registers: number[] }> implements MmioDe
       // Causes are cleared by writing zeros.
       this.set(offset, this.get(offset) & (value | ~mask | ~CAUSE.clearable));
     } else {
+      this.windows = null;
       const { writable, remap } = GT_REGISTERS.get(offset) ?? { writable: 0 };
       mask &= writable;
       this.set(offset, (this.get(offset) & ~mask) | (value & mask));
