@@ -39,6 +39,23 @@ export const EXIT = {
   hostCall: 2,
 } as const;
 
+/** Exceptions by an instruction itself, which BadInstr records (MIPS32 PRA release 5, BadInstr register). */
+const BAD_INSTR_CODES: ReadonlySet<ExcCode> = new Set([
+  EXC_CODE.Mod,
+  EXC_CODE.TLBL,
+  EXC_CODE.TLBS,
+  EXC_CODE.AdEL,
+  EXC_CODE.AdES,
+  EXC_CODE.Sys,
+  EXC_CODE.Bp,
+  EXC_CODE.RI,
+  EXC_CODE.CpU,
+  EXC_CODE.Ov,
+  EXC_CODE.Tr,
+  EXC_CODE.TLBRI,
+  EXC_CODE.TLBXI,
+]);
+
 const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {} };
 const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChanged() {} };
 
@@ -309,11 +326,21 @@ export class Cpu {
         this.refills++;
       } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }
+    if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();
     cp0[CP0.Cause] = cause;
     cp0[CP0.Status] = status | STATUS.EXL;
     const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & 0xffff_f000) >>> 0;
     this.setPc(base + offset);
     this.modeMayHaveChanged();
+  }
+
+  /** Reads the instruction word at a virtual address as the CPU would fetch it now; 0 if it cannot. */
+  peekInstruction: (va: number) => number = () => 0;
+
+  /** BadInstr takes the instruction that raised, BadInstrP the branch before it if it is in a delay slot. */
+  private recordBadInstr(): void {
+    this.cp0[CP0.BadInstr] = this.peekInstruction(this.pc);
+    if (this.inDelaySlot) this.cp0[CP0.BadInstrP] = this.peekInstruction(this.pc - 4);
   }
 
   /** Offset of the interrupt vector with Cause.IV = 1: one for all, or one each with IntCtl.VS (VI mode). */

@@ -86,6 +86,11 @@ export class Machine {
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
+    this.cpu.peekInstruction = (va) => {
+      const pa = this.mmu.peek(va, !this.cpu.isKernel, this.cpu.asid);
+      const offset = pa < 0 ? -1 : this.mmu.ramOffset(pa);
+      return offset < 0 ? 0 : this.memory.read32(offset) | 0;
+    };
     this.timeline = new MachineTimeline(
       () => (this.guestRuns ? this.cpu.retiredInSlice : 0),
       config.wallClock,
@@ -98,7 +103,10 @@ export class Machine {
       count: () => this.count(),
       setCount: (value) => this.setCount(value),
       rearm: () => this.rearm(),
-      modeChanged: () => this.reopenSlice(),
+      // A bare machine's time passes in every mode.
+      modeChanged: () => {
+        if (config.guestTime === "user") this.reopenSlice();
+      },
     };
     this.engine = createEngine(this);
     this.reopenSlice();
@@ -124,7 +132,7 @@ export class Machine {
    * Executes until something asks for the embedder, or `ticks` of guest time have passed, counted from now.
    */
   run(ticks = Infinity): StopReason {
-    this.limit = this.timeline.now() + ticks;
+    this.limit = this.timeline.now() + Math.ceil(ticks);
     this.stopRequested = false;
     for (;;) {
       this.timeline.fireDue();
