@@ -17,6 +17,14 @@ export interface TestGuestOptions extends VmOptions {
   readonly guestBytes?: number;
 }
 
+/** Device address at which trapped exceptions are reported. */
+export const TRAP = 0x0700_0000;
+
+/** EntryLo of a valid page of 4 KiB at `gpa`; `d` is whether it may be written. */
+export function entryLo(gpa: number, d: boolean, g = false): number {
+  return ((gpa >>> 6) & 0x3fff_ffc0) | 0x18 | (d ? 4 : 0) | 2 | (g ? 1 : 0);
+}
+
 /** Host RAM below this belongs to the host kernel and the hypervisor in tests. */
 const HOST_BYTES = 2 << 20;
 
@@ -73,6 +81,39 @@ export class TestGuest {
   start(pc: number, status = 0): void {
     this.vcpu.regs.pc = pc;
     this.vcpu.cp0[12 * 8] = status;
+  }
+
+  /**
+   * Puts code at the guest's exception vectors (EBase is at GPA 0) that stores to device address TRAP + offset:
+   * the vector's offset is then the exit's `physAddr` minus {@link TRAP}.
+   */
+  trapExceptions(): void {
+    for (const offset of [0x000, 0x180, 0x200]) {
+      this.assemble(0x4000_0000 + offset, (asm) => {
+        asm.lui(26, 0xa000 | (TRAP >>> 16));
+        asm.sw(0, offset, 26);
+        asm.b(asm.address);
+        asm.nop();
+      });
+    }
+  }
+
+  /** Runs up to the exception that {@link trapExceptions} reports, and returns the offset of its vector. */
+  runToTrap(): number {
+    const exit = this.run();
+    if (exit.reason !== "mmio") throw new Error(`expected a trap, got ${JSON.stringify(exit)}`);
+    return exit.physAddr - TRAP;
+  }
+
+  /** Runs up to a WAIT. */
+  runToWait(): void {
+    const exit = this.run();
+    if (exit.reason !== "irq-window-open") throw new Error(`expected WAIT, got ${JSON.stringify(exit)}`);
+  }
+
+  /** Writes guest TLB entry `index`, as a guest that did so before anything was derived from it. */
+  mapPages(index: number, gva: number, asid: number, lo0: number, lo1: number, pageMask = 0): void {
+    this.vcpu.guestTlb.write(index, { entryHi: gva | asid, pageMask, entryLo0: lo0, entryLo1: lo1 });
   }
 
   /** Runs until an exit other than running out of a slice of time. */

@@ -119,7 +119,8 @@ export class Vcpu implements VcpuState {
     const { pages } = host;
     const got: number[] = [];
     try {
-      got.push(pages.allocZeroed(VCPU_BYTES), pages.allocZeroed(this.pageSize));
+      got.push(pages.allocZeroed(VCPU_BYTES));
+      got.push(pages.allocZeroed(this.pageSize));
       this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!);
       this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options.refill);
     } catch (error) {
@@ -271,7 +272,10 @@ export class Vcpu implements VcpuState {
   /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
   private continueGuest(limit: number): VcpuExit | null {
     const stop = this.machine.run(limit - this.machine.timeline.now());
-    if (stop.kind !== "host-call") return { reason: "intr" };
+    if (stop.kind !== "host-call") {
+      this.stopRequested = false;
+      return { reason: "intr" };
+    }
     if (stop.code !== HOST_CALL.exit) throw new HostFaultError(this.machine);
     return this.exited();
   }
