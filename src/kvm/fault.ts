@@ -8,7 +8,7 @@ import type { VcpuExit } from "./vcpu-exit.ts";
 import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /** True if the exit was caused by the fetch of an instruction. */
-export function isFetch(vcpu: VcpuState): boolean {
+function isFetch(vcpu: VcpuState): boolean {
   return vcpu.regs.badVAddr === faultingPc(vcpu);
 }
 

@@ -6,7 +6,7 @@ import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
  * Host address behind `gva` as a load of the guest's current mode would reach it, or -1. The live GVA table
  * answers if it can; else guest TLB and memslots do, without an exception in the guest.
  */
-export function guestHpa(vcpu: VcpuState, gva: Gva, write = false): Hpa {
+function guestHpa(vcpu: VcpuState, gva: Gva, write = false): Hpa {
   const user = inUserMode(vcpu);
   const { mmu, pageSize } = vcpu;
   const { format } = mmu.tables;

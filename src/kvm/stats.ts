@@ -30,7 +30,7 @@ export const COUNTER_NAMES = [
 export type CounterName = (typeof COUNTER_NAMES)[number];
 
 /** Host exception code → the counter of the exit it caused. Disjoint: each exit has exactly one cause. */
-export const EXIT_CAUSES = new Map<number, CounterName>([
+const EXIT_CAUSES = new Map<number, CounterName>([
   [0, "interrupt"],
   [1, "tlbmod"],
   [2, "tlbmiss_ld"],

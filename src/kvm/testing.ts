@@ -18,7 +18,7 @@ export interface TestGuestOptions extends VmOptions {
 }
 
 /** Device address at which trapped exceptions are reported. */
-export const TRAP = 0x0700_0000;
+const TRAP = 0x0700_0000;
 
 /** EntryLo of a valid page of 4 KiB at `gpa`; `d` is whether it may be written. */
 export function entryLo(gpa: number, d: boolean, g = false): number {

@@ -3,7 +3,7 @@ import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { TimerValueError } from "./errors.ts";
 
 /** The guest's default Count frequency. */
-export const DEFAULT_COUNT_HZ = 100_000_000;
+const DEFAULT_COUNT_HZ = 100_000_000;
 /** KVM_REG_MIPS_COUNT_HZ accepts 1 Hz to 1 GHz. */
 export const MAX_COUNT_HZ = 1_000_000_000;
 

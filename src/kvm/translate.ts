@@ -28,7 +28,7 @@ export type Translation =
   | { readonly kind: "illegal" };
 
 /** True if `gva` lies on the commpage. */
-export function isCommpage(vcpu: VcpuState, gva: Gva): boolean {
+function isCommpage(vcpu: VcpuState, gva: Gva): boolean {
   return gva >= vcpu.commpage && gva - vcpu.commpage < vcpu.pageSize;
 }
 

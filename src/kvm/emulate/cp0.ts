@@ -11,7 +11,7 @@ export function isLive(index: number): boolean {
 }
 
 /** The value that the guest's MFC0 of register `index` reads. */
-export function readGuestCp0(vcpu: VcpuState, index: number): number {
+function readGuestCp0(vcpu: VcpuState, index: number): number {
   switch (index) {
     case CP0.Count:
       return vcpu.timer.count() | 0;

@@ -4,7 +4,7 @@ import type { Gpa } from "../addresses.ts";
 import type { MmioExit } from "../vcpu-exit.ts";
 
 /** A load whose value the VMM is to supply. */
-export interface PendingLoad {
+interface PendingLoad {
   readonly kind: "load";
   readonly exit: MmioExit;
   readonly width: AccessWidth;
@@ -19,7 +19,7 @@ export interface PendingLoad {
 }
 
 /** Stores that one instruction still has to make. */
-export interface PendingStores {
+interface PendingStores {
   readonly kind: "stores";
   readonly rest: readonly MmioExit[];
 }
