@@ -1,0 +1,65 @@
+import type { Endian } from "../../../src/machine/memory.ts";
+import { compareReset, compareResults, machineChecked, type Mismatch } from "./compare.ts";
+import { generateProgram } from "./generator.ts";
+import { buildImage } from "./image.ts";
+import { RESULT } from "./layout.ts";
+import { layOut, type Program } from "./program.ts";
+import { runInKseg } from "./run-kseg.ts";
+import { runInQemu } from "./run-qemu.ts";
+
+/** A program whose results differ. */
+export interface Failure {
+  readonly program: Program;
+  readonly mismatches: readonly Mismatch[];
+  readonly qemu: Uint32Array;
+  readonly kseg: Uint32Array;
+}
+
+/** What a comparison found. */
+export interface Report {
+  readonly programs: number;
+  /** Exceptions taken by all programs together. */
+  readonly exceptions: number;
+  /** Programs in which kseg raised a machine check: not compared. */
+  readonly machineChecks: number;
+  readonly reset: readonly Mismatch[];
+  readonly failures: readonly Failure[];
+}
+
+/** Runs programs in one image on both machines and compares. */
+export async function comparePrograms(programs: readonly Program[], endian: Endian): Promise<Report> {
+  const records = programs.map(layOut);
+  const image = buildImage(records, endian);
+  const qemu = await runInQemu(image);
+  const kseg = runInKseg(image);
+  const failures: Failure[] = [];
+  let machineChecks = 0;
+  let exceptions = 0;
+  records.forEach((record, index) => {
+    const ours = kseg.results[index]!;
+    exceptions += ours[RESULT.exceptions]!;
+    if (machineChecked(ours)) {
+      machineChecks++;
+      return;
+    }
+    const theirs = qemu.results[index]!;
+    const mismatches = compareResults(record, theirs, ours);
+    if (mismatches.length > 0)
+      failures.push({ program: record.program, mismatches, qemu: theirs, kseg: ours });
+  });
+  return {
+    programs: programs.length,
+    exceptions,
+    machineChecks,
+    reset: compareReset(qemu.reset, kseg.reset),
+    failures,
+  };
+}
+
+/** Generates and compares `count` programs from seed `first`. */
+export function compareSeeds(first: number, count: number, endian: Endian): Promise<Report> {
+  return comparePrograms(
+    Array.from({ length: count }, (_, index) => generateProgram(first + index)),
+    endian,
+  );
+}
