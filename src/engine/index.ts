@@ -1,1 +1,1 @@
-export { createInterpreter, InterpreterEngine } from "./interpreter-engine.ts";
+export { createInterpreter } from "./interpreter-engine.ts";

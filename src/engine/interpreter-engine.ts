@@ -71,17 +71,17 @@ export class InterpreterEngine implements Engine {
   private imports(): Record<ImportName, (...args: number[]) => number> {
     const { cpu, ops } = this.machine;
     const slow: Record<string, (...args: number[]) => number> = {
-      decode: (record) => this.decode(record!),
-      reserved: (word) => this.reserved(word!),
-      fetch: (va) => this.fetch(va!),
+      decode: (record) => this.decode(record),
+      reserved: (word) => this.reserved(word),
+      fetch: (va) => this.fetch(va),
       raise: (code) => {
         cpu.raise(code as ExcCode);
         return FAULT;
       },
-      load: (va, size) => this.load(va!, size!),
-      store: (va, size, value) => this.store(va!, size!, value!),
-      loadLinked: (va) => this.loadLinked(va!),
-      storeConditional: (va, value) => this.storeConditional(va!, value!),
+      load: (va, size) => this.load(va, size),
+      store: (va, size, value) => this.store(va, size, value),
+      loadLinked: (va) => this.loadLinked(va),
+      storeConditional: (va, value) => this.storeConditional(va, value),
     };
     const all: Partial<Record<ImportName, (...args: number[]) => number>> = {};
     const operations = ops as unknown as Record<string, (...args: number[]) => number>;

@@ -116,5 +116,5 @@ export function encodeRow(row: InstructionRow, operands: OperandValues): number 
 
 /** Encodes an instruction. Throws {@link EncodeError}, and for an unchecked caller {@link NoSuchFieldError}. */
 export function encode<M extends Mnemonic>(mnemonic: M, operands: OperandsOf<M>): number {
-  return encodeRow(rowOf(mnemonic), operands as OperandValues);
+  return encodeRow(rowOf(mnemonic), operands);
 }

@@ -58,15 +58,16 @@ function multiplyAdd<M extends string>(
 }
 
 function compares(): Row<`c.${(typeof CONDITIONS)[number]}.${"s" | "d" | "ps"}`, "cc?, fs, ft">[] {
-  return CONDITIONS.flatMap((condition, code) =>
-    formats(
-      `c.${condition}`,
-      "mips1",
-      `ft:5 fs:5 cc:3 00 11 ${code.toString(2).padStart(4, "0")}`,
-      "cc?, fs, ft",
-      ["s", "d", "ps"],
-    ),
-  ) as Row<`c.${(typeof CONDITIONS)[number]}.${"s" | "d" | "ps"}`, "cc?, fs, ft">[];
+  return CONDITIONS.flatMap<Row<`c.${(typeof CONDITIONS)[number]}.${"s" | "d" | "ps"}`, "cc?, fs, ft">>(
+    (condition, code) =>
+      formats(
+        `c.${condition}`,
+        "mips1",
+        `ft:5 fs:5 cc:3 00 11 ${code.toString(2).padStart(4, "0")}`,
+        "cc?, fs, ft",
+        ["s", "d", "ps"],
+      ),
+  );
 }
 
 /**

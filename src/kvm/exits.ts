@@ -1,6 +1,6 @@
 import { CAUSE } from "../isa/cp0.ts";
 import { decode } from "../isa/decode.ts";
-import { EXC_CODE, excCodeName, type ExcCode } from "../isa/exceptions.ts";
+import { EXC_CODE, excCodeName } from "../isa/exceptions.ts";
 import { emulateCop0 } from "./emulate/cop0.ts";
 import { evaluate } from "./emulate/evaluate.ts";
 import { rdhwr } from "./emulate/rdhwr.ts";
@@ -58,7 +58,7 @@ function dispatch(vcpu: VcpuState, code: number, coprocessor: number): VcpuExit 
     case EXC_CODE.MSAFPE:
     case EXC_CODE.FPE:
     case EXC_CODE.MSADis:
-      return reflect(vcpu, code as ExcCode);
+      return reflect(vcpu, code);
     default:
       return internalError(vcpu, `the host took exception ${excCodeName(code)} in the guest`);
   }
@@ -75,7 +75,6 @@ export function handleExit(vcpu: VcpuState): VcpuExit | null {
   vcpu.inDelaySlot = (cause & CAUSE.BD) !== 0;
   vcpu.stats.countExit(code);
   vcpu.tracer.kvm_exit?.(pc, code);
-  vcpu.interrupts.sync();
   if (inUserMode(vcpu) && deliverPrivileged(vcpu, code, coprocessor)) return null;
   return dispatch(vcpu, code, coprocessor);
 }

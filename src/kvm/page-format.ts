@@ -63,7 +63,7 @@ export interface PteFlags {
 }
 
 /** Cacheable, noncoherent: the host's default coherency attribute. */
-export const CCA_CACHED = 3;
+const CCA_CACHED = 3;
 
 /**
  * The layout of a PTE. From the least significant bit, without RI/XI:

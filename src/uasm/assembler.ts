@@ -80,7 +80,7 @@ export class Assembler extends EmitterBase {
 
   /** Appends an instruction with its operands by name. Branch and jump targets are labels or addresses. */
   emit<M extends Mnemonic>(mnemonic: M, operands: OperandsOf<M, Target>): void {
-    this.append(rowOf(mnemonic), operands as Readonly<Record<string, Target | undefined>>);
+    this.append(rowOf(mnemonic), operands);
   }
 
   /** Makes a label for later. */
@@ -220,7 +220,7 @@ export class Assembler extends EmitterBase {
     const name = "offset" in operands ? "offset" : "index" in operands ? "index" : null;
     const target = name === null ? undefined : operands[name];
     if (name === null || target === undefined) {
-      this.push(row, encodeRow(row, operands as OperandValues));
+      this.push(row, encodeRow(row, operands));
       return;
     }
     const others = { ...operands, [name]: 0 } as OperandValues;

@@ -294,10 +294,10 @@ function buildElf(
 function runQemu(words: readonly number[]): Outcome[] {
   const folder = mkdtempSync(join(tmpdir(), "kseg-qemu-"));
   try {
-    const { code, entry } = buildProgram(words.length);
+    const { code: program, entry } = buildProgram(words.length);
     const file = join(folder, "probe.elf");
     const pieces = [
-      { address: CODE, words: code },
+      { address: CODE, words: program },
       { address: WORDS, words },
     ];
     writeFileSync(file, buildElf(entry, pieces));

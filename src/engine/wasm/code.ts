@@ -4,7 +4,7 @@
  */
 
 /** Result type of a block: nothing, or one 32-bit integer. */
-export const BLOCK_VOID = 0x40;
+const BLOCK_VOID = 0x40;
 export const I32 = 0x7f;
 export const I64 = 0x7e;
 export type ValueType = typeof I32 | typeof I64;
@@ -45,7 +45,7 @@ export function unsignedLeb(out: number[], value: number): void {
 }
 
 /** Appends a 32-bit `value` as signed LEB128. */
-export function signedLeb(out: number[], value: number): void {
+function signedLeb(out: number[], value: number): void {
   value |= 0;
   for (;;) {
     const byte = value & 0x7f;

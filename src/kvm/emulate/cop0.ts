@@ -63,7 +63,7 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
     case "ei":
       return done(changeInterruptEnable(vcpu, effect.name === "ei"));
     case "rdpgpr":
-      return done(gpr[first]!);
+      return done(gpr[first]);
     case "wrpgpr":
       if (first !== 0) gpr[first] = second;
       return done();

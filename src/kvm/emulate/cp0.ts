@@ -64,7 +64,7 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
       return;
     case CP0.Cause:
       cp0[index] = merge(mask);
-      vcpu.timer.causeWritten(cp0[index]!);
+      vcpu.timer.causeWritten(cp0[index]);
       return;
     case CP0.EBase:
       cp0[index] = merge(map.ebaseWritable);

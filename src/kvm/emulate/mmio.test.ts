@@ -92,7 +92,7 @@ describe("unaligned accesses to devices", () => {
               else if (exit.len === 4) guest.write(exit.physAddr, exit.data);
               else guest.machine.memory.writeBytes(at, bytes(1).fill(exit.data));
             }
-            return [guest.vcpu.regs.gpr[t0]! >>> 0, guest.read(0x2000)];
+            return [guest.vcpu.regs.gpr[t0] >>> 0, guest.read(0x2000)];
           });
           expect(seen[1]).toEqual(seen[0]);
         }
