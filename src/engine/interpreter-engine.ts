@@ -6,7 +6,6 @@ import {
   CODE_PAGE_BYTES,
   CODE_PAGES_HEADER,
   PAGE_SHIFT,
-  PAGE_SIZE,
   RECORD,
   RECORDS_PER_PAGE,
 } from "../machine/state-layout.ts";
