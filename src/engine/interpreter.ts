@@ -5,7 +5,6 @@ import type { Endian } from "../machine/memory.ts";
 import { PAGE_SIZE, RECORD, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
 import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
-import { ALL_OPERATION_COUNT, FUSIONS, type Fusion } from "./fusion.ts";
 import { OPERATION_COUNT, OPERATIONS, PSEUDO, type Operation } from "./operations.ts";
 import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 import { i32Function, ModuleBuilder } from "./wasm/module.ts";
@@ -116,8 +115,6 @@ class Generator {
   private readonly imports: ReadonlyMap<ImportName, number>;
   private readonly spillFunction: number;
   private readonly isFast: boolean;
-  /** The first half of a pair is being emitted: it runs on into the second. */
-  private fusing = false;
 
   private readonly current = this.code.local(I32);
   private readonly next = this.code.local(I32);
@@ -279,15 +276,28 @@ class Generator {
 
   private emitDispatch(): void {
     const { code } = this;
-    this.emitCount();
+    // Spent: `current` is what would have been executed. The fetch record stands for its target.
+    code.get(this.remaining);
+    code.const32(1);
+    code.op(PLAIN.i32Sub);
+    code.tee(this.remaining);
+    code.const32(0);
+    code.op(PLAIN.i32LtS);
+    code.if();
+    this.addTo(this.remaining, 1);
+    code.get(this.current);
+    code.const32(this.fetchRecord);
+    code.op(PLAIN.i32Eq);
+    code.if();
+    this.emitLeaveAtTarget();
+    code.end();
+    code.br(this.budget);
+    code.end();
+
     if (!this.isFast) this.emitPatience();
 
-    const labels: Label[] = new Array<Label>(ALL_OPERATION_COUNT);
-    const last = this.isFast ? ALL_OPERATION_COUNT : OPERATION_COUNT;
-    for (let op = last - 1; op >= 0; op--) labels[op] = code.block();
-    // The careful variant takes pairs one by one.
-    if (!this.isFast)
-      for (const { first, op } of FUSIONS) labels[op] = labels[first.operation.op + (first.near ? 1 : 0)]!;
+    const labels: Label[] = new Array<Label>(OPERATION_COUNT);
+    for (let op = OPERATION_COUNT - 1; op >= 0; op--) labels[op] = code.block();
     code.get(this.current);
     code.memory(MEMORY.i32Load16U, RECORD.op);
     code.brTable(labels, labels[PSEUDO.reserved]!);
@@ -309,33 +319,6 @@ class Generator {
       code.end();
       this.emitOperation(operation, true);
     }
-    if (!this.isFast) return;
-    for (const fusion of FUSIONS) {
-      code.end();
-      this.emitFusion(fusion);
-    }
-  }
-
-  /** Counts the instruction `current`, or leaves before it if the budget is spent. */
-  private emitCount(): void {
-    const { code } = this;
-    // Spent: `current` is what would have been executed. The fetch record stands for its target.
-    code.get(this.remaining);
-    code.const32(1);
-    code.op(PLAIN.i32Sub);
-    code.tee(this.remaining);
-    code.const32(0);
-    code.op(PLAIN.i32LtS);
-    code.if();
-    this.addTo(this.remaining, 1);
-    code.get(this.current);
-    code.const32(this.fetchRecord);
-    code.op(PLAIN.i32Eq);
-    code.if();
-    this.emitLeaveAtTarget();
-    code.end();
-    code.br(this.budget);
-    code.end();
   }
 
   /** Counts what the careful variant executes; pseudo operations are let through, they have no address. */
@@ -515,30 +498,6 @@ class Generator {
 
   // --- operations ---
 
-  /** A pair: the first instruction, then the second without a dispatch. */
-  private emitFusion({ first, second }: Fusion): void {
-    const { code } = this;
-    this.fusing = true;
-    this.emitOperation(first.operation, first.near);
-    this.fusing = false;
-    const isBranch = first.operation.row.kind === "branch" || first.operation.row.kind === "jump";
-    if (!isBranch) {
-      // In a delay slot the next instruction is another one than the pair's second.
-      code.get(this.next);
-      code.get(this.current);
-      code.const32(RECORD.bytes);
-      code.op(PLAIN.i32Add);
-      code.op(PLAIN.i32Ne);
-      code.if();
-      this.emitAdvance();
-      code.end();
-      this.copy(this.next, this.current);
-      this.addFrom(this.current, RECORD.bytes, this.next);
-    }
-    this.emitCount();
-    this.emitOperation(second.operation, second.near);
-  }
-
   private emitOperation(operation: Operation, near: boolean): void {
     const source = this.operands(operation);
     if (operation.row.kind === "branch" || operation.row.kind === "jump") this.emitBranchInDelaySlot();
@@ -547,7 +506,7 @@ class Generator {
       ended = this.emitStatement(operation, source, statement, near);
       if (ended) break;
     }
-    if (!ended && !this.fusing) this.emitAdvance();
+    if (!ended) this.emitAdvance();
   }
 
   /** A branch in a delay slot is unpredictable in release 2; like QEMU (and release 6) it is made reserved. */
@@ -722,43 +681,27 @@ class Generator {
 
   private emitBranch(source: OperandSource, condition: Expr, likely: boolean, near: boolean): void {
     const { code } = this;
-    if (likely) {
-      pushExpr(code, source, condition);
-      code.if();
-      this.pushBranchTarget(near);
-      code.setLocal(this.next);
-      this.emitDelaySlot();
-      code.end();
-      // Not taken: the delay slot is nullified.
-      this.addTo(this.next, RECORD.bytes);
-      this.emitAdvance();
-      return;
-    }
-    // Taken or not, the delay slot is executed: no branch here, only the dispatch behind it depends on the choice.
-    this.pushBranchTarget(near);
-    code.get(this.current);
-    code.const32(2 * RECORD.bytes);
-    code.op(PLAIN.i32Add);
     pushExpr(code, source, condition);
-    code.select();
-    code.setLocal(this.next);
-    this.emitDelaySlot();
-  }
-
-  /** Pushes the record of the branch's target: one of its own page, or the fetch record. */
-  private pushBranchTarget(near: boolean): void {
-    const { code } = this;
+    code.if();
     code.get(this.current);
     code.memory(MEMORY.i32Load, RECORD.c);
     if (near) {
       code.get(this.current);
       code.op(PLAIN.i32Add);
-      return;
+      code.setLocal(this.next);
+    } else {
+      this.pushPcOf(this.current);
+      code.op(PLAIN.i32Add);
+      code.setLocal(this.pendingTarget);
+      code.const32(this.fetchRecord);
+      code.setLocal(this.next);
     }
-    this.pushPcOf(this.current);
-    code.op(PLAIN.i32Add);
-    code.setLocal(this.pendingTarget);
-    code.const32(this.fetchRecord);
+    this.emitDelaySlot();
+    code.end();
+    // Not taken: a likely branch nullifies its delay slot.
+    if (likely) this.addTo(this.next, RECORD.bytes);
+    else this.copy(this.current, this.branchRecord);
+    this.emitAdvance();
   }
 
   /** Goes on to the next record. */
@@ -768,11 +711,11 @@ class Generator {
     this.code.br(this.dispatch);
   }
 
-  /** Executes the delay slot of the branch `current`; `next` is already what follows. */
+  /** Executes the delay slot of the taken branch `current`; `next` is already the target. */
   private emitDelaySlot(): void {
     this.copy(this.current, this.branchRecord);
     this.addTo(this.current, RECORD.bytes);
-    if (!this.fusing) this.code.br(this.dispatch);
+    this.code.br(this.dispatch);
   }
 
   // --- memory ---
