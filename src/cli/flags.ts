@@ -1,0 +1,173 @@
+/** The flags of `kseg run`, stated once: what they take, their defaults, their help. An interface: keep them. */
+import { type Command, Option } from "commander";
+import { CPU_MODELS, DEFAULT_CPU_MODEL, type Mode } from "../index.ts";
+import { UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+
+/** What the flags of `kseg run` say, checked. */
+export interface RunFlags {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  /** Bytes. */
+  readonly memory: number;
+  readonly mode: Mode;
+  readonly hostCpu: string;
+  readonly hostPageSize: 4096 | 16384;
+  readonly engine: string;
+  readonly refill: "fast" | "slow";
+  /** Absent: virtual away from a terminal, wall on one. */
+  readonly clock?: "virtual" | "wall";
+  readonly exitOn?: RegExp;
+  /** Seconds of real time. */
+  readonly timeout?: number;
+  readonly stats?: string;
+  readonly quiet?: boolean;
+}
+
+interface Flag {
+  readonly name: `--${string}`;
+  /** What the value is called in the help; none for a switch. */
+  readonly value?: string;
+  readonly help: string;
+  readonly parse?: (text: string, flag: string) => unknown;
+  /** As it would be typed. */
+  readonly preset?: string;
+  readonly choices?: readonly string[];
+}
+
+const PAGE_SIZES: Readonly<Record<string, 4096 | 16384>> = { "4k": 4096, "16k": 16384 };
+const ENGINES = ["auto", "interp"] as const;
+
+/** In the order of the help. */
+export const RUN_FLAGS: readonly Flag[] = [
+  {
+    name: "--kernel",
+    value: "FILE",
+    help: "32-bit MIPS ELF kernel; without it, the demo guest",
+    parse: fileName,
+  },
+  { name: "--initrd", value: "FILE", help: "initial RAM disk", parse: fileName },
+  { name: "--append", value: "STRING", help: "kernel command line" },
+  {
+    name: "--memory",
+    value: "SIZE",
+    help: "guest memory, as 64M, 1G or 262144K",
+    parse: size,
+    preset: "256M",
+  },
+  {
+    name: "--mode",
+    value: "MODE",
+    help: "under the hypervisor (trap and emulate), or directly on the machine",
+    ...oneOf("mode", ["te", "bare"]),
+    preset: "te",
+  },
+  {
+    name: "--host-cpu",
+    value: "NAME",
+    help: "CPU model of the machine; with bare the one that the guest sees",
+    ...oneOf("CPU", Object.keys(CPU_MODELS)),
+    preset: DEFAULT_CPU_MODEL,
+  },
+  {
+    name: "--host-page-size",
+    value: "SIZE",
+    help: "pages of the host's page tables",
+    ...oneOf("page size", Object.keys(PAGE_SIZES), (name) => PAGE_SIZES[name]),
+    preset: "4k",
+  },
+  {
+    name: "--engine",
+    value: "NAME",
+    help: "what executes the machine's instructions",
+    ...oneOf("engine", ENGINES),
+    preset: "auto",
+  },
+  {
+    name: "--refill",
+    value: "HOW",
+    help: "host TLB misses by the generated handler, or by an exit each",
+    ...oneOf("refill", ["fast", "slow"]),
+    preset: "fast",
+  },
+  {
+    name: "--clock",
+    value: "CLOCK",
+    help: "guest time from retired instructions, or from the clock (default: virtual, on a terminal wall)",
+    ...oneOf("clock", ["virtual", "wall"]),
+  },
+  { name: "--exit-on", value: "REGEX", help: "end with status 0 when a console line matches", parse: regex },
+  { name: "--timeout", value: "SECONDS", help: "end with status 124 after this long", parse: seconds },
+  { name: "--stats", value: "FILE.json", help: "write counters there at the end", parse: fileName },
+  { name: "--quiet", help: "no summary at the end" },
+];
+
+/** Adds the flags to a command, whose `opts()` are then {@link RunFlags}. Bad values throw {@link UsageError}. */
+export function addRunFlags(command: Command): Command {
+  for (const { name, value, help, parse, preset, choices } of RUN_FLAGS) {
+    const listed = choices === undefined ? "" : `: ${choices.join(", ")}`;
+    const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed);
+    if (parse !== undefined) option.argParser((text: string) => parse(text, name));
+    if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** A flag that takes one of a few names. */
+function oneOf(
+  what: string,
+  choices: readonly string[],
+  toValue: (name: string) => unknown = (name) => name,
+): Pick<Flag, "choices" | "parse"> {
+  return {
+    choices,
+    parse: (text, flag) => {
+      if (choices.includes(text)) return toValue(text);
+      const guess = nearest(text, choices);
+      const hint = guess === undefined ? "" : `did you mean ${guess}? `;
+      throw new UsageError(`${flag} ${text}: unknown ${what}; ${hint}choose from ${choices.join(", ")}`);
+    },
+  };
+}
+
+function fileName(text: string, flag: string): string {
+  if (text === "") throw new UsageError(`${flag}: the file name is empty`);
+  return text;
+}
+
+const UNITS: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+function size(text: string, flag: string): number {
+  const found = /^(\d{1,12})([kmg])(?:i?b)?$/i.exec(text);
+  if (found === null)
+    throw new UsageError(`${flag} ${text}: not a size; give a whole number and K, M or G, such as 256M`);
+  return Number(found[1]) * UNITS[found[2]!.toLowerCase()]!;
+}
+
+function regex(text: string, flag: string): RegExp {
+  // It would match before the guest has said anything.
+  if (text === "") throw new UsageError(`${flag}: the regular expression is empty`);
+  try {
+    return new RegExp(text, "u");
+  } catch {
+    // Some escapes that people type (\-, \_) are errors only in the strict syntax.
+  }
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, "") : "";
+    throw new UsageError(`${flag}: bad regular expression: ${why}`, { cause: error });
+  }
+}
+
+/** A year: longer than any run, and short enough for every timer. */
+const LONGEST = 366 * 24 * 3600;
+
+function seconds(text: string, flag: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > LONGEST)
+    throw new UsageError(`${flag} ${text}: give a number of seconds above 0, such as 60 or 0.5`);
+  return value;
+}

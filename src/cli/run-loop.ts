@@ -1,0 +1,139 @@
+/** Runs a guest in slices, so that input, signals and the clock get their turn, until something ends the run. */
+import { TICKS_PER_SECOND, type Guest, type RunResult } from "../index.ts";
+
+/**
+ * Guest time that passes between two looks at the world: 20 ms. It is the same in every run and not, say,
+ * adapted to the speed of this computer, so that a run with the same input can be repeated exactly.
+ */
+export const SLICE_TICKS = TICKS_PER_SECOND / 50;
+
+/** Longest sleep of a waiting guest, in milliseconds: timers of Node take no more than 2^31. */
+const LONGEST_SLEEP = 60_000;
+
+/** Why a run ended. */
+export type Ending =
+  | { readonly kind: "power-off" }
+  | { readonly kind: "reset" }
+  | { readonly kind: "matched" }
+  /** The user left with Ctrl-A X. */
+  | { readonly kind: "left" }
+  | { readonly kind: "timeout"; readonly seconds: number }
+  | { readonly kind: "signal"; readonly status: number }
+  /** Nobody reads the console any more. */
+  | { readonly kind: "broken-pipe" }
+  | { readonly kind: "failed"; readonly report: string }
+  /** The guest waits for input, and there will be none. */
+  | { readonly kind: "stuck" };
+
+/** What a run needs of the world. */
+export interface RunWorld {
+  /** Milliseconds that never go back. */
+  readonly now: () => number;
+  /** Called before each slice. */
+  readonly beforeSlice?: (guest: Guest) => void;
+  /** What to wait for before the guest may print more; null if there is nothing. */
+  readonly outputBehind?: () => Promise<void> | null;
+  /** Whether console input can still come. */
+  readonly inputOpen: () => boolean;
+  /** Seconds after `startedAt` at which the run ends; none if absent. */
+  readonly timeout?: number;
+  readonly startedAt: number;
+}
+
+/** One run of a guest. Anyone may end it or wake it; it ends once. */
+export class RunLoop {
+  private readonly world: RunWorld;
+  private guest: Guest | null = null;
+  private wakeUp: () => void = () => {};
+  /** Something happened since the last slice that the guest may have waited for. */
+  private woken = false;
+  /** Why the run is over; null while it is not. */
+  ending: Ending | null = null;
+
+  constructor(world: RunWorld) {
+    this.world = world;
+  }
+
+  /** Ends the run, for this reason unless there was one before. */
+  end(ending: Ending): void {
+    if (this.ending !== null) return;
+    this.ending = ending;
+    this.guest?.stop();
+    this.wake();
+  }
+
+  /** Lets a waiting guest run on: there is input. */
+  wake(): void {
+    this.woken = true;
+    this.wakeUp();
+  }
+
+  /** Runs `guest` to the end of the run. */
+  async run(guest: Guest): Promise<Ending> {
+    this.guest = guest;
+    for (;;) {
+      if (this.remaining() <= 0) this.end({ kind: "timeout", seconds: this.world.timeout! });
+      if (this.ending !== null) return this.ending;
+      this.world.beforeSlice?.(guest);
+      this.woken = false;
+      const result = guest.run(SLICE_TICKS);
+      // What the guest printed may have ended the run; that came first.
+      if (this.ending !== null) return this.ending;
+      await this.settle(result);
+    }
+  }
+
+  private async settle(result: RunResult): Promise<void> {
+    switch (result.kind) {
+      case "off":
+        return this.end({ kind: result.how });
+      case "failed":
+        return this.end({ kind: "failed", report: result.report });
+      case "idle": {
+        // Nobody can wake the guest, and there is no limit to the wait.
+        const forever = result.milliseconds === Infinity && !this.world.inputOpen() && !this.woken;
+        if (forever && this.world.timeout === undefined) return this.end({ kind: "stuck" });
+        await this.nap(result.milliseconds);
+        break;
+      }
+      case "running":
+        break;
+    }
+    const behind = this.world.outputBehind?.() ?? null;
+    if (behind !== null) await this.waitFor(behind);
+    await new Promise(setImmediate);
+  }
+
+  /** Waits for `event`, input or not, but not past what ends the run. */
+  private async waitFor(event: Promise<void>): Promise<void> {
+    let happened = false;
+    void event.then(() => {
+      happened = true;
+      this.wakeUp();
+    });
+    while (!happened && this.ending === null && this.remaining() > 0) {
+      this.woken = false;
+      await this.nap(LONGEST_SLEEP);
+    }
+  }
+
+  /** Sleeps for this long, but not past what ends the run; wakes early for input. */
+  private nap(milliseconds: number): Promise<void> {
+    if (this.woken || this.ending !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.wakeUp = () => {};
+        resolve();
+      };
+      const timer = setTimeout(done, Math.max(0, Math.min(milliseconds, this.remaining(), LONGEST_SLEEP)));
+      this.wakeUp = done;
+    });
+  }
+
+  /** Milliseconds until the timeout. */
+  private remaining(): number {
+    const { timeout, startedAt, now } = this.world;
+    return timeout === undefined ? Infinity : startedAt + timeout * 1000 - now();
+  }
+}
