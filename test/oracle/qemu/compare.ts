@@ -1,10 +1,19 @@
-import { CAUSE, CONTEXT, ENTRY_HI } from "../../../src/isa/cp0.ts";
+import { CAUSE, CONTEXT, ENTRY_HI, STATUS } from "../../../src/isa/cp0.ts";
 import { decode } from "../../../src/isa/decode.ts";
 import { EXC_CODE } from "../../../src/isa/exceptions.ts";
 import { GPR_NAMES } from "../../../src/isa/registers.ts";
 import { comparableBits } from "./known-differences.ts";
-import { DATA_PARTS, DATA_WORDS, DUMPED_CP0, MAX_EXCEPTIONS, RECORD, RESULT, TRACE } from "./layout.ts";
-import type { ProgramRecord } from "./program.ts";
+import {
+  CODE_BYTES,
+  DATA_PARTS,
+  DATA_WORDS,
+  DUMPED_CP0,
+  MAX_EXCEPTIONS,
+  RECORD,
+  RESULT,
+  TRACE,
+} from "./layout.ts";
+import { codeAlias, type ProgramRecord } from "./program.ts";
 
 /** A place where the two machines differ. */
 export interface Mismatch {
@@ -34,8 +43,13 @@ const TLB_EXCEPTIONS: readonly number[] = [EXC_CODE.Mod, EXC_CODE.TLBL, EXC_CODE
 export function machineChecked(kseg: Uint32Array): boolean {
   for (let n = 0; n < kseg[RESULT.exceptions]!; n++)
     if (excCode(kseg[RESULT.trace + n * TRACE.words + TRACE.cause]!) === EXC_CODE.MCheck) return true;
-  return false;
+  // The one that ended the program is not in the trace.
+  return (kseg[RESULT.cp0 + DUMPED_CP0.indexOf("Status")]! & STATUS.TS) !== 0;
 }
+
+/** Whether `va` is a word of code but for its low bits: the target of a bad jump. */
+const isUnalignedTarget = (va: number): boolean =>
+  (va & 3) !== 0 && va >>> 0 >= codeAlias(0) && va >>> 0 < codeAlias(CODE_BYTES);
 
 function hasUnalignedLoads(record: ProgramRecord): boolean {
   for (let word = 0; word < record.words[RECORD.codeWords]!; word++) {
@@ -62,7 +76,7 @@ function compareTraces(record: ProgramRecord, qemu: Uint32Array, kseg: Uint32Arr
     if (ADDRESS_ERRORS.includes(code) || TLB_EXCEPTIONS.includes(code)) {
       const aligned = unaligned && (code === EXC_CODE.TLBL || code === EXC_CODE.AdEL);
       // QEMU sets BadVAddr only when it first meets an unaligned target.
-      const unalignedFetch = code === EXC_CODE.AdEL && (kseg[at + TRACE.epc]! & 3) !== 0;
+      const unalignedFetch = code === EXC_CODE.AdEL && isUnalignedTarget(kseg[at + TRACE.badVAddr]!);
       badVAddr = unalignedFetch ? 0 : aligned ? 0xffff_fffc : 0xffff_ffff;
     }
     const bits: Record<Exclude<keyof typeof TRACE, "words">, number> = {

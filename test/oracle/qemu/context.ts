@@ -27,6 +27,9 @@ export const REGISTER = {
   loopCounter: 30,
   /** Holds legal values of EBase only. */
   ebase: 15,
+  /** Hold legal values of PageMask, and of Index and Wired, only. */
+  pageMask: 14,
+  small: 13,
 } as const;
 
 /** What the groups of a program need to know of it. */
@@ -39,7 +42,10 @@ export interface Context {
   readonly usesErl: boolean;
   /** ERET may be used: after exceptions EPC is the end of the program. */
   readonly mayEret: boolean;
-  /** Status.EXL may be set: exceptions then nest, and resume where an earlier one was. */
+  /**
+   * Status.EXL may be set: exceptions then nest, and resume where an earlier one was. Never where the code's
+   * mapping depends on the ASID, which an instruction out of its group may change.
+   */
   readonly mayNest: boolean;
   readonly regionBases: readonly number[];
   readonly groupCount: number;

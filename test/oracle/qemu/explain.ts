@@ -9,12 +9,12 @@ import type { Failure } from "./suite.ts";
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
 /** The command that runs one program again on both machines. */
-export function replayCommand(seed: number, endian: Endian): string {
+function replayCommand(seed: number, endian: Endian): string {
   return `npm run oracle -- architecture --seed ${seed} --count 1${endian === "big" ? " --endian big" : ""}`;
 }
 
 /** A program for a reader: what it starts with, and its instructions, group by group. */
-export function listProgram(program: Program): string {
+function listProgram(program: Program): string {
   const { words, starts } = layOut(program);
   const lines = [
     `seed ${program.seed}: code at ${hex(words[RECORD.entry]!)}, Status ${hex(program.status)}, ` +
@@ -29,7 +29,7 @@ export function listProgram(program: Program): string {
     const show = (m: typeof fill): string => `${hex(m.pageMask)} ${hex(m.entryLo0)} ${hex(m.entryLo1)}`;
     const flags = `${(program.refillRegions >>> n) & 1 ? " refilled" : ""}${(program.fixRegions >>> n) & 1 ? " repaired" : ""}`;
     lines.push(
-      `  region ${n} at ${hex(base)}: ${entry == null ? "no entry" : `${hex(entry.entryHi)} ${show(entry)}`}` +
+      `  region ${n} at ${hex(base)}: ${entry === null || entry === undefined ? "no entry" : `${hex(entry.entryHi)} ${show(entry)}`}` +
         `; refill ${show(fill)}${flags}`,
     );
   });
@@ -44,7 +44,7 @@ export function listProgram(program: Program): string {
 }
 
 /** The exceptions that a machine reported. */
-export function listTrace(result: Uint32Array): string {
+function listTrace(result: Uint32Array): string {
   const lines: string[] = [];
   for (let n = 0; n < result[RESULT.exceptions]!; n++) {
     const at = RESULT.trace + n * TRACE.words;

@@ -66,7 +66,7 @@ export function generateProgram(seed: number): Program {
     codeIsGlobal,
     usesErl,
     mayEret,
-    mayNest: random.chance(30),
+    mayNest: codeIsGlobal && random.chance(40),
     regionBases,
     groupCount,
   };
@@ -102,9 +102,11 @@ export function generateProgram(seed: number): Program {
   gpr[REGISTER.target] = 2;
   gpr[REGISTER.loopCounter] = 0;
   gpr[REGISTER.ebase] = 0x8000_0000;
+  gpr[REGISTER.pageMask] = 0;
+  gpr[REGISTER.small] = 0;
 
-  const interrupts = random.chance(30);
-  let status = STATUS.EXL | (user ? STATUS.UM : 0) | (random.chance(15) ? STATUS.CU0 : 0);
+  const interrupts = random.chance(50);
+  let status = STATUS.EXL | (user ? STATUS.UM : 0) | (random.chance(user ? 50 : 15) ? STATUS.CU0 : 0);
   if (interrupts) status |= (random.below(4) << 8) | (random.chance(60) ? STATUS.IE : 0);
   if (random.chance(8)) status |= STATUS.BEV;
   let cause = CAUSE.DC | (random.chance(40) ? CAUSE.IV : 0);

@@ -15,7 +15,7 @@ import { comparableBits, READABLE_CP0 } from "./known-differences.ts";
 import { CODE, CODE_REGION, DATA, GIANT_REGION, NOWHERE_REGION, TLB_ENTRIES } from "./layout.ts";
 import type { Group, Item, Place } from "./program.ts";
 
-const { ebase, target, badTarget, codeAlias, loopCounter } = REGISTER;
+const { target, badTarget, codeAlias, loopCounter } = REGISTER;
 /** Works inside of groups only. */
 const SCRATCH = 26;
 const SECOND = 27;
@@ -44,7 +44,24 @@ const addressOf = (rt: number, at: (place: Place) => number): Item[] => [
   (place) => encode("ori", { rt, rs: rt, uimm: at(place) & 0xffff }),
 ];
 
-const setCp0 = (name: Cp0Name, value: number): Item[] => [...constant(SCRATCH, value), mtc0(SCRATCH, name)];
+/**
+ * Which register takes a value to a CP0 register. A nested exception may resume anywhere in a group, so registers
+ * that have illegal values get theirs from one that never holds such.
+ */
+const carrier: Partial<Record<Cp0Name, number>> = {
+  EBase: REGISTER.ebase,
+  PageMask: REGISTER.pageMask,
+  Index: REGISTER.small,
+  Wired: REGISTER.small,
+};
+
+function setCp0(name: Cp0Name, value: number): Item[] {
+  const register = carrier[name] ?? SCRATCH;
+  // In one instruction, lest the register holds half of the value.
+  if (register === REGISTER.small)
+    return [encode("addiu", { rt: register, rs: 0, imm: value }), mtc0(register, name)];
+  return [...constant(register, value), mtc0(register, name)];
+}
 
 /** A group further on. */
 const ahead = (context: Context, index: number): number => index + 1 + context.random.below(3);
@@ -179,7 +196,7 @@ const makers: Record<string, Maker> = {
     ];
   },
 
-  ebase: (c) => [...constant(ebase, c.random.pick([0x8000_0000, 0x8000_2000])), mtc0(ebase, "EBase"), EHB],
+  ebase: (c) => [...setCp0("EBase", c.random.pick([0x8000_0000, 0x8000_2000])), EHB],
 
   status: (c) => {
     const { random } = c;
@@ -317,7 +334,14 @@ const makers: Record<string, Maker> = {
     ];
   },
 
-  shadow: (c) => [encode("wrpgpr", { rt: source(c), rdShadow: destination(c) })],
+  // Between branches: QEMU's instructions for shadow registers bypass what it holds in host registers.
+  shadow: (c) => {
+    const barrier = [encode("beq", { rs: 0, rt: 0, offset: 4 }), NOP];
+    const word = c.random.chance(50)
+      ? encode("wrpgpr", { rt: source(c), rdShadow: destination(c) })
+      : encode("rdpgpr", { rd: destination(c), rtShadow: source(c) });
+    return [...barrier, word, ...barrier];
+  },
 };
 
 const WEIGHTS: readonly (readonly [number, keyof typeof makers])[] = [
@@ -333,8 +357,8 @@ const WEIGHTS: readonly (readonly [number, keyof typeof makers])[] = [
   [8, "writeCp0"],
   [4, "asid"],
   [1, "ebase"],
-  [5, "status"],
-  [4, "cause"],
+  [7, "status"],
+  [6, "cause"],
   [3, "interruptEnable"],
   [7, "tlbwi"],
   [3, "tlbr"],

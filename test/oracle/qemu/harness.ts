@@ -309,19 +309,21 @@ function buildHandler(a: Assembler): void {
   const landing = a.label("landing");
   const checked = a.label("checked");
   a.ext(t0, v0, 2, 5);
-  const cases: [number, Label][] = [
-    [EXC_CODE.Sys, a.label("syscall")],
-    [EXC_CODE.Int, a.label("interrupt")],
-    [EXC_CODE.Mod, a.label("repair")],
-    [EXC_CODE.TLBL, a.label("tlb")],
-    [EXC_CODE.TLBS, a.label("tlb")],
-    [EXC_CODE.AdEL, a.label("fetchAddress")],
-    [EXC_CODE.AdES, a.label("storeAddress")],
+  const syscall = a.label("syscall");
+  const interrupt = a.label("interrupt");
+  const repair = a.label("repair");
+  const tlb = a.label("tlb");
+  const fetchAddress = a.label("fetchAddress");
+  const storeAddress = a.label("storeAddress");
+  const cases: readonly (readonly [number, Label])[] = [
+    [EXC_CODE.Sys, syscall],
+    [EXC_CODE.Int, interrupt],
+    [EXC_CODE.Mod, repair],
+    [EXC_CODE.TLBL, tlb],
+    [EXC_CODE.TLBS, tlb],
+    [EXC_CODE.AdEL, fetchAddress],
+    [EXC_CODE.AdES, storeAddress],
   ];
-  const [syscall, interrupt, repair, tlb, , fetchAddress, storeAddress] = cases.map(
-    ([, label]) => label,
-  ) as Label[];
-  cases[4]![1] = tlb!;
   for (const [code, label] of cases) {
     a.addiu(t1, zero, code);
     a.beq(t0, t1, label);
@@ -334,14 +336,14 @@ function buildHandler(a: Assembler): void {
   a.b(resume);
   a.nop();
 
-  a.bind(syscall!);
+  a.bind(syscall);
   a.lw(t1, RECORD.end * 4, a2);
   a.beq(v1, t1, finish);
   a.nop();
   a.b(skip);
   a.nop();
 
-  a.bind(interrupt!);
+  a.bind(interrupt);
   a.ins(v0, zero, 8, 2);
   move(a, "mtc0", v0, "Cause");
   a.b(resume);
@@ -353,13 +355,13 @@ function buildHandler(a: Assembler): void {
     a.andi(t0, t0, ENTRY_HI.ASID);
     move(a, "mtc0", t0, "EntryHi");
   };
-  a.bind(storeAddress!);
+  a.bind(storeAddress);
   forgetPage();
   a.b(skip);
   a.nop();
   // A fetch that the mode may not do: back to kernel mode, elsewhere.
   // QEMU leaves BadVAddr as it was if it has met the unaligned target before.
-  a.bind(fetchAddress!);
+  a.bind(fetchAddress);
   forgetPage();
   const fetched = a.label("fetched");
   a.andi(t0, v1, 3);
@@ -374,11 +376,11 @@ function buildHandler(a: Assembler): void {
   a.nop();
 
   // No entry matches: write the one that the record names, if it names one. t1 region, t2 its record.
-  a.bind(tlb!);
+  a.bind(tlb);
   a.tlbp();
   a.ehb();
   move(a, "mfc0", t0, "Index");
-  a.bgez(t0, repair!);
+  a.bgez(t0, repair);
   a.nop();
   regionOf(a, skip);
   a.lw(t0, RECORD.refillRegions * 4, a2);
@@ -397,7 +399,7 @@ function buildHandler(a: Assembler): void {
   a.move(t5, v1);
 
   // Invalid or not dirty: make both halves valid and dirty, if the record allows it.
-  a.bind(repair!);
+  a.bind(repair);
   regionOf(a, skip);
   a.lw(t0, RECORD.fixRegions * 4, a2);
   a.srlv(t0, t0, t1);

@@ -1,4 +1,4 @@
-import { CP0, type Cp0Name } from "../../../src/isa/cp0.ts";
+import type { Cp0Name } from "../../../src/isa/cp0.ts";
 
 /**
  * Where everything lies in the bare image that runs in kseg and in QEMU, and what a program's record and its
@@ -167,9 +167,6 @@ export const DUMPED_CP0: readonly Cp0Name[] = [
   "IDataHi",
   "ErrorEPC",
 ];
-
-/** Flat indexes of DUMPED_CP0. */
-export const DUMPED_CP0_INDEXES: readonly number[] = DUMPED_CP0.map((name) => CP0[name]);
 
 /** Names of vectors, as the stubs report them: bits 11:0 are the offset, bit 12 the second EBase, 13 BEV. */
 export const VECTOR_SECOND_BASE = 0x1000;

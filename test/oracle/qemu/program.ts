@@ -1,11 +1,11 @@
-import { CODE, DATA, MAX_CODE_WORDS, RECORD, SETUP_CP0, SLOT_BYTES, TLB_ENTRIES } from "./layout.ts";
+import { CODE, MAX_CODE_WORDS, RECORD, SETUP_CP0, SLOT_BYTES, TLB_ENTRIES } from "./layout.ts";
 
 /** Where an instruction of a group comes to lie. */
 export interface Place {
   /** Its virtual address. */
   readonly pc: number;
   /** Virtual address of the first instruction of group `group`; of the end if there is no such group. */
-  start(group: number): number;
+  readonly start: (group: number) => number;
 }
 
 /** An instruction word, or one that depends on where things lie. */
@@ -102,7 +102,7 @@ export function layOut(program: Program): ProgramRecord {
     const entryOf = program.tlb[n];
     const at = RECORD.tlb + n * 4;
     // As the harness clears it: a page of kseg0, which is never looked up.
-    if (entryOf == null) words[at] = 0x8000_0000 + (TLB_ENTRIES - 1 - n) * 0x2000;
+    if (entryOf === null || entryOf === undefined) words[at] = 0x8000_0000 + (TLB_ENTRIES - 1 - n) * 0x2000;
     else words.set([entryOf.entryHi, entryOf.pageMask, entryOf.entryLo0, entryOf.entryLo1], at);
     const region = program.regions[n]!;
     words.set([region.base, region.pageMask, region.entryLo0, region.entryLo1], RECORD.regions + n * 4);
@@ -121,4 +121,3 @@ export function without(program: Program, dropped: ReadonlySet<number>): Program
 
 /** Physical address of a program's instruction, as kseg0 shows it, from its offset in CODE. */
 export const codeAlias = (offset: number): number => (0x8000_0000 + CODE + offset) >>> 0;
-export const dataAlias = (offset: number): number => (0x8000_0000 + DATA + offset) >>> 0;

@@ -1,8 +1,10 @@
+import { CAUSE } from "../../../src/isa/cp0.ts";
+import { excCodeName } from "../../../src/isa/exceptions.ts";
 import type { Endian } from "../../../src/machine/memory.ts";
 import { compareReset, compareResults, machineChecked, type Mismatch } from "./compare.ts";
 import { generateProgram } from "./generator.ts";
 import { buildImage } from "./image.ts";
-import { RESULT } from "./layout.ts";
+import { RESULT, TRACE } from "./layout.ts";
 import { layOut, type Program } from "./program.ts";
 import { runInKseg } from "./run-kseg.ts";
 import { runInQemu } from "./run-qemu.ts";
@@ -18,8 +20,8 @@ export interface Failure {
 /** What a comparison found. */
 export interface Report {
   readonly programs: number;
-  /** Exceptions taken by all programs together. */
-  readonly exceptions: number;
+  /** Exceptions taken by all programs together, by name. */
+  readonly exceptions: ReadonlyMap<string, number>;
   /** Programs in which kseg raised a machine check: not compared. */
   readonly machineChecks: number;
   readonly reset: readonly Mismatch[];
@@ -34,10 +36,15 @@ export async function comparePrograms(programs: readonly Program[], endian: Endi
   const kseg = runInKseg(image);
   const failures: Failure[] = [];
   let machineChecks = 0;
-  let exceptions = 0;
+  const exceptions = new Map<string, number>();
   records.forEach((record, index) => {
     const ours = kseg.results[index]!;
-    exceptions += ours[RESULT.exceptions]!;
+    for (let n = 0; n < ours[RESULT.exceptions]!; n++) {
+      const cause = ours[RESULT.trace + n * TRACE.words + TRACE.cause]!;
+      const name =
+        excCodeName((cause & CAUSE.ExcCode) >>> 2) + ((cause & CAUSE.BD) !== 0 ? " in a delay slot" : "");
+      exceptions.set(name, (exceptions.get(name) ?? 0) + 1);
+    }
     if (machineChecked(ours)) {
       machineChecks++;
       return;
