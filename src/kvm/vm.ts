@@ -88,14 +88,13 @@ export class Vm {
    */
   setUserMemoryRegion(slot: Memslot): void {
     this.checkAlive();
+    // What a vcpu was doing when it was interrupted belongs to the old memory.
+    for (const vcpu of this.vcpus) vcpu.settle();
     const old = this.memslots.set(slot);
     // A new slot only adds memory where accesses used to leave as MMIO, but its pages may be buddies of mapped
     // ones: their PTEs are empty, and the next access fills them.
     if (old === null) return;
-    for (const vcpu of this.vcpus) {
-      vcpu.settle();
-      vcpu.mmu.flushAll();
-    }
+    for (const vcpu of this.vcpus) vcpu.mmu.flushAll();
   }
 
   /** KVM_CREATE_VCPU. Throws {@link VcpuIdError}, and OutOfHostMemoryError. */
