@@ -60,6 +60,23 @@ export class GuestTlb {
     return -1;
   }
 
+  /**
+   * True if some entry other than `index` matches an address and ASID that entry `index` matches too. Of such
+   * entries the one with the lowest index counts, so that writing one can hide what another maps.
+   */
+  overlaps(index: number): boolean {
+    const mask = this.pageMask[index]!;
+    const hi = this.entryHi[index]!;
+    const global = (this.entryLo0[index]! & ENTRY_LO.G) !== 0;
+    for (let other = 0; other < GUEST_TLB_SIZE; other++) {
+      const differ = hi ^ this.entryHi[other]!;
+      if ((differ & ENTRY_HI.VPN2 & ~mask & ~this.pageMask[other]!) !== 0) continue;
+      if (other === index || this.used[other] === 0) continue;
+      if (global || (this.entryLo0[other]! & ENTRY_LO.G) !== 0 || (differ & ENTRY_HI.ASID) === 0) return true;
+    }
+    return false;
+  }
+
   /** Bytes of one of the two pages that entry `index` maps. */
   pageSize(index: number): number {
     return ((this.pageMask[index]! | 0x1fff) + 1) >>> 1;

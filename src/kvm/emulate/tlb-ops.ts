@@ -57,8 +57,11 @@ function writeEntry(vcpu: VcpuState, index: number): string | null {
   const guestPage = ((pageMask | 0x1fff) + 1) >>> 1;
   if (guestPage < pageSize && ((entryLo0 | entryLo1) & ENTRY_LO.V) !== 0)
     return `the guest maps a page of ${guestPage} bytes, but the host's pages have ${pageSize}: run it on smaller host pages`;
-  if (guestTlb.isValid(index)) vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index));
+  const drop = (): void => vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index));
+  if (guestTlb.isValid(index)) drop();
   guestTlb.write(index, { entryHi: cp0[CP0.EntryHi]!, pageMask, entryLo0, entryLo1 });
+  // Nothing is derived from the new entry yet, but it may hide another entry from which something is.
+  if (guestTlb.overlaps(index)) drop();
   return null;
 }
 
