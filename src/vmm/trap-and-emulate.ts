@@ -159,7 +159,11 @@ export class TrapAndEmulateGuest implements Guest {
       exits: { ...stats.exits },
       fastExits: {},
       counters: { ...stats.counters },
-      refills: { fast: machine.cpu.refills - stats.slowRefills, slow: stats.slowRefills },
+      // With the generated handler off, the refill vector leads out of the machine.
+      refills: {
+        fast: this.vcpu.code.refill === "fast" ? machine.cpu.refills : 0,
+        slow: stats.slowRefills,
+      },
       guestTlbLookups: stats.guestTlbLookups,
       asidChanges: stats.asidChanges,
       gvaPtesInvalidated: stats.gvaPtesInvalidated,
