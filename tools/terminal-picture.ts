@@ -31,7 +31,7 @@ interface Line {
 
 const clean = (text: string): string[] => text.replaceAll("\r", "").trim().split("\n");
 const lines: Line[] = [
-  { text: "$ npm ci && npm start", colour: COLOURS.typed },
+  { text: "$ npx kseg run --clock virtual", colour: COLOURS.typed },
   ...clean(stdout).map((text) => ({
     text,
     colour: text.startsWith("kseg> ") ? COLOURS.typed : COLOURS.text,
