@@ -22,9 +22,18 @@ function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: numb
   vcpu.stats.delivered++;
 }
 
+/**
+ * Enters an exception that the guest's own instruction caused. That takes the time of one instruction, or a
+ * guest whose vector raises the same exception again would go on for ever without any time passing.
+ */
+function raise(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: number): void {
+  vcpu.machine.timeline.pass(1);
+  enter(vcpu, code, coprocessor, offset);
+}
+
 /** Gives the guest an exception at the instruction that caused the exit. `coprocessor` is Cause.CE. */
 export function deliver(vcpu: VcpuState, code: ExcCode, coprocessor = 0): void {
-  enter(vcpu, code, coprocessor, VECTOR.general);
+  raise(vcpu, code, coprocessor, VECTOR.general);
 }
 
 /** Gives the guest an address error on `gva`. */
@@ -42,7 +51,7 @@ export function deliverTlb(vcpu: VcpuState, code: ExcCode, gva: Gva, refill: boo
   cp0[CP0.BadVAddr] = gva;
   cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((gva >>> 9) & CONTEXT.BADVPN2);
   cp0[CP0.EntryHi] = (gva & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ENTRY_HI.ASID);
-  enter(vcpu, code, 0, refill ? VECTOR.refill : VECTOR.general);
+  raise(vcpu, code, 0, refill ? VECTOR.refill : VECTOR.general);
 }
 
 /** Gives the guest the interrupt that it is ready to take, if there is one. True if it did. */

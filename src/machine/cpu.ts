@@ -85,6 +85,12 @@ export class Cpu {
    * a TLB refill between a guest's LL and SC would make the SC fail.
    */
   eretKeepsLink = false;
+  /**
+   * An exception counts as an instruction, interrupts apart. So time passes whatever a program does: a vector
+   * that raises the same exception again would otherwise never use up its slice. Not so on a hypervisor's host,
+   * where refills and exits take no guest time.
+   */
+  exceptionsTakeTime = false;
   /** Code of the SDBBP that left the machine. */
   hostCallCode = 0;
   /** Hardware interrupt lines into IP7..IP2 (bit n for IPn), the timer's own left out. */
@@ -199,10 +205,11 @@ export class Cpu {
   }
   /**
    * The current instruction is not retired: it raised, or it will be executed again. Neither is the branch in
-   * whose delay slot it is: EPC names that, and it is executed again.
+   * whose delay slot it is: EPC names that, and it is executed again. See `exceptionsTakeTime`.
    */
   private unretire(): void {
-    this.set(STATE.remaining, this.get(STATE.remaining) + (this.inDelaySlot ? 2 : 1));
+    const taken = this.exceptionsTakeTime ? 1 : 0;
+    this.set(STATE.remaining, this.get(STATE.remaining) + (this.inDelaySlot ? 2 : 1) - taken);
   }
   /** Makes the engine return `reason` before it executes another instruction. */
   requestExit(reason: number): void {

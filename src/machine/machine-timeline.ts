@@ -65,6 +65,11 @@ export class MachineTimeline implements Timeline {
     if (this.wall === undefined) this.passed += instructions;
   }
 
+  /** Lets `ticks` pass in which no instruction is retired. */
+  pass(ticks: number): void {
+    if (this.wall === undefined) this.passed += ticks;
+  }
+
   register(name: string, callback: () => void): void {
     if (this.callbacks.has(name)) throw new TimerError(name, "is registered twice");
     this.callbacks.set(name, callback);

@@ -83,6 +83,7 @@ export class Machine {
     this.memory = new Memory(config.ramBytes, config.endian);
     this.cpu = new Cpu(config.model, this.memory);
     this.cpu.hostCalls = config.hostCalls;
+    this.cpu.exceptionsTakeTime = config.guestTime === "all";
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
