@@ -106,15 +106,17 @@ export class SoftTlb implements TranslationCache {
   /** Stores to the RAM page at memory offset `pageOffset` must be seen from now on: it holds decoded code. */
   protectPage(pageOffset: number): void {
     const { i32 } = this.memory;
+    const { dataEntries, emptyTag } = SOFT_TLB;
+    const step = 1 << (SOFT_TLB.dataEntryShift - 2);
+    const tagAt = SOFT_TLB.writeTag >>> 2;
+    const addendAt = SOFT_TLB.addend >>> 2;
     for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
-      let at = this.base(bank) >>> 2;
-      for (let entry = 0; entry < SOFT_TLB.dataEntries; entry++, at += 1 << (SOFT_TLB.dataEntryShift - 2)) {
-        const tag = i32[at + (SOFT_TLB.writeTag >>> 2)]!;
-        if (
-          tag !== SOFT_TLB.emptyTag &&
-          ((tag + i32[at + (SOFT_TLB.addend >>> 2)]!) | 0) === (pageOffset | 0)
-        )
-          i32[at + (SOFT_TLB.writeTag >>> 2)] = SOFT_TLB.emptyTag;
+      if (this.owners[bank] === NOBODY) continue;
+      const start = this.base(bank) >>> 2;
+      for (let at = start; at < start + dataEntries * step; at += step) {
+        const tag = i32[at + tagAt]!;
+        if (tag !== emptyTag && ((tag + i32[at + addendAt]!) | 0) === (pageOffset | 0))
+          i32[at + tagAt] = emptyTag;
       }
     }
   }
