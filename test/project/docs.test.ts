@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { RUN_FLAGS } from "../../src/cli/flags.ts";
 import { codeIn, commandsIn, linksIn, npmScriptsIn, pathsIn } from "./markdown.ts";
 import { filesBelow, ROOT, textOf } from "./tree.ts";
 
@@ -93,6 +94,11 @@ test("the main documents are there and are read", () => {
   const pieces = documents.flatMap((document) => codeIn(textOf(document)));
   expect(pieces.flatMap(npmScriptsIn).length).toBeGreaterThan(5);
   expect(pieces.flatMap((piece) => pathsIn(piece, new Set(["src", "test"]))).length).toBeGreaterThan(20);
+});
+
+test("README.md lists the flags of kseg run, all of them and no others", () => {
+  const listed = [...textOf("README.md").matchAll(/^\| `(--[a-z-]+)/gm)].map(([, name]) => name);
+  expect(listed).toEqual(RUN_FLAGS.map(({ name }) => name));
 });
 
 describe("the reader of documents", () => {
