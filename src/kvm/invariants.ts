@@ -121,8 +121,9 @@ export function checkInvariants(vcpu: VcpuState, moment: Moment): void {
   checkHost(vcpu, host, moment);
   for (const user of [false, true]) {
     checkHostHalf(vcpu, host, user);
-    // The user table is emptied only before it is used with another guest ASID.
-    if (user && vcpu.mmu.userGuestAsid !== guestAsid(vcpu)) continue;
+    // A table is emptied before it is used with another guest ASID: the kernel's at the next exit (the guest can
+    // store to its EntryHi without one), the user's when user mode is entered.
+    if (vcpu.mmu.guestAsidOf(user) !== guestAsid(vcpu)) continue;
     checkTable(vcpu, user);
     checkHostTlb(vcpu, host, user);
   }
@@ -135,6 +136,6 @@ export function checkEntry(vcpu: VcpuState): void {
   const user = (vcpu.cp0[CP0.Status]! & GUEST_MODE_MASK) === GUEST_USER_MODE;
   const mm = user ? regs.userMm : regs.kernelMm;
   if (!vcpu.mmu.host.asids.isCurrent(mm)) fail(1, `the guest's address space has a stale ASID at entry`);
-  if (user && vcpu.mmu.userGuestAsid !== guestAsid(vcpu)) fail(1, "the user table is of another guest ASID");
+  if (vcpu.mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");
   if (regs.cop0 !== regs.commpage) fail(1, "the vcpu structure points at another register array");
 }

@@ -1,5 +1,6 @@
-import { CAUSE, CONFIG, CP0, ENTRY_HI } from "../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0 } from "../isa/cp0.ts";
 import { legalPageMask } from "../machine/tlb.ts";
+import { writeEntryHi } from "./emulate/tlb-ops.ts";
 import { OneRegError } from "./errors.ts";
 import { GUEST_TLB_SIZE } from "./guest-tlb.ts";
 import type { VcpuState } from "./vcpu-state.ts";
@@ -61,7 +62,6 @@ const CONFIG4_KSCREXIST = 0xfc << CONFIG.C4_KSCREXIST_SHIFT;
 // prettier-ignore
 const VMM_WRITABLE: ReadonlyMap<number, number> = new Map([
   [CP0.Index, GUEST_TLB_SIZE - 1 + 0x8000_0000], [CP0.Wired, GUEST_TLB_SIZE - 1],
-  [CP0.EntryHi, ENTRY_HI.VPN2 | ENTRY_HI.ASID],
   [CP0.IntCtl, 0], [CP0.Config, 0], [CP0.Config2, 0], [CP0.Config5, 0], [CP0.Config7, 0],
   // No guest has an FPU or MSA, so that Config1.FP and Config3.MSAP stay 0.
   [CP0.Config1, 0],
@@ -90,8 +90,8 @@ function setCp0(vcpu: VcpuState, index: number, value: number): void {
       return;
     }
     case CP0.EntryHi:
-      if (((cp0[index]! ^ value) & ENTRY_HI.ASID) !== 0) vcpu.mmu.guestAsidChanged();
-      break;
+      writeEntryHi(vcpu, value);
+      return;
     case CP0.PageMask:
       cp0[index] = legalPageMask(value);
       return;

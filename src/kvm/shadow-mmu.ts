@@ -2,6 +2,7 @@ import type { Gva, Hpa } from "./addresses.ts";
 import { KMF } from "./guest-map.ts";
 import type { GvaTables, PageCache } from "./gva-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
+import { OutOfHostMemoryError } from "./host-pages.ts";
 import type { HostMm } from "./host-mm.ts";
 import type { VcpuMemory } from "./layout.ts";
 import type { VcpuStats } from "./stats.ts";
@@ -43,8 +44,9 @@ export class ShadowMmu {
   private readonly cache: PageCache;
   private readonly commpage: Gva;
   private readonly pageSize: number;
-  /** The guest ASID that the user table's contents and ASID belong to. */
+  /** The guest ASID that the user table's contents and ASID belong to, and that of the kernel table. */
   private lastUserGuestAsid = 0;
+  private kernelGuestAsid = 0;
 
   /** Allocates both roots. Throws OutOfHostMemoryError, then without keeping any. */
   constructor(
@@ -114,10 +116,25 @@ export class ShadowMmu {
       this.writeHostTlb(this.pairBase(this.commpage), false, ...this.commpagePair());
       return;
     }
-    this.cache.topUp();
+    this.ensurePages();
     const pte = this.tables.walk(this.regs.kernelMm.pgd, this.cache, this.commpage);
     this.setPte(pte, { hpa: this.regs.commpage, writable: true });
     this.invalidateHostTlb(this.commpage, this.regs.kernelMm);
+  }
+
+  /**
+   * Has pages ready for the tables of a walk. If the host has none left, the guest's own tables give theirs
+   * back: they only hold what can be derived again.
+   */
+  private ensurePages(): void {
+    try {
+      this.cache.topUp();
+    } catch (error) {
+      if (!(error instanceof OutOfHostMemoryError)) throw error;
+      if (this.cache.count > 0) return;
+      this.flushAll();
+      this.cache.topUp();
+    }
   }
 
   private commpagePair(): [even: BackingPage | null, odd: BackingPage | null] {
@@ -126,7 +143,7 @@ export class ShadowMmu {
   }
 
   private writePtes(base: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
-    this.cache.topUp();
+    this.ensurePages();
     const mm = this.mm(user);
     const pte = this.tables.walk(mm.pgd, this.cache, base);
     this.setPte(pte, even);
@@ -187,11 +204,17 @@ export class ShadowMmu {
     if (this.refill === "fast") this.fillCommpage();
   }
 
-  /** The guest changed its ASID: its mapped addresses mean something else now. */
-  guestAsidChanged(): void {
-    const { kernelMm } = this.regs;
-    this.flush(kernelMm, KMF.KERN);
+  /**
+   * The guest's ASID is `guestAsid`: if it was another one, the guest's mapped addresses mean something else
+   * now. Returns the ASID that it was.
+   */
+  setGuestAsid(guestAsid: number): number {
+    const old = this.kernelGuestAsid;
+    if (guestAsid === old) return old;
+    this.kernelGuestAsid = guestAsid;
+    this.flush(this.regs.kernelMm, KMF.KERN);
     this.keepCommpage();
+    return old;
   }
 
   private flush(mm: HostMm, flags: number): void {
@@ -223,9 +246,9 @@ export class ShadowMmu {
     return this.tables.lookup(this.mm(user).pgd, gva);
   }
 
-  /** The guest ASID that the user table belongs to; that of the kernel table is always the current one. */
-  get userGuestAsid(): number {
-    return this.lastUserGuestAsid;
+  /** The guest ASID that one mode's table belongs to; before an entry in that mode, it is the guest's own. */
+  guestAsidOf(user: boolean): number {
+    return user ? this.lastUserGuestAsid : this.kernelGuestAsid;
   }
 
   /** Address space of one guest mode. */

@@ -18,6 +18,8 @@ import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from ".
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
 import type { PendingAccess } from "./emulate/mmio.ts";
+import { syncGuestAsid } from "./emulate/tlb-ops.ts";
+import { internalError } from "./report.ts";
 import { ShadowMmu, type RefillMode } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { VcpuStats } from "./stats.ts";
@@ -29,6 +31,9 @@ import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /** Host interrupt line that takes the CPU out of the guest so that it can be given an interrupt. */
 const KICK_LINE = 2;
+
+/** More exits than any instruction of a live guest takes: each page it needs is good for a few. */
+const MAX_IDLE_EXITS = 1000;
 
 /** The result of vcpu_run when it returns because it was interrupted. */
 const EINTR = 4;
@@ -94,6 +99,9 @@ export class Vcpu implements VcpuState {
   private deferred: VcpuExit | null = null;
   private stopRequested = false;
   private enteredInUserMode = false;
+  /** Guest instructions retired at the last exit, and exits since then that retired none. */
+  private retiredAtExit = 0;
+  private idleExits = 0;
   private destroyed = false;
   private readonly checking: boolean;
   private readonly takeCpu: () => void;
@@ -254,6 +262,7 @@ export class Vcpu implements VcpuState {
   /** Enters the guest, or goes back to it from an exit: the CPU stands at the generated code that does. */
   private enterGuest(): void {
     const { regs, tracer, host } = this;
+    syncGuestAsid(this);
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
     if (this.checking) this.checkBeforeEntry();
     this.enteredInUserMode = inUserMode(this);
@@ -287,9 +296,28 @@ export class Vcpu implements VcpuState {
     this.hostPc = this.machine.cpu.pc;
     this.machine.cpu.setInterruptLine(KICK_LINE, false);
     if (this.checking) checkInvariants(this, this.exitMoment);
-    const exit = handleExit(this);
+    // The guest kernel can store to its register array at will.
+    syncGuestAsid(this);
+    this.interrupts.sync();
+    const exit = handleExit(this) ?? this.livelock();
     if (exit !== null) this.leaveGuest();
     return exit;
+  }
+
+  /**
+   * A guest whose exception handler faults at its first instruction goes round for ever, and no time passes that
+   * could end it. Returns an exit that says so once many exits in a row have retired nothing.
+   */
+  private livelock(): VcpuExit | null {
+    const { retired } = this.machine.timeline;
+    if (retired !== this.retiredAtExit) {
+      this.retiredAtExit = retired;
+      this.idleExits = 0;
+    } else if (++this.idleExits > MAX_IDLE_EXITS) {
+      this.idleExits = 0;
+      return internalError(this, "the guest takes exceptions over and over and executes nothing in between");
+    }
+    return null;
   }
 
   /** Returns from vcpu_run through the generated code: the host is as it was before. */

@@ -6,14 +6,17 @@ const PROBE_FAILED = 0x8000_0000;
 
 /** Writes the guest's EntryHi. A new ASID changes what the guest's mapped addresses mean. */
 export function writeEntryHi(vcpu: VcpuState, value: number): void {
-  const old = guestAsid(vcpu);
-  const asid = value & ENTRY_HI.ASID;
-  if (asid !== old) {
-    vcpu.stats.asidChanges++;
-    vcpu.tracer.kvm_asid_change?.(vcpu.regs.pc, old, asid);
-    vcpu.mmu.guestAsidChanged();
-  }
   vcpu.cp0[CP0.EntryHi] = value & (ENTRY_HI.VPN2 | ENTRY_HI.ASID);
+  syncGuestAsid(vcpu);
+}
+
+/** Follows the ASID in the guest's EntryHi, which the guest can also change by a store to the commpage. */
+export function syncGuestAsid(vcpu: VcpuState): void {
+  const asid = guestAsid(vcpu);
+  const old = vcpu.mmu.setGuestAsid(asid);
+  if (old === asid) return;
+  vcpu.stats.asidChanges++;
+  vcpu.tracer.kvm_asid_change?.(vcpu.regs.pc, old, asid);
 }
 
 /** TLBP: Index names the entry that matches EntryHi, or has its P bit set. */
