@@ -426,9 +426,10 @@ describe("guest user mode", () => {
     expect((cp0[CP0.Cause]! >>> 2) & 31).toBe(code);
     if (badVAddr !== null) expect(cp0[CP0.BadVAddr]! >>> 0).toBe(badVAddr);
     if (code === 11) expect((cp0[CP0.Cause]! >>> 28) & 3).toBe(_name === "the FPU" ? 1 : 0);
-    // It takes no guest time: what was executed is what came before it, and two words of the handler.
+    // What was executed is what came before it, and two words of the handler. It takes a tick itself.
     const before = (cp0[CP0.EPC]! - 0x2000_0000) / 4;
-    expect(guest.machine.timeline.now()).toBe(before + 2);
+    expect(guest.machine.guestInstructions).toBe(before + 2);
+    expect(guest.machine.timeline.now()).toBe(before + 3);
   });
 
   test("exceptions in a delay slot name the branch", () => {
