@@ -1,3 +1,4 @@
+import { generated } from "./generated/command.ts";
 import { architecture } from "./qemu/command.ts";
 
 /** A comparison of kseg with something outside of it, run by `npm run oracle`. */
@@ -11,4 +12,4 @@ export interface OracleSuite {
 }
 
 /** Every suite, in the order in which they run. */
-export const SUITES: readonly OracleSuite[] = [architecture];
+export const SUITES: readonly OracleSuite[] = [architecture, generated];
