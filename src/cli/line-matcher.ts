@@ -1,5 +1,5 @@
 /** A line longer than this is matched by its end only, in characters. */
-const LONGEST_LINE = 65_536;
+const LONGEST_LINE = 4096;
 
 /**
  * Looks for a regular expression in the lines of the console, without their line ends. The line that is still being

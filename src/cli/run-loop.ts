@@ -2,10 +2,10 @@
 import { TICKS_PER_SECOND, type Guest, type RunResult } from "../index.ts";
 
 /**
- * Guest time that passes between two looks at the world: 20 ms. It is the same in every run and not, say,
+ * Guest time that passes between two looks at the world: 5 ms. It is the same in every run and not, say,
  * adapted to the speed of this computer, so that a run with the same input can be repeated exactly.
  */
-export const SLICE_TICKS = TICKS_PER_SECOND / 50;
+export const SLICE_TICKS = TICKS_PER_SECOND / 200;
 
 /** Longest sleep of a waiting guest, in milliseconds: timers of Node take no more than 2^31. */
 const LONGEST_SLEEP = 60_000;

@@ -1,0 +1,119 @@
+import { Command } from "commander";
+import { describe, expect, it } from "vitest";
+import { CPU_MODELS } from "../index.ts";
+import { UsageError } from "./errors.ts";
+import { addRunFlags, RUN_FLAGS, type RunFlags } from "./flags.ts";
+import { nearest } from "./nearest.ts";
+
+const parse = (...args: string[]): RunFlags =>
+  addRunFlags(new Command()).parse(args, { from: "user" }).opts();
+
+describe("the flags of kseg run", () => {
+  it("are the ones that scripts rely on", () => {
+    expect(RUN_FLAGS.map(({ name }) => name)).toEqual(
+      (
+        "--kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --clock " +
+        "--exit-on --timeout --stats --quiet"
+      ).split(" "),
+    );
+  });
+
+  it("have defaults", () => {
+    expect(parse()).toEqual({
+      memory: 256 << 20,
+      mode: "te",
+      hostCpu: "24Kc",
+      hostPageSize: 4096,
+      engine: "auto",
+      refill: "fast",
+    });
+  });
+
+  it("are read into values", () => {
+    const flags = parse(
+      ...[
+        "--kernel",
+        "vmlinux",
+        "--initrd",
+        "-",
+        "--append",
+        "-x --mode y",
+        "--memory",
+        "64M",
+        "--mode",
+        "bare",
+      ],
+      ...["--host-page-size", "16k", "--engine", "interp", "--refill", "slow", "--clock", "wall"],
+      ...["--exit-on", "ready$", "--timeout", "0.5", "--stats", "s.json", "--quiet"],
+    );
+    expect(flags).toEqual({
+      kernel: "vmlinux",
+      initrd: "-",
+      append: "-x --mode y",
+      memory: 64 << 20,
+      mode: "bare",
+      hostCpu: "24Kc",
+      hostPageSize: 16384,
+      engine: "interp",
+      refill: "slow",
+      clock: "wall",
+      exitOn: /ready$/u,
+      timeout: 0.5,
+      stats: "s.json",
+      quiet: true,
+    });
+  });
+
+  it("take every CPU model", () => {
+    for (const name of Object.keys(CPU_MODELS)) expect(parse("--host-cpu", name).hostCpu).toBe(name);
+  });
+
+  it.each([
+    ["262144K", 2 ** 28],
+    ["1G", 2 ** 30],
+    ["1g", 2 ** 30],
+    ["64MB", 2 ** 26],
+    ["64MiB", 2 ** 26],
+  ])("take %s of memory", (text, bytes) => {
+    expect(parse("--memory", text).memory).toBe(bytes);
+  });
+
+  it.each(["64", "M", "-1M", "1.5G", "0x40M", "64 M", "1T", "", "99999999999999999G"])(
+    "do not take %j as memory",
+    (text) => {
+      expect(() => parse("--memory", text)).toThrow(UsageError);
+    },
+  );
+
+  it.each([
+    [".5", 0.5],
+    ["60", 60],
+    ["1.25", 1.25],
+  ])("take %s as a timeout", (text, value) => {
+    expect(parse("--timeout", text).timeout).toBe(value);
+  });
+
+  it.each(["", "1e9", "1e1", "0x10", "NaN", "5s", "99999999", "0.0"])(
+    "do not take %j as a timeout",
+    (text) => {
+      expect(() => parse("--timeout", text)).toThrow(UsageError);
+    },
+  );
+
+  it("take regular expressions that the strict syntax refuses", () => {
+    expect(parse("--exit-on", "kseg\\-ready").exitOn!.test("kseg-ready")).toBe(true);
+    expect(parse("--exit-on", "^\\p{Lu}").exitOn!.test("É")).toBe(true);
+  });
+});
+
+describe("nearest", () => {
+  it.each([
+    ["24kc", "24Kc"],
+    ["24Kc-rxi", "24Kc-rixi"],
+    ["34K", "34Kc"],
+    ["pentium", undefined],
+    ["", undefined],
+  ])("takes %j for %j", (text, expected) => {
+    expect(nearest(text, ["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])).toBe(expected);
+  });
+});

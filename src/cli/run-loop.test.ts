@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import type { Guest, RunResult, Stats } from "../index.ts";
+import { RunLoop, SLICE_TICKS, type Ending, type RunWorld } from "./run-loop.ts";
+
+const IDLE: RunResult = { kind: "idle", milliseconds: Infinity };
+const RUNNING: RunResult = { kind: "running" };
+const OFF: RunResult = { kind: "off", how: "power-off" };
+
+/** A guest whose slices end as told, the last one again and again. */
+class ScriptedGuest implements Guest {
+  private readonly results: readonly (RunResult | (() => RunResult))[];
+  slices = 0;
+  stops = 0;
+  ticks: number[] = [];
+  readonly inputPending = 0;
+
+  constructor(...results: (RunResult | (() => RunResult))[]) {
+    this.results = results;
+  }
+  run(ticks: number): RunResult {
+    this.ticks.push(ticks);
+    const result = this.results[Math.min(this.slices++, this.results.length - 1)]!;
+    return typeof result === "function" ? result() : result;
+  }
+  stop(): void {
+    this.stops++;
+  }
+  sendInput(): void {}
+  stats(): Stats {
+    throw new Error("the loop has no use for statistics");
+  }
+  destroy(): void {}
+}
+
+function loopIn(world: Partial<RunWorld> = {}): RunLoop {
+  return new RunLoop({
+    now: () => performance.now(),
+    startedAt: performance.now(),
+    inputOpen: () => true,
+    ...world,
+  });
+}
+
+const after = (milliseconds: number, action: () => void): void => {
+  setTimeout(action, milliseconds);
+};
+
+describe("RunLoop", () => {
+  it.each([
+    [OFF, { kind: "power-off" }],
+    [{ kind: "off", how: "reset" }, { kind: "reset" }],
+    [
+      { kind: "failed", report: "why" },
+      { kind: "failed", report: "why" },
+    ],
+  ] as const satisfies readonly (readonly [RunResult, Ending])[])("ends with %o", async (result, ending) => {
+    const guest = new ScriptedGuest(RUNNING, RUNNING, result);
+    expect(await loopIn().run(guest)).toEqual(ending);
+    expect(guest.ticks).toEqual([SLICE_TICKS, SLICE_TICKS, SLICE_TICKS]);
+  });
+
+  it("gives other events their turn between slices", async () => {
+    const loop = loopIn();
+    after(20, () => loop.end({ kind: "left" }));
+    const guest = new ScriptedGuest(RUNNING);
+    expect(await loop.run(guest)).toEqual({ kind: "left" });
+    expect(guest.slices).toBeGreaterThan(1);
+    expect(guest.stops).toBe(1);
+  });
+
+  it("keeps the first reason to end, also one that the guest's output gave before it powered off", async () => {
+    const loop = loopIn();
+    const guest = new ScriptedGuest(() => {
+      loop.end({ kind: "matched" });
+      loop.end({ kind: "broken-pipe" });
+      return OFF;
+    });
+    expect(await loop.run(guest)).toEqual({ kind: "matched" });
+    expect(guest.slices).toBe(1);
+  });
+
+  it("does not start what has ended before", async () => {
+    const loop = loopIn();
+    loop.end({ kind: "signal", status: 130 });
+    const guest = new ScriptedGuest(OFF);
+    expect(await loop.run(guest)).toEqual({ kind: "signal", status: 130 });
+    expect(guest.slices).toBe(0);
+  });
+
+  it("ends on the timeout, of a busy guest and of a waiting one", async () => {
+    for (const result of [RUNNING, IDLE]) {
+      const began = performance.now();
+      const loop = loopIn({ timeout: 0.05, inputOpen: () => false });
+      expect(await loop.run(new ScriptedGuest(result))).toEqual({ kind: "timeout", seconds: 0.05 });
+      expect(performance.now() - began).toBeGreaterThanOrEqual(49);
+    }
+  });
+
+  it("sleeps while the guest waits, until there is input", async () => {
+    const loop = loopIn();
+    const guest = new ScriptedGuest(IDLE, OFF);
+    after(60, () => loop.wake());
+    after(30, () => expect(guest.slices).toBe(1));
+    expect(await loop.run(guest)).toEqual({ kind: "power-off" });
+    expect(guest.slices).toBe(2);
+  });
+
+  it("does not miss input that came during the slice", async () => {
+    const loop = loopIn({ inputOpen: () => false });
+    const guest = new ScriptedGuest(() => {
+      loop.wake();
+      return IDLE;
+    }, OFF);
+    expect(await loop.run(guest)).toEqual({ kind: "power-off" });
+  });
+
+  it("wakes a guest for its timer", async () => {
+    const began = performance.now();
+    const loop = loopIn({ inputOpen: () => false });
+    const guest = new ScriptedGuest({ kind: "idle", milliseconds: 30 }, OFF);
+    expect(await loop.run(guest)).toEqual({ kind: "power-off" });
+    expect(performance.now() - began).toBeGreaterThanOrEqual(29);
+  });
+
+  it("gives up when the guest waits for input and there can be none", async () => {
+    let open = true;
+    const loop = loopIn({ inputOpen: () => open });
+    const guest = new ScriptedGuest(IDLE);
+    after(20, () => {
+      open = false;
+      loop.wake();
+    });
+    expect(await loop.run(guest)).toEqual({ kind: "stuck" });
+    expect(guest.slices).toBe(2);
+  });
+
+  it("waits for the console's reader, whatever is typed meanwhile", async () => {
+    let drained: () => void = () => {};
+    let behind: Promise<void> | null = new Promise((resolve) => (drained = resolve));
+    const loop = loopIn({ outputBehind: () => behind });
+    const guest = new ScriptedGuest(RUNNING, OFF);
+    after(10, () => loop.wake());
+    after(30, () => expect(guest.slices).toBe(1));
+    after(40, () => {
+      behind = null;
+      drained();
+    });
+    expect(await loop.run(guest)).toEqual({ kind: "power-off" });
+  });
+
+  it("does not wait for a reader past the end of the run", async () => {
+    const loop = loopIn({ outputBehind: () => new Promise(() => {}), timeout: 0.03 });
+    expect(await loop.run(new ScriptedGuest(RUNNING))).toMatchObject({ kind: "timeout" });
+  });
+});
