@@ -3,7 +3,7 @@ import { disassemble } from "../../../src/isa/disassemble.ts";
 import { GPR_NAMES } from "../../../src/isa/registers.ts";
 import type { Endian } from "../../../src/machine/memory.ts";
 import { RECORD, RESULT, TRACE } from "./layout.ts";
-import { layOut, type Program } from "./program.ts";
+import { DROPPED, layOut, type Program } from "./program.ts";
 import type { Failure } from "./suite.ts";
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
@@ -36,7 +36,14 @@ function listProgram(program: Program): string {
   let pc = words[RECORD.entry]!;
   for (let word = 0; word < words[RECORD.codeWords]!; word++, pc += 4) {
     const group = starts.indexOf(pc);
-    if (group >= 0) lines.push(`${program.groups[group]?.name ?? "end"}:`);
+    const found = program.groups[group];
+    if (found?.name === DROPPED) {
+      lines.push(`${DROPPED}: ${found.items.length} NOPs`);
+      word += found.items.length - 1;
+      pc += (found.items.length - 1) * 4;
+      continue;
+    }
+    if (group >= 0) lines.push(`${found?.name ?? "end"}:`);
     const code = words[RECORD.code + word]!;
     lines.push(`  ${hex(pc)}  ${hex(code)}  ${disassemble(code, pc, { cp0Names: true })}`);
   }

@@ -56,7 +56,8 @@ export function generateProgram(seed: number): Program {
   const user = place === "useg" && random.chance(65);
   const usesErl = !user && random.chance(12);
   const mapped = place === "useg" || place === "kseg2";
-  const codeIsGlobal = !mapped || random.chance(50);
+  // After an exception at ERL the program goes on with EXL set.
+  const codeIsGlobal = !mapped || usesErl || random.chance(50);
   const mayEret = random.chance(50);
   const regionBases = regionBasesFor(place);
   const groupCount = 6 + random.below(22);

@@ -276,7 +276,7 @@ const makers: Record<string, Maker> = {
   linked: (c, index) => {
     const { random } = c;
     const sc = destination(c);
-    if (c.mayNest) return [randomAlu(c)];
+    if (c.mayNest || c.usesErl) return [randomAlu(c)];
     if (c.place !== "useg" && random.chance(30)) {
       const imm = random.below(64) * 4;
       return [

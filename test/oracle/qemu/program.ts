@@ -111,10 +111,13 @@ export function layOut(program: Program): ProgramRecord {
   return { program, words, starts };
 }
 
+/** Name of a group that was dropped. */
+export const DROPPED = "dropped";
+
 /** The same program with some groups replaced by NOPs; everything stays where it is. */
 export function without(program: Program, dropped: ReadonlySet<number>): Program {
   const groups = program.groups.map((group, index) =>
-    dropped.has(index) ? { name: "nothing", items: group.items.map(() => 0) } : group,
+    dropped.has(index) ? { name: DROPPED, items: group.items.map(() => 0) } : group,
   );
   return { ...program, groups };
 }
