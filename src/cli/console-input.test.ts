@@ -17,8 +17,10 @@ function setUp(isFile = false) {
 }
 
 const never = (): boolean => false;
-const soon = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Lets this much time pass, without waiting for it. */
+const soon = (milliseconds: number): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
+/** Lets streams hand on what they have. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("ConsoleInput", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
