@@ -42,16 +42,18 @@ for (const { guest, hostPages } of CASES) {
         expect(first.stats.guestInstructions).toBeGreaterThan(10_000_000);
       });
 
-      test.skipIf(guest === "debian")("prints the same when every TLB miss exits", async () => {
-        const slow = await runGuest(found.paths!, [...flags, "--refill", "slow"], COMMANDS);
-        expect(slow.console).toBe(first.console);
-        expect(slow.status).toBe(0);
-        expect(slow.stats.guestInstructions).toBe(first.stats.guestInstructions);
-        expect(slow.stats.refills.fast).toBe(0);
-        expect(slow.stats.refills.slow).toBeGreaterThan(1000);
-        expect(first.stats.refills.slow).toBe(0);
-        expect(first.stats.refills.fast).toBeGreaterThan(1000);
-      });
+      // Under the hypervisor only: a bare guest refills its own TLB.
+      if (guest !== "debian")
+        test("prints the same when every TLB miss exits", async () => {
+          const slow = await runGuest(found.paths!, [...flags, "--refill", "slow"], COMMANDS);
+          expect(slow.console).toBe(first.console);
+          expect(slow.status).toBe(0);
+          expect(slow.stats.guestInstructions).toBe(first.stats.guestInstructions);
+          expect(slow.stats.refills.fast).toBe(0);
+          expect(slow.stats.refills.slow).toBeGreaterThan(1000);
+          expect(first.stats.refills.slow).toBe(0);
+          expect(first.stats.refills.fast).toBeGreaterThan(1000);
+        });
 
       test("stops with status 0 as soon as the console matches --exit-on", async () => {
         const run = await runGuest(found.paths!, [...flags, "--exit-on", READY]);
