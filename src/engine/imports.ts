@@ -6,7 +6,18 @@ export const LOAD_AROUND = 0;
 export const STORE_PART = { left: 5, right: 6 } as const;
 
 type SlowPath =
-  "decode" | "reserved" | "fetch" | "raise" | "load" | "store" | "loadLinked" | "storeConditional";
+  | "decode"
+  | "reserved"
+  | "fetch"
+  | "raise"
+  | "load"
+  | "store"
+  | "loadUser"
+  | "storeUser"
+  | "loadLinked"
+  | "storeConditional"
+  | "loadLinkedUser"
+  | "storeConditionalUser";
 export type ImportName = SlowPath | HelperName;
 
 /** What generated code calls outside, and how many 32-bit arguments it passes. All return one integer. */
@@ -23,12 +34,19 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   load: 2,
   /** (va, size, value) → 0 after a fault. */
   store: 3,
+  /** The same for user-access instructions; coprocessor 0 may be unusable. */
+  loadUser: 2,
+  storeUser: 3,
   /** (va) → memory offset of the word, or 0 after a fault. */
   loadLinked: 1,
   /** (va, value) → 0 after a fault, 1 if LLbit was clear, 2 if the word was stored. */
   storeConditional: 2,
+  loadLinkedUser: 1,
+  storeConditionalUser: 2,
   mfc0: 2,
   mtc0: 3,
+  mfhc0: 2,
+  mthc0: 3,
   rdpgpr: 1,
   wrpgpr: 2,
   di: 0,
@@ -37,10 +55,15 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   tlbr: 0,
   tlbwi: 0,
   tlbwr: 0,
+  tlbinv: 0,
+  tlbinvf: 0,
   eret: 0,
+  eretnc: 0,
   deret: 0,
   wait: 0,
   cache: 2,
+  cachee: 2,
+  prefe: 0,
   synci: 1,
   rdhwr: 1,
   sync: 0,

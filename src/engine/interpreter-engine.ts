@@ -1,7 +1,9 @@
-import { decodeIndex } from "../isa/decode.ts";
+import { decoderFor, type Decoder } from "../isa/decode.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import { rowIndex } from "../isa/instructions.ts";
 import type { Machine, Engine } from "../machine/machine.ts";
 import { ACCESS } from "../machine/mmu.ts";
+import { MODE, type Mode } from "../machine/modes.ts";
 import {
   CODE_PAGE_BYTES,
   CODE_PAGES_HEADER,
@@ -31,6 +33,7 @@ const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
 export class InterpreterEngine implements Engine {
   private readonly machine: Machine;
   private readonly softTlb: SoftTlb;
+  private readonly decoder: Decoder;
   private readonly runModule: () => number;
   /** RAM page that each code page was decoded from. */
   private readonly ramPageOf: Int32Array;
@@ -40,6 +43,7 @@ export class InterpreterEngine implements Engine {
     this.machine = machine;
     const { memory, cpu } = machine;
     this.softTlb = new SoftTlb(memory);
+    this.decoder = decoderFor(cpu.model.isa);
     this.ramPageOf = new Int32Array(memory.plan.codePageCount);
     cpu.translations = this.softTlb;
     cpu.modeMayHaveChanged();
@@ -77,10 +81,14 @@ export class InterpreterEngine implements Engine {
         cpu.raise(code as ExcCode);
         return FAULT;
       },
-      load: (va, size) => this.load(va, size),
-      store: (va, size, value) => this.store(va, size, value),
-      loadLinked: (va) => this.loadLinked(va),
-      storeConditional: (va, value) => this.storeConditional(va, value),
+      load: (va, size) => this.load(va, size, false),
+      store: (va, size, value) => this.store(va, size, value, false),
+      loadUser: (va, size) => (ops.denied() ? FAULT : this.load(va, size, true)),
+      storeUser: (va, size, value) => (ops.denied() ? FAULT : this.store(va, size, value, true)),
+      loadLinked: (va) => this.loadLinked(va, false),
+      storeConditional: (va, value) => this.storeConditional(va, value, false),
+      loadLinkedUser: (va) => (ops.denied() ? FAULT : this.loadLinked(va, true)),
+      storeConditionalUser: (va, value) => (ops.denied() ? FAULT : this.storeConditional(va, value, true)),
     };
     const all: Partial<Record<ImportName, (...args: number[]) => number>> = {};
     const operations = ops as unknown as Record<string, (...args: number[]) => number>;
@@ -135,8 +143,8 @@ export class InterpreterEngine implements Engine {
     const index = Math.floor((record - first) / CODE_PAGE_BYTES);
     const inPage = ((record - this.codePageAt(index)) / RECORD.bytes) * 4;
     const word = memory.i32[(memory.plan.ram + (this.ramPageOf[index]! << PAGE_SHIFT) + inPage) >>> 2]!;
-    const row = decodeIndex(word);
-    const operation = row < 0 ? undefined : OPERATIONS[row];
+    const row = this.decoder(word);
+    const operation = row === null ? undefined : OPERATIONS[rowIndex(row)];
     if (operation !== undefined) writeRecord(memory.u8, record, operation, word, inPage);
     else {
       memory.i32[(record + RECORD.c) >>> 2] = word;
@@ -155,22 +163,27 @@ export class InterpreterEngine implements Engine {
 
   // --- data ---
 
-  private load(va: number, size: number): number {
+  /** The mode in which an access is made: user-access instructions (EVA) see what user mode sees. */
+  private accessMode(user: boolean): Mode {
+    return user ? MODE.user : this.machine.cpu.mode;
+  }
+
+  private load(va: number, size: number, user: boolean): number {
     const { mmu, memory } = this.machine;
-    const pa = mmu.translate(va, ACCESS.load, size === LOAD_AROUND ? 1 : size);
+    const pa = mmu.translate(va, ACCESS.load, size === LOAD_AROUND ? 1 : size, this.accessMode(user));
     if (pa < 0) return FAULT;
     const offset = mmu.ramOffset(pa);
     if (offset < 0)
       return size === LOAD_AROUND ? mmu.readDevice(pa - (pa % 4), 4) : mmu.readDevice(pa, size as 1 | 2 | 4);
     const place = memory.plan.ram + offset;
-    this.fillData(va, place);
+    this.fillData(va, place, user);
     return size === LOAD_AROUND ? place & ~3 : place ^ memory.swizzle(size);
   }
 
-  private store(va: number, size: number, value: number): number {
+  private store(va: number, size: number, value: number, user: boolean): number {
     const { mmu, memory } = this.machine;
     const isPart = size === STORE_PART.left || size === STORE_PART.right;
-    const pa = mmu.translate(va, ACCESS.store, isPart ? 1 : size);
+    const pa = mmu.translate(va, ACCESS.store, isPart ? 1 : size, this.accessMode(user));
     if (pa < 0) return FAULT;
     const offset = mmu.ramOffset(pa);
     if (offset < 0) {
@@ -187,7 +200,7 @@ export class InterpreterEngine implements Engine {
       memory.u8[at + 1] = value >> 8;
     } else memory.u8[place ^ memory.swizzle(1)] = value;
     if (this.isCode(offset)) this.machine.codeWritten(offset & ~3, 4);
-    this.fillData(va, place);
+    this.fillData(va, place, user);
     return STORED;
   }
 
@@ -221,10 +234,10 @@ export class InterpreterEngine implements Engine {
   }
 
   /** Enters the page just translated; pages with decoded code keep their stores on the slow path. */
-  private fillData(va: number, place: number): void {
+  private fillData(va: number, place: number, user: boolean): void {
     const { mmu, memory } = this.machine;
     const writable = mmu.writable && !this.isCode(place - memory.plan.ram);
-    this.softTlb.fillData(va, place, mmu.readable, writable);
+    this.softTlb.fillData(va, place, mmu.readable, writable, user);
   }
 
   private isCode(offset: number): boolean {
@@ -232,19 +245,19 @@ export class InterpreterEngine implements Engine {
     return memory.i32[(memory.plan.codeMap >>> 2) + (offset >>> PAGE_SHIFT)] !== 0;
   }
 
-  private loadLinked(va: number): number {
-    const { ops, memory, mmu } = this.machine;
-    const offset = ops.linkAddress(va, false);
+  private loadLinked(va: number, user: boolean): number {
+    const { ops, memory, mmu, cpu } = this.machine;
+    const mode = this.accessMode(user);
+    const offset = ops.linkAddress(va, false, mode);
     if (offset === -1) return FAULT;
     // LL from a device is a plain read: nothing can be linked there.
-    if (offset === -2)
-      return mmu.readDevice(mmu.peek(va, !this.machine.cpu.isKernel, this.machine.cpu.asid), 4);
+    if (offset === -2) return mmu.readDevice(mmu.peek(va, mode, cpu.asid), 4);
     return memory.plan.ram + offset;
   }
 
-  private storeConditional(va: number, value: number): number {
+  private storeConditional(va: number, value: number, user: boolean): number {
     const { ops, cpu, memory } = this.machine;
-    const offset = ops.linkAddress(va, true);
+    const offset = ops.linkAddress(va, true, this.accessMode(user));
     if (offset === -1) return FAULT;
     if (offset < 0 || !cpu.llBit) return 1;
     memory.i32[(memory.plan.ram + offset) >>> 2] = value;

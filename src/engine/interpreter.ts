@@ -597,8 +597,8 @@ class Generator {
           code.br(this.change);
           return true;
         }
-        if (s.linked) this.emitLoadLinked();
-        else this.emitLoad(s.width, s.signed, s.old === null ? null : () => push(s.old!));
+        if (s.linked) this.emitLoadLinked(s.user);
+        else this.emitLoad(s.width, s.signed, s.user, s.old === null ? null : () => push(s.old!));
         code.setLocal(source.temp(s.id));
         return false;
       case "store":
@@ -606,7 +606,7 @@ class Generator {
         code.setLocal(this.va);
         push(s.value);
         code.setLocal(this.value);
-        this.emitStore(s.width);
+        this.emitStore(s.width, s.user);
         return false;
       case "storeConditional":
         if (this.isFast) {
@@ -617,7 +617,7 @@ class Generator {
         push(s.address);
         push(s.value);
         this.pushZeroInsteadOfSink(operation, "rt");
-        this.call("storeConditional");
+        this.call(s.user ? "storeConditionalUser" : "storeConditional");
         code.tee(this.value);
         code.op(PLAIN.i32Eqz);
         code.brIf(this.reload);
@@ -721,14 +721,15 @@ class Generator {
   // --- memory ---
 
   /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
-  private pushHit(tag: number, size: number): void {
+  private pushHit(tag: number, size: number, user: boolean): void {
     const { code } = this;
     code.get(this.va);
     code.const32(12 - SOFT_TLB.dataEntryShift);
     code.op(PLAIN.i32ShrU);
     code.const32((SOFT_TLB.dataEntries - 1) << SOFT_TLB.dataEntryShift);
     code.op(PLAIN.i32And);
-    code.get(this.dataBank);
+    if (user) loadState(code, STATE.userBank);
+    else code.get(this.dataBank);
     code.op(PLAIN.i32Add);
     code.tee(this.entry);
     code.memory(MEMORY.i32Load, tag);
@@ -756,11 +757,11 @@ class Generator {
   }
 
   /** Pushes the value that a load at `va` finds. */
-  private emitLoad(width: AccessWidth, signed: boolean, old: (() => void) | null): void {
+  private emitLoad(width: AccessWidth, signed: boolean, user: boolean, old: (() => void) | null): void {
     const { code } = this;
     const part = width === "left" || width === "right";
     const size = part ? LOAD_AROUND : width;
-    this.pushHit(SOFT_TLB.readTag, part ? 1 : size);
+    this.pushHit(SOFT_TLB.readTag, part ? 1 : size, user);
     code.if(I32);
     this.pushPlace(size);
     code.else();
@@ -769,7 +770,7 @@ class Generator {
       this.spill();
       code.get(this.va);
       code.const32(size);
-      this.call("load");
+      this.call(user ? "loadUser" : "load");
       code.tee(this.place);
       code.op(PLAIN.i32Eqz);
       code.brIf(this.reload);
@@ -823,11 +824,11 @@ class Generator {
     }
   }
 
-  private emitLoadLinked(): void {
+  private emitLoadLinked(user: boolean): void {
     const { code } = this;
     this.spill();
     code.get(this.va);
-    this.call("loadLinked");
+    this.call(user ? "loadLinkedUser" : "loadLinked");
     code.tee(this.place);
     code.op(PLAIN.i32Eqz);
     code.brIf(this.reload);
@@ -837,10 +838,10 @@ class Generator {
   }
 
   /** Stores `value` at `va`. */
-  private emitStore(width: AccessWidth): void {
+  private emitStore(width: AccessWidth, user: boolean): void {
     const { code } = this;
     const part = width === "left" || width === "right";
-    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width);
+    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width, user);
     code.if();
     if (part) this.emitStorePart(width);
     else {
@@ -855,7 +856,7 @@ class Generator {
       code.get(this.va);
       code.const32(part ? STORE_PART[width] : width);
       code.get(this.value);
-      this.call("store");
+      this.call(user ? "storeUser" : "store");
       code.op(PLAIN.i32Eqz);
       code.brIf(this.reload);
       this.reloadRemaining();

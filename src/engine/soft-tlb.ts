@@ -1,7 +1,9 @@
-import type { Mode, TranslationCache } from "../machine/cpu.ts";
+import type { TranslationCache } from "../machine/cpu.ts";
 import type { Memory } from "../machine/memory.ts";
+import { MODE, type Mode } from "../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
+  EMPTY_BANK,
   PAGE_SHIFT,
   SOFT_TLB,
   SOFT_TLB_BANK_BYTES,
@@ -24,10 +26,11 @@ export class SoftTlb implements TranslationCache {
   private readonly bankOf = new Map<number, number>();
   private nextVictim = 0;
   private current = NOBODY;
+  private currentUser = NOBODY;
 
   constructor(memory: Memory) {
     this.memory = memory;
-    for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.empty(bank);
+    for (let bank = 0; bank <= SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
   private base(bank: number): number {
@@ -39,21 +42,37 @@ export class SoftTlb implements TranslationCache {
     this.memory.i32.fill(SOFT_TLB.emptyTag, start, start + (SOFT_TLB_BANK_BYTES >>> 2));
   }
 
-  contextChanged(mode: Mode, asid: number): void {
+  contextChanged(mode: Mode, asid: number, userAccess: boolean): void {
     const key = (mode << 8) | asid;
-    if (key === this.current) return;
+    const userKey = userAccess ? (MODE.user << 8) | asid : NOBODY;
+    if (key === this.current && userKey === this.currentUser) return;
     this.current = key;
+    this.currentUser = userKey;
+    const bank = this.bankFor(key, NOBODY);
+    const base = this.base(bank);
+    this.memory.i32[STATE.dataBank >>> 2] = base;
+    this.memory.i32[STATE.codeBank >>> 2] = base + CODE_BANK_OFFSET;
+    // A user-access instruction that may not be executed finds nothing, and the slow path raises.
+    const userBase = userAccess ? this.base(this.bankFor(userKey, bank)) : EMPTY_BANK;
+    this.memory.i32[STATE.userBank >>> 2] = userBase;
+  }
+
+  /** The bank of a mode and ASID; if it has none it takes another's, but not that of bank `keep`. */
+  private bankFor(key: number, keep: number): number {
     let bank = this.bankOf.get(key);
-    if (bank === undefined) {
-      bank = this.nextVictim;
-      this.nextVictim = (this.nextVictim + 1) % SOFT_TLB.banks;
-      this.bankOf.delete(this.owners[bank]!);
-      this.owners[bank] = key;
-      this.bankOf.set(key, bank);
-      this.empty(bank);
-    }
-    this.memory.i32[STATE.dataBank >>> 2] = this.base(bank);
-    this.memory.i32[STATE.codeBank >>> 2] = this.base(bank) + CODE_BANK_OFFSET;
+    if (bank !== undefined) return bank;
+    if (this.nextVictim === keep) this.nextVictim = (keep + 1) % SOFT_TLB.banks;
+    bank = this.nextVictim;
+    this.nextVictim = (bank + 1) % SOFT_TLB.banks;
+    this.bankOf.delete(this.owners[bank]!);
+    this.owners[bank] = key;
+    this.bankOf.set(key, bank);
+    this.empty(bank);
+    return bank;
+  }
+
+  invalidateAll(): void {
+    for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
   invalidate(va: number, bytes: number, asid: number): void {
@@ -85,10 +104,14 @@ export class SoftTlb implements TranslationCache {
     return bankBase + (((va >>> PAGE_SHIFT) & (SOFT_TLB.codeEntries - 1)) << SOFT_TLB.codeEntryShift);
   }
 
-  /** Enters the page of `va`, which lies at memory offset `offset` (both of the same byte in the page). */
-  fillData(va: number, offset: number, readable: boolean, writable: boolean): void {
+  /**
+   * Enters the page of `va`, which lies at memory offset `offset` (both of the same byte in the page), into the
+   * current data bank, or with `user` into that of user-access instructions.
+   */
+  fillData(va: number, offset: number, readable: boolean, writable: boolean, user: boolean): void {
     const { i32 } = this.memory;
-    const at = this.dataEntry(i32[STATE.dataBank >>> 2]!, va) >>> 2;
+    const bank = i32[(user ? STATE.userBank : STATE.dataBank) >>> 2]!;
+    const at = this.dataEntry(bank, va) >>> 2;
     const page = va & -(1 << PAGE_SHIFT);
     i32[at + (SOFT_TLB.readTag >>> 2)] = readable ? page : SOFT_TLB.emptyTag;
     i32[at + (SOFT_TLB.writeTag >>> 2)] = writable ? page : SOFT_TLB.emptyTag;

@@ -90,7 +90,25 @@ export const ENTRY_LO = {
   G: 0x1, V: 0x2, D: 0x4, C: 0x38, C_SHIFT: 3, PFN: 0x3fff_ffc0, PFN_SHIFT: 6, XI: 0x4000_0000, RI: 0x8000_0000,
 } as const;
 export const CONTEXT = { BADVPN2: 0x007f_fff0, PTEBASE: 0xff80_0000 } as const;
-export const PAGE_GRAIN = { RIE: 0x8000_0000, XIE: 0x4000_0000, IEC: 0x0800_0000 } as const;
+export const PAGE_GRAIN = {
+  RIE: 0x8000_0000,
+  XIE: 0x4000_0000,
+  ELPA: 0x2000_0000,
+  IEC: 0x0800_0000,
+} as const;
+
+/** SegCtl fields, as each half of a register holds them; PA is bits 35:29 of the physical address. */
+// prettier-ignore
+export const SEG_CTL = { PA_SHIFT: 9, AM_SHIFT: 4, AM: 0x70, EU: 0x8, C: 0x7 } as const;
+
+/** Fields of the hardware page walker: shifts of the six-bit index and width fields, and PWCtl. */
+// prettier-ignore
+export const PW = {
+  GD_SHIFT: 24, UD_SHIFT: 18, MD_SHIFT: 12, PT_SHIFT: 6, PTE_SHIFT: 0, FIELD: 0x3f, CTL_EN: 0x8000_0000,
+} as const;
+
+/** EBase: WG lets software write bits 31:30 as well. */
+export const EBASE = { WG: 0x800, BASE: 0xffff_f000, BASE_NO_WG: 0x3fff_f000 } as const;
 
 /** HWREna bits: hardware registers that RDHWR may read in user mode. */
 export const HWRENA = { CPUNum: 0x1, SYNCI_Step: 0x2, CC: 0x4, CCRes: 0x8, ULR: 0x2000_0000 } as const;
@@ -100,7 +118,8 @@ export const HWRENA = { CPUNum: 0x1, SYNCI_Step: 0x2, CC: 0x4, CCRes: 0x8, ULR: 
 export const CONFIG = {
   M: 0x8000_0000, K0: 0x7, VI: 0x8, MT: 0x380, AR: 0x1c00, AT: 0x6000, BE: 0x8000,
   C1_FP: 0x1, C1_MMU_SIZE_SHIFT: 25,
-  C3_VINT: 0x20, C3_VEIC: 0x40, C3_RXI: 0x1000, C3_ULRI: 0x2000, C3_SC: 0x0200_0000, C3_PW: 0x0100_0000,
+  C3_VINT: 0x20, C3_VEIC: 0x40, C3_LPA: 0x80, C3_RXI: 0x1000, C3_ULRI: 0x2000, C3_SC: 0x0200_0000, C3_PW: 0x0100_0000,
   C3_BI: 0x0400_0000, C3_BP: 0x0800_0000,
-  C4_KSCREXIST_SHIFT: 16, C7_WII: 0x8000_0000,
+  C4_MMU_SIZE_EXT: 0xff, C4_MMU_SIZE_EXT_DEF: 0x4000, C4_KSCREXIST_SHIFT: 16, C4_IE_SHIFT: 29,
+  C5_LLB: 0x10, C5_MVH: 0x20, C5_EVA: 0x1000_0000, C5_CV: 0x2000_0000, C5_K: 0x4000_0000, C7_WII: 0x8000_0000,
 } as const;

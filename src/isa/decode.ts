@@ -1,6 +1,6 @@
-import { INSTRUCTIONS, rowIndex } from "./instructions.ts";
+import { INSTRUCTIONS } from "./instructions.ts";
 import { encodingOf } from "./operands.ts";
-import type { InstructionRow } from "./row.ts";
+import { levelIncludes, type InstructionRow, type IsaLevel } from "./row.ts";
 
 export { INSTRUCTIONS, lowerRow } from "./instructions.ts";
 export { operandValue } from "./operands.ts";
@@ -135,10 +135,24 @@ export function buildDecoder(
 }
 
 /** The row of an instruction word, or null for a reserved encoding. */
-export const decode: (word: number) => InstructionRow | null = buildDecoder(INSTRUCTIONS);
+export type Decoder = (word: number) => InstructionRow | null;
 
-/** Like {@link decode}, as a dense row index, or -1 for a reserved encoding. */
-export function decodeIndex(word: number): number {
-  const row = decode(word);
-  return row === null ? -1 : rowIndex(row);
+const decoders = new Map<IsaLevel, Decoder>();
+
+/**
+ * The decoder of a CPU of level `level` (kept after the first call). A word of a later instruction is what it
+ * was before that came: reserved, or one of a group that a less specific row stands for.
+ */
+export function decoderFor(level: IsaLevel): Decoder {
+  let decoder = decoders.get(level);
+  if (decoder === undefined) {
+    decoder = buildDecoder(INSTRUCTIONS.filter((row) => levelIncludes(level, row.level)));
+    decoders.set(level, decoder);
+  }
+  return decoder;
+}
+
+/** Decodes a word for the newest CPU. */
+export function decode(word: number): InstructionRow | null {
+  return decoderFor("mips32r5")(word);
 }

@@ -1,6 +1,6 @@
 import { ALIASES, type Alias } from "./aliases.ts";
 import { cp0Index, cp0Name } from "./cp0.ts";
-import { buildDecoder } from "./decode.ts";
+import { buildDecoder, type Decoder } from "./decode.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
 import {
   COMPUTED_OPERANDS,
@@ -14,7 +14,7 @@ import {
   type OperandFormat,
 } from "./operands.ts";
 import { FCR_NAMES, GPR_NAMES } from "./registers.ts";
-import type { InstructionRow } from "./row.ts";
+import { levelIncludes, type InstructionRow, type IsaLevel } from "./row.ts";
 
 /** How to spell instructions. */
 export interface DisassembleOptions {
@@ -22,6 +22,8 @@ export interface DisassembleOptions {
   readonly aliases?: boolean;
   /** CP0 registers by the manual's names (`EntryHi`) instead of `$10` (default false). */
   readonly cp0Names?: boolean;
+  /** Instructions of later CPUs are words (default: those of all CPUs are spelt). */
+  readonly level?: IsaLevel;
 }
 
 const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
@@ -36,12 +38,22 @@ function isSpelt(row: InstructionRow): boolean {
   );
 }
 
-let strictDecoder: ((word: number) => InstructionRow | null) | null = null;
+const strictDecoders = new Map<IsaLevel, Decoder>();
+
+/** Like `decoderFor`, but only for words that assembly can express: no unchecked bit is set. */
+function strictDecoderFor(level: IsaLevel): Decoder {
+  let decoder = strictDecoders.get(level);
+  if (decoder === undefined) {
+    const rows = INSTRUCTIONS.filter((row) => levelIncludes(level, row.level) && isSpelt(row));
+    decoder = buildDecoder(rows, true);
+    strictDecoders.set(level, decoder);
+  }
+  return decoder;
+}
 
 /** Like `decode`, but only for words that assembly can express: no unchecked bit is set. */
 export function decodeStrict(word: number): InstructionRow | null {
-  strictDecoder ??= buildDecoder(INSTRUCTIONS.filter(isSpelt), true);
-  return strictDecoder(word);
+  return strictDecoderFor("mips32r5")(word);
 }
 
 function valueOf(encoding: Encoding, word: number, name: FieldName): number {
@@ -133,17 +145,17 @@ function isOmitted(
 
 /**
  * The assembly text of a word at an address: mnemonic, a space, operands separated by commas; `.word 0x…` for
- * a word that has no spelling. The text is that of binutils' objdump 2.40 for `-m mips:isa32r2` and
+ * a word that has no spelling. The text is that of binutils' objdump 2.40 for `-m mips:isa32r2` (or r5, by `level`) and
  * `-M cp0-names=numeric,hwr-names=numeric`, with `no-aliases` when `aliases` is false.
  */
 export function disassemble(word: number, pc: number, options: DisassembleOptions = {}): string {
-  const row = decodeStrict(word);
+  const row = strictDecoderFor(options.level ?? "mips32r5")(word);
   if (row === null) return `.word ${hex(word)}`;
   const encoding = encodingOf(row);
   const alias = findAlias(row, encoding, word, options.aliases ?? true);
   const operands = parseAsm(alias?.asm ?? row.asm);
   let text = "";
-  const named = options.cp0Names === true && /^m[ft]c0$/.test(row.mnemonic);
+  const named = options.cp0Names === true && /^m[ft]h?c0$/.test(row.mnemonic);
   operands.forEach((operand, index) => {
     if (isOmitted(operands, index, encoding, word)) return;
     if (named && operand.name === "sel") return;

@@ -9,7 +9,7 @@ import type { InstructionRow } from "./row.ts";
 
 const typedInstructions = [...ALU, ...MEMORY, ...BRANCHES, ...SYSTEM, ...COP2, ...FPU] as const;
 
-/** All instructions of MIPS32 release 2. The position of a row is its index (see {@link rowIndex}). */
+/** All instructions of MIPS32 up to release 5. The position of a row is its index (see {@link rowIndex}). */
 export const INSTRUCTIONS: readonly InstructionRow[] = typedInstructions;
 
 /** The rows with their texts as literal types, from which operand types are derived. */

@@ -76,6 +76,8 @@ export type AccessWidth = 1 | 2 | 4 | "left" | "right";
 export type HelperName =
   | "mfc0" // (rdNumber, sel) → value
   | "mtc0" // (rdNumber, sel, value)
+  | "mfhc0" // (rdNumber, sel) → upper half
+  | "mthc0" // (rdNumber, sel, upper half)
   | "rdpgpr" // (rdNumber of the source) → value
   | "wrpgpr" // (rd number, value)
   | "di" // () → old Status
@@ -84,10 +86,15 @@ export type HelperName =
   | "tlbr"
   | "tlbwi"
   | "tlbwr"
+  | "tlbinv"
+  | "tlbinvf"
   | "eret"
+  | "eretnc"
   | "deret"
   | "wait"
   | "cache" // (op, address)
+  | "cachee" // (op, address): the address as user mode sees it
+  | "prefe" // (): checks the right to it, and nothing more
   | "synci" // (address)
   | "rdhwr" // (rdNumber) → value
   | "sync"
@@ -102,19 +109,35 @@ export type Statement =
   | { readonly kind: "setHiLo"; readonly value: Expr64 }
   | { readonly kind: "let"; readonly id: number; readonly value: Expr }
   | { readonly kind: "let64"; readonly id: number; readonly value: Expr64 }
-  /** `old` is the register's previous value, merged by "left" and "right"; `linked` marks LL. */
+  /**
+   * `old` is the register's previous value, merged by "left" and "right"; `linked` marks LL. A `user` access is
+   * one of EVA: it needs coprocessor 0, and goes where the same access of user mode would go.
+   */
   | {
       readonly kind: "load";
       readonly id: number;
       readonly width: AccessWidth;
       readonly signed: boolean;
       readonly linked: boolean;
+      readonly user: boolean;
       readonly address: Expr;
       readonly old: Expr | null;
     }
-  | { readonly kind: "store"; readonly width: AccessWidth; readonly address: Expr; readonly value: Expr }
+  | {
+      readonly kind: "store";
+      readonly width: AccessWidth;
+      readonly user: boolean;
+      readonly address: Expr;
+      readonly value: Expr;
+    }
   /** SC: stores a word if LLbit is set; `id` becomes 1 if it did and 0 if not. */
-  | { readonly kind: "storeConditional"; readonly id: number; readonly address: Expr; readonly value: Expr }
+  | {
+      readonly kind: "storeConditional";
+      readonly id: number;
+      readonly user: boolean;
+      readonly address: Expr;
+      readonly value: Expr;
+    }
   /**
    * PC-relative branch: the target is pc + 4 + the `offset` field (in bytes). `likely` nullifies the delay
    * slot when the branch is not taken.
@@ -240,22 +263,22 @@ export class Lowering {
     this.statements.push({ kind: "let64", id, value });
     return { kind: "temp64", id };
   }
-  load(width: 1 | 2 | 4, signed: boolean, address: Expr, linked = false): Expr {
+  load(width: 1 | 2 | 4, signed: boolean, address: Expr, { linked = false, user = false } = {}): Expr {
     const id = this.temps++;
-    this.statements.push({ kind: "load", id, width, signed, linked, address, old: null });
+    this.statements.push({ kind: "load", id, width, signed, linked, user, address, old: null });
     return { kind: "temp", id };
   }
-  loadPart(part: "left" | "right", address: Expr, old: Expr): Expr {
+  loadPart(part: "left" | "right", address: Expr, old: Expr, { user = false } = {}): Expr {
     const id = this.temps++;
-    this.statements.push({ kind: "load", id, width: part, signed: false, linked: false, address, old });
+    this.statements.push({ kind: "load", id, width: part, signed: false, linked: false, user, address, old });
     return { kind: "temp", id };
   }
-  store(width: AccessWidth, address: Expr, value: Expr): void {
-    this.statements.push({ kind: "store", width, address, value });
+  store(width: AccessWidth, address: Expr, value: Expr, { user = false } = {}): void {
+    this.statements.push({ kind: "store", width, user, address, value });
   }
-  storeConditional(address: Expr, value: Expr): Expr {
+  storeConditional(address: Expr, value: Expr, { user = false } = {}): Expr {
     const id = this.temps++;
-    this.statements.push({ kind: "storeConditional", id, address, value });
+    this.statements.push({ kind: "storeConditional", id, user, address, value });
     return { kind: "temp", id };
   }
   branch(condition: Expr, likely = false): void {

@@ -1,10 +1,14 @@
 import type { Lowering } from "./ir.ts";
 
-/** The level of the architecture at which an instruction appeared. Later levels include earlier ones. */
-export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2";
+/**
+ * The level of the architecture at which an instruction appeared. Later levels include earlier ones. Release 5
+ * stands here for what its 32-bit cores have together: the user-access instructions of EVA and TLBINV of
+ * release 3, MFHC0 and MTHC0 of XPA, and ERETNC.
+ */
+export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2" | "mips32r5";
 
 /** Every level, oldest first: the position orders them. */
-const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2"];
+const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2", "mips32r5"];
 
 /** Whether a CPU of level `cpu` has the instructions that appeared at `instruction`. */
 export function levelIncludes(cpu: IsaLevel, instruction: IsaLevel): boolean {

@@ -1,11 +1,26 @@
-import { CAUSE, CONFIG, CONTEXT, CP0, ENTRY_HI, ENTRY_LO, HWRENA, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
-import { config1Of, config3Of, type CpuModel } from "./cpu-models.ts";
+import {
+  CAUSE,
+  CONFIG,
+  CONTEXT,
+  CP0,
+  EBASE,
+  ENTRY_HI,
+  ENTRY_LO,
+  HWRENA,
+  PAGE_GRAIN,
+  PW,
+  STATUS,
+} from "../isa/cp0.ts";
+import { config1Of, config3Of, config4Of, config5Of, type CpuModel } from "./cpu-models.ts";
 import type { Endian } from "./memory.ts";
+import { LEGACY_SEG_CTL } from "./segments.ts";
 
 /** What a plain MTC0 may change in a register, and what reset leaves there. Both are 32-bit patterns. */
 export interface Cp0Spec {
   readonly writable: number;
   readonly reset: number;
+  /** Bits of the upper half that MTHC0 may change; absent if the register has no upper half. It resets to 0. */
+  readonly high?: number;
 }
 
 const READ_ONLY = 0;
@@ -17,20 +32,33 @@ const ALL = 0xffff_ffff;
  */
 export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, Cp0Spec> {
   const table = new Map<number, Cp0Spec>();
-  const add = (index: number, writable: number, reset = 0): void => {
-    table.set(index, { writable: writable >>> 0, reset: reset >>> 0 });
+  const add = (index: number, writable: number, reset = 0, high?: number): void => {
+    const spec = { writable: writable >>> 0, reset: reset >>> 0 };
+    table.set(index, high === undefined ? spec : { ...spec, high: high >>> 0 });
   };
-  const frameBits = (1 << (model.physicalBits - 12)) - 1;
+  const frameBits = (1 << (Math.min(model.physicalBits, 36) - 12)) - 1;
+  const frameHigh = model.xpa ? 2 ** (model.physicalBits - 36) - 1 : undefined;
   const inhibit = model.rixi ? ENTRY_LO.RI | ENTRY_LO.XI : 0;
   const entryLo = ((frameBits << ENTRY_LO.PFN_SHIFT) & ENTRY_LO.PFN) | 0x3f | inhibit;
 
   add(CP0.Index, (1 << Math.ceil(Math.log2(model.tlbEntries))) - 1);
   add(CP0.Random, READ_ONLY, model.tlbEntries - 1);
-  add(CP0.EntryLo0, entryLo);
-  add(CP0.EntryLo1, entryLo);
+  add(CP0.EntryLo0, entryLo, 0, frameHigh);
+  add(CP0.EntryLo1, entryLo, 0, frameHigh);
   add(CP0.Context, CONTEXT.PTEBASE);
   add(CP0.PageMask, 0x1fff_e000);
-  if (model.rixi) add(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC);
+  const largeAddresses = model.xpa ? PAGE_GRAIN.ELPA : 0;
+  if (model.rixi) add(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | largeAddresses);
+  if (model.segmentControl)
+    for (const [n, index] of [CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2].entries())
+      add(index, 0xfe7f_fe7f, LEGACY_SEG_CTL[n]);
+  if (model.pageWalker) {
+    // 32-bit pointers and no huge pages: PWSize.PS and PWCtl but for its enable bit stay 0.
+    add(CP0.PWBase, ALL);
+    add(CP0.PWField, 0x3fff_ffff, 0x0c30_c302);
+    add(CP0.PWSize, 0x3fff_ffff, 0x0000_0040);
+    add(CP0.PWCtl, PW.CTL_EN);
+  }
   add(CP0.Wired, (1 << Math.ceil(Math.log2(model.tlbEntries))) - 1);
   const userLocal = model.userLocal ? HWRENA.ULR : 0;
   add(CP0.HWREna, HWRENA.CPUNum | HWRENA.SYNCI_Step | HWRENA.CC | HWRENA.CCRes | userLocal);
@@ -41,7 +69,7 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
     add(CP0.BadInstrP, READ_ONLY);
   }
   add(CP0.Count, ALL);
-  add(CP0.EntryHi, ENTRY_HI.VPN2 | ENTRY_HI.ASID);
+  add(CP0.EntryHi, ENTRY_HI.VPN2 | ENTRY_HI.ASID | (model.tlbInvalidate ? ENTRY_HI.EHINV : 0));
   add(CP0.Compare, ALL);
   add(CP0.Status, model.statusWritable, STATUS.BEV | STATUS.ERL);
   // IPTI = 7, IPPCI = 7: the timer is hardware interrupt 5.
@@ -51,17 +79,19 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
   add(CP0.Cause, CAUSE.IP01 | CAUSE.WP | CAUSE.IV | CAUSE.DC);
   add(CP0.EPC, ALL);
   add(CP0.PRId, READ_ONLY, model.prid);
-  add(CP0.EBase, 0x3fff_f000, 0x8000_0000);
+  add(CP0.EBase, EBASE.BASE_NO_WG | (model.ebaseWriteGate ? EBASE.WG : 0), 0x8000_0000);
   // M, MIPS32 release 2, TLB MMU; kseg0 starts uncached as after a real reset.
   const config0 = CONFIG.M | 0x400 | 0x80 | 0x2 | (endian === "big" ? CONFIG.BE : 0);
   add(CP0.Config, CONFIG.K0, config0);
   add(CP0.Config1, READ_ONLY, config1Of(model));
   add(CP0.Config2, READ_ONLY, CONFIG.M);
   add(CP0.Config3, READ_ONLY, config3Of(model));
-  if (model.kscratch !== 0) add(CP0.Config4, READ_ONLY, model.kscratch << CONFIG.C4_KSCREXIST_SHIFT);
+  if (config4Of(model) !== 0) add(CP0.Config4, READ_ONLY, config4Of(model));
+  if (config5Of(model) !== 0)
+    add(CP0.Config5, model.segmentControl ? CONFIG.C5_K | CONFIG.C5_CV : 0, config5Of(model));
   // WII: WAIT ends on an interrupt even if interrupts are disabled.
   add(CP0.Config7, READ_ONLY, CONFIG.C7_WII);
-  add(CP0.LLAddr, READ_ONLY);
+  add(CP0.LLAddr, READ_ONLY, 0, model.xpa ? READ_ONLY : undefined);
   add(CP0.ErrCtl, READ_ONLY);
   for (const tag of [CP0.ITagLo, CP0.IDataLo, CP0.DTagLo, CP0.DDataLo]) add(tag, ALL);
   for (const tag of [CP0.ITagHi, CP0.IDataHi, CP0.DTagHi, CP0.DDataHi]) add(tag, ALL);

@@ -21,8 +21,23 @@ export interface CpuModel {
   readonly vectoredInterrupts: boolean;
   /** A TLB write that would match another entry raises a machine check instead of being carried out. */
   readonly tlbMachineCheck: boolean;
-  /** Physical address bits: 32 for 36-bit-less cores, as EntryLo.PFN allows. */
+  /** Physical address bits: up to 36 as EntryLo.PFN allows, more with XPA. */
   readonly physicalBits: number;
+  /**
+   * EVA: the segments are what SegCtl0 to SegCtl2 say (Config3.SC), and the user-access instructions of level
+   * mips32r5 are announced (Config5.EVA).
+   */
+  readonly segmentControl: boolean;
+  /** XPA: EntryLo has an upper half, reached by MFHC0 and MTHC0 (Config3.LPA, Config5.MVH, PageGrain.ELPA). */
+  readonly xpa: boolean;
+  /** TLBINV, TLBINVF and EntryHi.EHINV (Config4.IE = 2); TLBR of an entry without contents reads EHINV = 1. */
+  readonly tlbInvalidate: boolean;
+  /** The hardware page walker and its registers (Config3.PW). */
+  readonly pageWalker: boolean;
+  /** LLAddr shows LLbit and software can clear it there (Config5.LLB). */
+  readonly llb: boolean;
+  /** EBase.WG: the vectors may lie outside kseg0 and kseg1. */
+  readonly ebaseWriteGate: boolean;
   /** Bits of Status that software can write. */
   readonly statusWritable: number;
   /** Cache line size in bytes, and ways and sets as Config1 encodes them (4 KiB per way: no aliases). */
@@ -53,7 +68,29 @@ export function config3Of(model: CpuModel): number {
   if (model.rixi) value |= CONFIG.C3_RXI;
   if (model.userLocal) value |= CONFIG.C3_ULRI;
   if (model.badInstr) value |= CONFIG.C3_BI | CONFIG.C3_BP;
-  if (model.kscratch !== 0) value |= CONFIG.M;
+  if (model.segmentControl) value |= CONFIG.C3_SC;
+  if (model.pageWalker) value |= CONFIG.C3_PW;
+  if (model.xpa) value |= CONFIG.C3_LPA;
+  if (model.kscratch !== 0 || config5Of(model) !== 0) value |= CONFIG.M;
+  return value >>> 0;
+}
+
+/** Config4 as the model announces itself. All TLB entries are in the fully associative VTLB. */
+export function config4Of(model: CpuModel): number {
+  let value = model.kscratch << CONFIG.C4_KSCREXIST_SHIFT;
+  if (model.tlbInvalidate) value |= 2 << CONFIG.C4_IE_SHIFT;
+  const sizeExtension = (model.tlbEntries - 1) >>> 6;
+  if (sizeExtension !== 0) value |= CONFIG.C4_MMU_SIZE_EXT_DEF | (sizeExtension & CONFIG.C4_MMU_SIZE_EXT);
+  if (config5Of(model) !== 0) value |= CONFIG.M;
+  return value >>> 0;
+}
+
+/** Config5 as the model announces itself, without what software can write. */
+export function config5Of(model: CpuModel): number {
+  let value = 0;
+  if (model.llb) value |= CONFIG.C5_LLB;
+  if (model.xpa) value |= CONFIG.C5_MVH;
+  if (model.segmentControl) value |= CONFIG.C5_EVA;
   return value >>> 0;
 }
 
@@ -69,6 +106,12 @@ const M24KC: CpuModel = {
   vectoredInterrupts: true,
   tlbMachineCheck: true,
   physicalBits: 32,
+  segmentControl: false,
+  xpa: false,
+  tlbInvalidate: false,
+  pageWalker: false,
+  llb: false,
+  ebaseWriteGate: false,
   // CU0, BEV, TS, SR, NMI, IM, UM, ERL, EXL, IE; RE and the supervisor bit are absent.
   statusWritable: 0x1078_ff17,
   cacheLine: 32,
@@ -91,6 +134,33 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
     userLocal: true,
   },
   "34Kc": { ...M24KC, name: "34Kc", prid: 0x00019500, tlbEntries: 64, userLocal: true },
+  /**
+   * A P5600 without what the machine does not have yet: FPU and MSA, the VZ module, MAAR, the coherence manager,
+   * and the set-associative part of its TLB (the FTLB of 512 entries). Its Config registers say so:
+   *
+   *     Config1  64 TLB entries              Config3  VInt LPA RXI ULRI PW SC BI BP
+   *     Config4  KScratch1 to 6, IE = 2      Config5  LLB MVH EVA; K and CV can be written
+   */
+  P5600: {
+    ...M24KC,
+    name: "P5600",
+    isa: "mips32r5",
+    prid: 0x0001a800,
+    tlbEntries: 64,
+    kscratch: 0b1111_1100,
+    rixi: true,
+    badInstr: true,
+    userLocal: true,
+    physicalBits: 40,
+    segmentControl: true,
+    xpa: true,
+    tlbInvalidate: true,
+    pageWalker: true,
+    llb: true,
+    ebaseWriteGate: true,
+    // As the 24Kc's, with both bits of KSU and RP, without SR.
+    statusWritable: 0x1868_ff1f,
+  },
 };
 
 export const DEFAULT_CPU_MODEL = "24Kc";

@@ -1,21 +1,25 @@
 import { CAUSE, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import { levelIncludes } from "../isa/row.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
 import type { Memory } from "./memory.ts";
+import { MODE, type Mode } from "./modes.ts";
+import { SegmentMap } from "./segments.ts";
 import { CP0_BYTES, STATE } from "./state-layout.ts";
 import { Tlb } from "./tlb.ts";
 
-/** Operating mode, as it selects segments: ERL makes a fourth, in which useg is unmapped. */
-export const MODE = { kernel: 0, supervisor: 1, user: 2, error: 3 } as const;
-export type Mode = (typeof MODE)[keyof typeof MODE];
-
 /** What the engine caches of translations; the CPU tells it what became stale. */
 export interface TranslationCache {
-  /** The mode or the ASID changed. */
-  contextChanged(mode: Mode, asid: number): void;
+  /**
+   * The mode or the ASID changed. `userAccess` says whether user-access instructions (EVA) may be executed: the
+   * CPU has them and coprocessor 0 is usable.
+   */
+  contextChanged(mode: Mode, asid: number, userAccess: boolean): void;
   /** Translations of `bytes` bytes from `va` are stale in `asid`, or in every ASID if `asid` is -1. */
   invalidate(va: number, bytes: number, asid: number): void;
+  /** Every translation is stale. */
+  invalidateAll(): void;
 }
 
 /** The time as the CPU sees and uses it. */
@@ -56,7 +60,7 @@ const BAD_INSTR_CODES: ReadonlySet<ExcCode> = new Set([
   EXC_CODE.TLBXI,
 ]);
 
-const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {} };
+const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {}, invalidateAll() {} };
 const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChanged() {} };
 
 /**
@@ -71,7 +75,10 @@ export class Cpu {
   readonly gpr: Int32Array;
   /** CP0 registers by flat index, as raw 32-bit patterns. Write through `writeCp0` unless you own the field. */
   readonly cp0: Int32Array;
+  /** Upper halves of the CP0 registers that have one, by the same index. */
+  readonly cp0High: Int32Array;
   readonly cp0Specs: ReadonlyMap<number, Cp0Spec>;
+  readonly segments = new SegmentMap();
   private readonly state: Int32Array;
   translations: TranslationCache = NO_CACHE;
   clock: CpuClock = NO_CLOCK;
@@ -102,10 +109,12 @@ export class Cpu {
   constructor(model: CpuModel, memory: Memory) {
     this.model = model;
     this.memory = memory;
+    this.hasUserAccess = levelIncludes(model.isa, "mips32r5");
     this.tlb = new Tlb(memory.i32, model.tlbEntries);
     this.state = memory.i32;
     this.gpr = new Int32Array(memory.wasm.buffer, STATE.gpr, 32);
     this.cp0 = new Int32Array(memory.wasm.buffer, STATE.cp0, CP0_BYTES / 4);
+    this.cp0High = new Int32Array(memory.wasm.buffer, STATE.cp0High, CP0_BYTES / 4);
     this.cp0Specs = cp0Table(model, memory.endian);
     this.reset();
   }
@@ -113,7 +122,9 @@ export class Cpu {
   /** Puts CP0 and PC into their reset state. General registers and the TLB keep their contents. */
   reset(): void {
     this.cp0.fill(0);
+    this.cp0High.fill(0);
     for (const [index, spec] of this.cp0Specs) this.cp0[index] = spec.reset;
+    this.segmentsChanged();
     this.lines = 0;
     this.setPc(0xbfc0_0000);
     this.set(STATE.llBit, 0);
@@ -157,7 +168,10 @@ export class Cpu {
   link(pa: number): void {
     this.set(STATE.llBit, 1);
     this.set(STATE.llAddress, pa);
-    this.cp0[CP0.LLAddr] = pa >>> 5;
+    // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
+    const shift = this.model.llb ? 16 : 32;
+    this.cp0[CP0.LLAddr] = (pa - (pa % 32)) / shift;
+    if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / 2 ** 36);
   }
 
   /** Continues at `pc`, outside any delay slot. */
@@ -231,8 +245,19 @@ export class Cpu {
     const mode = this.computeMode();
     const changed = mode !== this.mode;
     this.mode = mode;
-    this.translations.contextChanged(mode, this.asid);
+    this.translations.contextChanged(mode, this.asid, this.hasUserAccess && this.cp0Usable);
     if (changed) this.clock.modeChanged();
+  }
+
+  /** Whether the CPU has the user-access instructions of EVA. */
+  private readonly hasUserAccess: boolean;
+
+  /** To be called after a SegCtl register changed. */
+  segmentsChanged(): void {
+    if (!this.model.segmentControl) return;
+    const { cp0 } = this;
+    this.segments.set([cp0[CP0.SegCtl0]!, cp0[CP0.SegCtl1]!, cp0[CP0.SegCtl2]!]);
+    this.translations.invalidateAll();
   }
 
   get isKernel(): boolean {
@@ -304,7 +329,7 @@ export class Cpu {
     const cp0 = this.cp0;
     cp0[CP0.BadVAddr] = va;
     cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((va >>> 9) & CONTEXT.BADVPN2);
-    cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ENTRY_HI.ASID);
+    cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ~ENTRY_HI.VPN2);
     this.unretire();
     this.enter(code, 0, refill);
   }
@@ -357,8 +382,11 @@ export class Cpu {
     return 0x200 + (31 - Math.clz32(this.pendingInterrupts)) * spacing;
   }
 
-  /** ERET: returns from the exception and clears LLbit (see `eretKeepsLink`). The caller has checked that CP0 is usable. */
-  eret(): void {
+  /**
+   * ERET, or ERETNC: returns from the exception. ERET clears LLbit (see `eretKeepsLink`). The caller has checked
+   * that CP0 is usable.
+   */
+  eret(keepLink: boolean): void {
     const cp0 = this.cp0;
     const status = cp0[CP0.Status]!;
     if ((status & STATUS.ERL) !== 0) {
@@ -368,7 +396,7 @@ export class Cpu {
       cp0[CP0.Status] = status & ~STATUS.EXL;
       this.setPc(cp0[CP0.EPC]!);
     }
-    if (!this.eretKeepsLink) this.clearLlBit();
+    if (!keepLink && !this.eretKeepsLink) this.clearLlBit();
     this.modeMayHaveChanged();
     if (this.interruptDeliverable) this.endSlice();
   }

@@ -4,6 +4,7 @@ import { Cpu, EXIT } from "./cpu.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
+import { PageWalker } from "./page-walker.ts";
 import { PAGE_SHIFT, RECORD } from "./state-layout.ts";
 import { SystemOps } from "./system-ops.ts";
 import { MachineTimeline, type WallClock } from "./machine-timeline.ts";
@@ -88,10 +89,14 @@ export class Machine {
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
     this.cpu.peekInstruction = (va) => {
-      const pa = this.mmu.peek(va, !this.cpu.isKernel, this.cpu.asid);
+      const pa = this.mmu.peek(va, this.cpu.mode, this.cpu.asid);
       const offset = pa < 0 ? -1 : this.mmu.ramOffset(pa);
       return offset < 0 ? 0 : this.memory.read32(offset) | 0;
     };
+    if (config.model.pageWalker) {
+      const walker = new PageWalker(this.cpu, this.mmu, this.memory, this.ops);
+      this.mmu.walk = (va) => walker.walk(va);
+    }
     this.timeline = new MachineTimeline(
       () => (this.guestRuns ? this.cpu.retiredInSlice : 0),
       config.wallClock,

@@ -1,8 +1,10 @@
 import { CP0, ENTRY_LO, PAGE_GRAIN } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import type { Bus } from "./bus.ts";
-import { MODE, type Cpu } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import type { Memory } from "./memory.ts";
+import type { Mode } from "./modes.ts";
+import { MAPPED, NO_ACCESS } from "./segments.ts";
 import { STATE } from "./state-layout.ts";
 
 /** What an access wants to do with memory. */
@@ -31,6 +33,8 @@ export class Mmu {
   /** Whether the last successful `translate` found a page that loads and stores may use. */
   readable = false;
   writable = false;
+  /** The hardware page walker: has a TLB entry for `va` written, or returns false. */
+  walk: (va: number) => boolean = () => false;
 
   constructor(cpu: Cpu, memory: Memory, bus: Bus, ram: readonly RamRegion[]) {
     this.cpu = cpu;
@@ -47,27 +51,21 @@ export class Mmu {
   }
 
   /**
-   * Translates `va` for an access of `size` bytes. Returns the physical address, or raises the exception
-   * that the access causes and returns -1.
+   * Translates `va` for an access of `size` bytes in `mode`. Returns the physical address, or raises the
+   * exception that the access causes and returns -1.
    */
-  translate(va: number, access: Access, size: number): number {
-    const cpu = this.cpu;
+  translate(va: number, access: Access, size: number, mode: Mode = this.cpu.mode): number {
     va >>>= 0;
     if ((va & (size - 1)) !== 0) return this.addressError(va, access);
-    const segment = va >>> 29;
-    if (segment < 4) {
-      if (cpu.mode !== MODE.error) return this.translateMapped(va, access);
-      return this.unmapped(va);
-    }
-    if (cpu.isKernel) return segment < 6 ? this.unmapped(va & 0x1fff_ffff) : this.translateMapped(va, access);
-    if (segment === 6 && cpu.mode === MODE.supervisor) return this.translateMapped(va, access);
-    return this.addressError(va, access);
+    const where = this.cpu.segments.resolve(va, mode);
+    if (where >= 0) return this.unmapped(where);
+    return where === MAPPED ? this.translateMapped(va, access) : this.addressError(va, access);
   }
 
   private unmapped(pa: number): number {
     this.readable = true;
     this.writable = true;
-    return pa >>> 0;
+    return pa;
   }
 
   private addressError(va: number, access: Access): number {
@@ -77,7 +75,8 @@ export class Mmu {
 
   private translateMapped(va: number, access: Access): number {
     const { cpu } = this;
-    const index = cpu.tlb.probe(va, cpu.asid);
+    let index = cpu.tlb.probe(va, cpu.asid);
+    if (index < 0 && this.walk(va)) index = cpu.tlb.probe(va, cpu.asid);
     if (index < 0) {
       cpu.raiseTlb(access === ACCESS.store ? EXC_CODE.TLBS : EXC_CODE.TLBL, va, true);
       return FAULT;
@@ -94,8 +93,11 @@ export class Mmu {
       cpu.raiseTlb(EXC_CODE.Mod, va, false);
       return FAULT;
     }
-    const frame = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096;
-    return frame + (va & (cpu.tlb.halfSize(index) - 1));
+    return cpu.tlb.physicalAddress(index, va, this.largeAddresses);
+  }
+
+  private get largeAddresses(): boolean {
+    return this.cpu.model.xpa && (this.cpu.cp0[CP0.PageGrain]! & PAGE_GRAIN.ELPA) !== 0;
   }
 
   /** Applies RI and XI (PRA, EntryLo and PageGrain); raises and returns true if they forbid the access. */
@@ -118,17 +120,14 @@ export class Mmu {
   }
 
   /** Physical address of `va` in `mode` and `asid` if a load could go there now, else -1. Raises nothing. */
-  peek(va: number, user: boolean, asid: number): number {
+  peek(va: number, mode: Mode, asid: number): number {
     va >>>= 0;
-    const segment = va >>> 29;
-    if (segment >= 4 && user) return -1;
-    if (segment === 4 || segment === 5) return va & 0x1fff_ffff;
-    if (segment < 4 && !user && this.cpu.mode === MODE.error) return va;
-    const index = this.cpu.tlb.probe(va, asid);
-    if (index < 0) return -1;
-    const lo = this.cpu.tlb.entryLo(index, va);
-    if ((lo & ENTRY_LO.V) === 0) return -1;
-    return ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096 + (va & (this.cpu.tlb.halfSize(index) - 1));
+    const where = this.cpu.segments.resolve(va, mode);
+    if (where !== MAPPED) return where === NO_ACCESS ? -1 : where;
+    const { tlb } = this.cpu;
+    const index = tlb.probe(va, asid);
+    if (index < 0 || (tlb.entryLo(index, va) & ENTRY_LO.V) === 0) return -1;
+    return tlb.physicalAddress(index, va, this.largeAddresses);
   }
 
   /** Reads a device register at `pa` and leaves the value where a load at the returned offset finds it. */

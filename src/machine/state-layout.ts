@@ -37,8 +37,11 @@ export const STATE = {
   exitReason: BLOCK + 0xac,
   /** Where the slow path leaves the value of a device read. */
   mmioData: BLOCK + 0xb0,
-  /** CP0 registers, a word each, by flat index (number * 8 + select). */
+  /** Data bank that user-access instructions (EVA) use: that of user mode, or an empty one where they may not be. */
+  userBank: BLOCK + 0xb4,
+  /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
+  cp0High: BLOCK + 0x600,
 } as const;
 
 /** Bytes of one CP0 array. */
@@ -47,7 +50,11 @@ export const CP0_BYTES = 32 * 8 * 4;
 /** The host TLB: `TLB_ENTRY.words` words an entry. */
 export const TLB_BASE = 0x2000;
 export const TLB_MAX_ENTRIES = 1024;
-export const TLB_ENTRY = { words: 5, entryHi: 0, pageMask: 1, entryLo0: 2, entryLo1: 3, used: 4 } as const;
+export const TLB_ENTRY = {
+  ...{ words: 7, entryHi: 0, pageMask: 1, entryLo0: 2, entryLo1: 3, used: 4 },
+  /** Upper halves of EntryLo: physical address bits from 36 up. */
+  ...{ high0: 5, high1: 6 },
+} as const;
 
 /** Bytes of a page of RAM as the soft TLB and the code map see it, whatever pages the guest uses. */
 export const PAGE_SHIFT = 12;
@@ -78,6 +85,8 @@ const DATA_BANK_BYTES = SOFT_TLB.dataEntries << SOFT_TLB.dataEntryShift;
 const CODE_BANK_BYTES = SOFT_TLB.codeEntries << SOFT_TLB.codeEntryShift;
 export const SOFT_TLB_BANK_BYTES = DATA_BANK_BYTES + CODE_BANK_BYTES;
 export const CODE_BANK_OFFSET = DATA_BANK_BYTES;
+/** A bank behind the others that is always empty. */
+export const EMPTY_BANK = SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES;
 
 /**
  * A pre-decoded instruction: {operation u16, a u8, b u8, c i32}. A code page holds a record for each of its
@@ -105,7 +114,7 @@ const align = (value: number): number => Math.ceil(value / WASM_PAGE) * WASM_PAG
 
 /** Lays out the memory of a machine with `ramBytes` of RAM and room for `codePageCount` pages of decoded code. */
 export function planMemory(ramBytes: number, codePageCount: number): MemoryPlan {
-  const codeMap = align(SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES);
+  const codeMap = align(EMPTY_BANK + SOFT_TLB_BANK_BYTES);
   const codePages = align(codeMap + (ramBytes >>> PAGE_SHIFT) * 4);
   const ram = align(codePages + CODE_PAGES_HEADER + codePageCount * CODE_PAGE_BYTES);
   return { codeMap, codePages, codePageCount, ram, ramBytes, totalBytes: align(ram + ramBytes) };

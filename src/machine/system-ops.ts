@@ -1,14 +1,31 @@
-import { CAUSE, CP0, ENTRY_HI, ENTRY_LO, HWRENA, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, HWRENA, PAGE_GRAIN, PW, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { EXIT, type Cpu } from "./cpu.ts";
 import { ACCESS, type Mmu } from "./mmu.ts";
+import { MODE, type Mode } from "./modes.ts";
 import { STATE } from "./state-layout.ts";
+import type { TlbEntry } from "./tlb.ts";
 
 /** The engine goes on with the next instruction. */
 const NEXT = 0;
 /** The engine takes PC, mode and soft TLB banks from the state block: something there changed. */
 const RELOAD = 1;
 export type Continuation = typeof NEXT | typeof RELOAD;
+
+/** Smallest index field of PWField: pages are at least 4 KiB. */
+const PW_MIN_INDEX = 12;
+
+/**
+ * PWField after a write of `value`: an index below 12 drops the write as a whole, a PTEI that leaves no room for
+ * RI and XI below it, or is beyond a word, keeps the old one.
+ */
+function pwField(old: number, value: number): number {
+  const field = (shift: number): number => (value >>> shift) & PW.FIELD;
+  for (const shift of [PW.GD_SHIFT, PW.UD_SHIFT, PW.MD_SHIFT, PW.PT_SHIFT])
+    if (field(shift) < PW_MIN_INDEX) return old;
+  const pte = field(PW.PTE_SHIFT);
+  return pte < 2 || pte > 31 ? (value & ~PW.FIELD) | (old & PW.FIELD) : value;
+}
 
 /**
  * The privileged operations, as the engine calls them in the middle of an instruction: PC and delay slot are
@@ -36,7 +53,7 @@ export class SystemOps {
   }
 
   /** True, with CpU raised, if the current mode may not use CP0. */
-  private denied(): boolean {
+  denied(): boolean {
     if (this.cpu.cp0Usable) return false;
     this.cpu.raise(EXC_CODE.CpU, 0);
     return true;
@@ -50,6 +67,7 @@ export class SystemOps {
     if (!cpu.cp0Specs.has(index)) return 0;
     if (index === CP0.Count) return cpu.clock.count() | 0;
     if (index === CP0.Random) return this.random();
+    if (index === CP0.LLAddr && cpu.model.llb) return cpu.cp0[index]! | (cpu.llBit ? 1 : 0);
     return cpu.cp0[index]!;
   }
 
@@ -61,7 +79,28 @@ export class SystemOps {
     return last - (cpu.instructions % (last - wired + 1));
   }
 
-  /** Writes CP0 register `index` as MTC0 does. Returns true if the next instruction must be fetched anew. */
+  /** Upper half of CP0 register `index` as MFHC0 reads it. */
+  readCp0High(index: number): number {
+    return this.highWritable(index) === null ? 0 : this.cpu.cp0High[index]!;
+  }
+
+  /** Writes the upper half of CP0 register `index` as MTHC0 does. */
+  writeCp0High(index: number, value: number): void {
+    const writable = this.highWritable(index);
+    if (writable === null) return;
+    const { cp0High } = this.cpu;
+    cp0High[index] = (cp0High[index]! & ~writable) | (value & writable);
+  }
+
+  /** Bits of an upper half that can be written, null if it cannot be reached: EntryLo's only with PageGrain.ELPA. */
+  private highWritable(index: number): number | null {
+    const { cpu } = this;
+    const isEntryLo = index === CP0.EntryLo0 || index === CP0.EntryLo1;
+    if (isEntryLo && (cpu.cp0[CP0.PageGrain]! & PAGE_GRAIN.ELPA) === 0) return null;
+    return cpu.cp0Specs.get(index)?.high ?? null;
+  }
+
+  /** Writes CP0 register `index` as MTC0 does. An upper half that MTHC0 can write becomes 0. Returns true if the next instruction must be fetched anew. */
   writeCp0(index: number, value: number): boolean {
     const { cpu } = this;
     const spec = cpu.cp0Specs.get(index);
@@ -96,8 +135,30 @@ export class SystemOps {
         if (((old ^ merged) & ENTRY_HI.ASID) === 0) return false;
         cpu.modeMayHaveChanged();
         return true;
+      case CP0.PageGrain:
+        cpu.cp0[index] = merged;
+        // Whether RI counts, and which address an entry means, is in what the engine keeps.
+        if (old !== merged) cpu.translations.invalidateAll();
+        return true;
+      case CP0.SegCtl0:
+      case CP0.SegCtl1:
+      case CP0.SegCtl2:
+        cpu.cp0[index] = merged;
+        cpu.segmentsChanged();
+        return true;
+      case CP0.EBase:
+        cpu.cp0[index] =
+          (value & spec.writable & EBASE.WG) === 0 ? merged : (merged & ~EBASE.BASE) | (value & EBASE.BASE);
+        return false;
+      case CP0.PWField:
+        cpu.cp0[index] = pwField(old, merged);
+        return false;
+      case CP0.LLAddr:
+        if (cpu.model.llb && (value & 1) === 0) cpu.clearLlBit();
+        return false;
       default:
         cpu.cp0[index] = merged;
+        if (spec.high !== undefined) cpu.cp0High[index] = cpu.cp0High[index]! & ~spec.high;
         return false;
     }
   }
@@ -110,6 +171,17 @@ export class SystemOps {
   mtc0(number: number, select: number, value: number): Continuation {
     if (this.denied()) return RELOAD;
     return this.writeCp0(number * 8 + select, value) ? this.refetch() : NEXT;
+  }
+
+  mfhc0(number: number, select: number): Continuation {
+    if (this.denied()) return RELOAD;
+    return this.result(this.readCp0High(number * 8 + select));
+  }
+
+  mthc0(number: number, select: number, value: number): Continuation {
+    if (this.denied()) return RELOAD;
+    this.writeCp0High(number * 8 + select, value);
+    return NEXT;
   }
 
   /** There is one register set: the previous set is the current one. */
@@ -151,12 +223,19 @@ export class SystemOps {
   tlbr(): Continuation {
     if (this.denied()) return RELOAD;
     const { cpu } = this;
-    const entry = cpu.tlb.read((cpu.cp0[CP0.Index]! & 0x7fff_ffff) % cpu.tlb.entries);
+    const index = (cpu.cp0[CP0.Index]! & 0x7fff_ffff) % cpu.tlb.entries;
+    const entry = cpu.tlb.read(index);
     const asid = cpu.asid;
-    cpu.cp0[CP0.EntryHi] = entry.entryHi;
+    const invalid = cpu.model.tlbInvalidate && !cpu.tlb.isUsed(index);
+    cpu.cp0[CP0.EntryHi] = invalid ? ENTRY_HI.EHINV : entry.entryHi;
     cpu.cp0[CP0.PageMask] = entry.pageMask;
     cpu.cp0[CP0.EntryLo0] = entry.entryLo0;
     cpu.cp0[CP0.EntryLo1] = entry.entryLo1;
+    if (cpu.model.xpa) {
+      const [high0, high1] = cpu.tlb.readHigh(index);
+      cpu.cp0High[CP0.EntryLo0] = high0;
+      cpu.cp0High[CP0.EntryLo1] = high1;
+    }
     if (asid === cpu.asid) return NEXT;
     cpu.modeMayHaveChanged();
     return this.refetch();
@@ -164,7 +243,11 @@ export class SystemOps {
 
   tlbwi(): Continuation {
     if (this.denied()) return RELOAD;
-    return this.writeTlb((this.cpu.cp0[CP0.Index]! & 0x7fff_ffff) % this.cpu.tlb.entries);
+    const index = (this.cpu.cp0[CP0.Index]! & 0x7fff_ffff) % this.cpu.tlb.entries;
+    if ((this.cpu.cp0[CP0.EntryHi]! & ENTRY_HI.EHINV) === 0) return this.writeTlb(index);
+    this.invalidateEntry(index);
+    this.cpu.tlbWrites++;
+    return this.refetch();
   }
 
   tlbwr(): Continuation {
@@ -172,25 +255,68 @@ export class SystemOps {
     return this.writeTlb(this.random());
   }
 
+  /** Invalidates every entry that belongs to the ASID in EntryHi and is not global, wired ones included. */
+  tlbinv(): Continuation {
+    if (this.denied()) return RELOAD;
+    const { tlb, asid } = this.cpu;
+    for (let index = 0; index < tlb.entries; index++) {
+      const { entryHi, entryLo0 } = tlb.read(index);
+      if ((entryLo0 & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) === asid) this.invalidateEntry(index);
+    }
+    return this.refetch();
+  }
+
+  /** Invalidates every entry, wired ones included. */
+  tlbinvf(): Continuation {
+    if (this.denied()) return RELOAD;
+    for (let index = 0; index < this.cpu.tlb.entries; index++) this.invalidateEntry(index);
+    return this.refetch();
+  }
+
+  private invalidateEntry(index: number): void {
+    const { tlb } = this.cpu;
+    if (!tlb.isUsed(index)) return;
+    this.dropTranslations(index);
+    tlb.invalidate(index);
+  }
+
   private writeTlb(index: number): Continuation {
     const { cpu } = this;
-    const { cp0, tlb } = cpu;
+    const { cp0, cp0High, tlb } = cpu;
     const entry = {
       entryHi: cp0[CP0.EntryHi]!,
       pageMask: cp0[CP0.PageMask]!,
       entryLo0: cp0[CP0.EntryLo0]!,
       entryLo1: cp0[CP0.EntryLo1]!,
+      high0: cp0High[CP0.EntryLo0]!,
+      high1: cp0High[CP0.EntryLo1]!,
     };
     if (cpu.model.tlbMachineCheck && tlb.conflict(index, entry) >= 0) {
       cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
       cpu.raise(EXC_CODE.MCheck);
       return RELOAD;
     }
-    if (tlb.isUsed(index)) this.dropTranslations(index);
-    tlb.write(index, entry);
+    this.replaceEntry(index, entry);
+    return this.refetch();
+  }
+
+  private replaceEntry(index: number, entry: TlbEntry): void {
+    const { cpu } = this;
+    if (cpu.tlb.isUsed(index)) this.dropTranslations(index);
+    cpu.tlb.write(index, entry);
     cpu.tlbWrites++;
     this.dropTranslations(index);
-    return this.refetch();
+  }
+
+  /**
+   * Writes `entry` into a random place, for the hardware page walker. False if it would match what another entry
+   * matches already: then the refill handler is to meet the machine check.
+   */
+  fillTlb(entry: TlbEntry): boolean {
+    const index = this.random();
+    if (this.cpu.tlb.conflict(index, entry) >= 0) return false;
+    this.replaceEntry(index, entry);
+    return true;
   }
 
   /** Has the engine forget what entry `index` maps. */
@@ -207,7 +333,13 @@ export class SystemOps {
 
   eret(): Continuation {
     if (this.denied()) return RELOAD;
-    this.cpu.eret();
+    this.cpu.eret(false);
+    return RELOAD;
+  }
+
+  eretnc(): Continuation {
+    if (this.denied()) return RELOAD;
+    this.cpu.eret(true);
     return RELOAD;
   }
 
@@ -248,7 +380,7 @@ export class SystemOps {
    * CACHE. The machine's caches are always coherent, so nothing moves; hit operations still translate their
    * address and may raise (PRA, CACHE instruction). `op` is the 5-bit operation.
    */
-  cache(op: number, va: number): Continuation {
+  cache(op: number, va: number, mode: Mode = this.cpu.mode): Continuation {
     if (this.denied()) return RELOAD;
     const operation = op >>> 2;
     if (operation === 1) {
@@ -257,7 +389,17 @@ export class SystemOps {
       return NEXT;
     }
     if (operation < 4) return NEXT;
-    return this.mmu.translate(va, ACCESS.load, 1) < 0 ? RELOAD : NEXT;
+    return this.mmu.translate(va, ACCESS.load, 1, mode) < 0 ? RELOAD : NEXT;
+  }
+
+  /** CACHEE: CACHE on an address as user mode sees it. */
+  cachee(op: number, va: number): Continuation {
+    return this.cache(op, va, MODE.user);
+  }
+
+  /** PREFE: nothing but the right to it; a prefetch never raises for its address. */
+  prefe(): Continuation {
+    return this.denied() ? RELOAD : NEXT;
   }
 
   synci(va: number): Continuation {
@@ -298,8 +440,8 @@ export class SystemOps {
   // --- LL and SC: always here, never on the fast path ---
 
   /** Physical RAM offset of the word that LL or SC addresses, -1 after a fault, -2 for a device. */
-  linkAddress(va: number, store: boolean): number {
-    const pa = this.mmu.translate(va, store ? ACCESS.store : ACCESS.load, 4);
+  linkAddress(va: number, store: boolean, mode: Mode = this.cpu.mode): number {
+    const pa = this.mmu.translate(va, store ? ACCESS.store : ACCESS.load, 4, mode);
     if (pa < 0) return -1;
     const offset = this.mmu.ramOffset(pa);
     if (!store && offset >= 0) this.cpu.link(pa);

@@ -3,6 +3,9 @@ import { TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
 
 /** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
 export interface TlbEntry {
+  /** Upper halves of EntryLo0 and EntryLo1 (XPA); absent means 0. What `read` returns is without them. */
+  readonly high0?: number;
+  readonly high1?: number;
   readonly entryHi: number;
   readonly pageMask: number;
   readonly entryLo0: number;
@@ -51,9 +54,21 @@ export class Tlb {
     };
   }
 
+  /** Upper halves of an entry's EntryLo0 and EntryLo1, unsigned. */
+  readHigh(index: number): [high0: number, high1: number] {
+    const at = this.at(index);
+    return [this.words[at + TLB_ENTRY.high0]! >>> 0, this.words[at + TLB_ENTRY.high1]! >>> 0];
+  }
+
   /** True once entry `index` was written since reset. */
   isUsed(index: number): boolean {
     return this.words[this.at(index) + TLB_ENTRY.used] !== 0;
+  }
+
+  /** Makes entry `index` match nothing, as if it had never been written. */
+  invalidate(index: number): void {
+    const at = this.at(index);
+    this.words.fill(0, at, at + TLB_ENTRY.words);
   }
 
   /** Writes an entry. G is the AND of both halves, the frame numbers lose the bits that PageMask covers. */
@@ -67,6 +82,8 @@ export class Tlb {
     w[at + TLB_ENTRY.pageMask] = mask;
     w[at + TLB_ENTRY.entryLo0] = (entry.entryLo0 & frame & ~ENTRY_LO.G) | global;
     w[at + TLB_ENTRY.entryLo1] = (entry.entryLo1 & frame & ~ENTRY_LO.G) | global;
+    w[at + TLB_ENTRY.high0] = entry.high0 ?? 0;
+    w[at + TLB_ENTRY.high1] = entry.high1 ?? 0;
     w[at + TLB_ENTRY.used] = 1;
   }
 
@@ -80,6 +97,19 @@ export class Tlb {
       if (w[at + TLB_ENTRY.used] !== 0) return index;
     }
     return -1;
+  }
+
+  /**
+   * Physical address of `va` by entry `index`, which matches it. `large` takes the upper half of EntryLo into
+   * account (XPA).
+   */
+  physicalAddress(index: number, va: number, large: boolean): number {
+    const half = this.halfSize(index);
+    const odd = (va & half) !== 0;
+    const at = this.at(index);
+    const lo = this.words[at + (odd ? TLB_ENTRY.entryLo1 : TLB_ENTRY.entryLo0)]!;
+    const address = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096 + (va & (half - 1));
+    return large ? address + this.words[at + (odd ? TLB_ENTRY.high1 : TLB_ENTRY.high0)]! * 2 ** 36 : address;
   }
 
   /** EntryLo word of the half of entry `index` that maps `va`. */

@@ -1,6 +1,6 @@
 /**
  * The disassembler against binutils: at least 100,000 words that cover every row, and random ones, compared
- * text for text with `mipsel-linux-gnu-objdump -b binary -m mips:isa32r2 -D`.
+ * text for text with `mipsel-linux-gnu-objdump -b binary -D -m mips:isa32r2`, and isa32r5.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { describe, expect, test } from "vitest";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { INSTRUCTIONS } from "../../src/isa/instructions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
+import { levelIncludes, type IsaLevel } from "../../src/isa/row.ts";
 
 const OBJDUMP = "mipsel-linux-gnu-objdump";
 const SEED = 0x6b736567;
@@ -115,14 +116,24 @@ const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
 ];
 
-const OUR_MNEMONICS = new Set([".word", ...INSTRUCTIONS.map((row) => row.mnemonic)]);
+/** The mnemonics of a CPU of level `level`. */
+const mnemonicsOf = (level: IsaLevel): Set<string> =>
+  new Set([
+    ".word",
+    ...INSTRUCTIONS.filter((row) => levelIncludes(level, row.level)).map((row) => row.mnemonic),
+  ]);
 
-function explain(word: number, ours: string, theirs: string): KnownDifference | undefined {
+function explain(
+  word: number,
+  ours: string,
+  theirs: string,
+  mnemonics: ReadonlySet<string>,
+): KnownDifference | undefined {
   return KNOWN_DIFFERENCES.find(
     (entry) =>
       entry.covers(word) &&
       entry.ours.test(ours) &&
-      (entry.theirs?.test(theirs) ?? !OUR_MNEMONICS.has(theirs.split(" ")[0] ?? "")),
+      (entry.theirs?.test(theirs) ?? !mnemonics.has(theirs.split(" ")[0] ?? "")),
   );
 }
 
@@ -165,7 +176,7 @@ function generateWords(): Uint32Array {
 }
 
 /** Runs objdump once over all words and returns its texts, in order. */
-function runObjdump(words: Uint32Array, littleEndian: boolean, options: string): string[] {
+function runObjdump(words: Uint32Array, isa: string, littleEndian: boolean, options: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), "kseg-objdump-"));
   try {
     const file = join(folder, "words.bin");
@@ -173,7 +184,7 @@ function runObjdump(words: Uint32Array, littleEndian: boolean, options: string):
     words.forEach((word, index) => bytes.setUint32(index * 4, word, littleEndian));
     writeFileSync(file, new Uint8Array(bytes.buffer));
     const endian = littleEndian ? "-EL" : "-EB";
-    const args = ["-b", "binary", "-m", "mips:isa32r2", "-D", "-z", endian, "-M", options, file];
+    const args = ["-b", "binary", "-m", `mips:${isa}`, "-D", "-z", endian, "-M", options, file];
     const { stdout, status, stderr } = spawnSync(OBJDUMP, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
     if (status !== 0) throw new Error(`${OBJDUMP}: ${stderr}`);
     return stdout
@@ -197,25 +208,30 @@ describe.skipIf(missing)("disassembler against objdump", () => {
     expect(words.length).toBeGreaterThanOrEqual(100_000);
   });
 
-  for (const littleEndian of [true, false]) {
-    for (const aliases of [false, true]) {
-      test(`${littleEndian ? "little" : "big"} endian, ${aliases ? "with" : "without"} aliases`, () => {
-        const options = `${aliases ? "" : "no-aliases,"}cp0-names=numeric,hwr-names=numeric`;
-        const theirs = runObjdump(words, littleEndian, options);
-        expect(theirs.length).toBe(words.length);
-        const different: string[] = [];
-        const used = new Set<KnownDifference>();
-        words.forEach((word, index) => {
-          const ours = disassemble(word, index * 4, { aliases });
-          if (ours === theirs[index]) return;
-          const known = explain(word, ours, theirs[index] ?? "");
-          if (known === undefined)
-            different.push(`${word.toString(16)}: ours "${ours}", objdump "${theirs[index]}"`);
-          else used.add(known);
+  for (const [level, isa] of [
+    ["mips32r2", "isa32r2"],
+    ["mips32r5", "isa32r5"],
+  ] as const)
+    for (const littleEndian of [true, false])
+      for (const aliases of [false, true])
+        test(`${level}, ${littleEndian ? "little" : "big"} endian, ${aliases ? "with" : "without"} aliases`, () => {
+          const options = `${aliases ? "" : "no-aliases,"}cp0-names=numeric,hwr-names=numeric`;
+          const theirs = runObjdump(words, isa, littleEndian, options);
+          expect(theirs.length).toBe(words.length);
+          const mnemonics = mnemonicsOf(level);
+          const different: string[] = [];
+          const used = new Set<KnownDifference>();
+          words.forEach((word, index) => {
+            const ours = disassemble(word, index * 4, { aliases, level });
+            if (ours === theirs[index]) return;
+            const known = explain(word, ours, theirs[index] ?? "", mnemonics);
+            if (known === undefined)
+              different.push(`${word.toString(16)}: ours "${ours}", objdump "${theirs[index]}"`);
+            else used.add(known);
+          });
+          expect(different.slice(0, 20)).toEqual([]);
+          expect(KNOWN_DIFFERENCES.filter((entry) => !used.has(entry)).map((entry) => entry.what)).toEqual(
+            [],
+          );
         });
-        expect(different.slice(0, 20)).toEqual([]);
-        expect(KNOWN_DIFFERENCES.filter((entry) => !used.has(entry)).map((entry) => entry.what)).toEqual([]);
-      });
-    }
-  }
 });

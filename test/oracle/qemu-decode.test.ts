@@ -9,10 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CP0, cp0Operands } from "../../src/isa/cp0.ts";
-import { decode, INSTRUCTIONS, lowerRow, operandValue } from "../../src/isa/decode.ts";
+import { decoderFor, INSTRUCTIONS as ALL, lowerRow, operandValue } from "../../src/isa/decode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
 import { GPR } from "../../src/isa/registers.ts";
+import { levelIncludes } from "../../src/isa/row.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 
 const QEMU = "qemu-system-mipsel";
@@ -24,6 +25,10 @@ const CODE = 0x8010_0000;
 const WORDS = 0x8020_0000;
 /** All registers point here, in the middle of 64 KiB that nothing else uses. */
 const SCRATCH = 0x8040_0000;
+
+/** What a 24Kc has. */
+const decode = decoderFor("mips32r2");
+const INSTRUCTIONS = ALL.filter((row) => levelIncludes("mips32r2", row.level));
 
 type Outcome = "runs" | "RI" | "CpU";
 

@@ -1,5 +1,5 @@
 import { cp0Index } from "../../isa/cp0.ts";
-import { decode, operandValue } from "../../isa/decode.ts";
+import { decoderFor, operandValue } from "../../isa/decode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import { deliver } from "../deliver.ts";
@@ -20,6 +20,9 @@ const HYPCALL = { mask: 0xfe00_003f, match: 0x4200_0028, codeShift: 11, codeMask
 /** What hypercall 0 answers: there is no such service (-ENOSYS as KVM numbers it). */
 const NO_SUCH_HYPERCALL = -1000;
 
+/** What a guest's CPU has, whatever the host's has beyond it. */
+const decode = decoderFor("mips32r2");
+
 /** An instruction that the guest's CPU does not have. */
 function reserved(vcpu: VcpuState): null {
   deliver(vcpu, EXC_CODE.RI);
@@ -32,8 +35,9 @@ function reserved(vcpu: VcpuState): null {
  */
 export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
-  const row = word === null ? null : decode(word);
-  if (word === null || row === null) return internalError(vcpu, "cannot read the instruction that trapped");
+  if (word === null) return internalError(vcpu, "cannot read the instruction that trapped");
+  const row = decode(word);
+  if (row === null) return reserved(vcpu);
   const resume = resumePc(vcpu);
   if (resume === null)
     return internalError(vcpu, "cannot work out the branch before the instruction that trapped");
