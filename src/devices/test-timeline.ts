@@ -7,7 +7,7 @@ export class TestTimeline extends MachineTimeline {
   }
 
   /** Lets `ticks` pass and runs, at their times, the timers that fall due. */
-  pass(ticks: number): void {
+  override pass(ticks: number): void {
     const end = this.now() + ticks;
     while (this.untilNextTimer() <= end - this.now()) {
       this.skipTo(end);
