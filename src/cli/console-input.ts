@@ -1,7 +1,7 @@
 /** The guest's console input: kseg's standard input, whatever that is. */
 import { fstatSync } from "node:fs";
 import type { ReadStream } from "node:tty";
-import { CliError, STATUS } from "./errors.ts";
+import { CliError, STATUS, UsageError } from "./errors.ts";
 import { systemReason } from "../guests/index.ts";
 
 /** Before the start, a pipe that has been silent this long is taken to have no more for now, in milliseconds. */
@@ -53,9 +53,12 @@ export class ConsoleInput {
     stream.on("error", (error) => this.fail(error));
   }
 
-  /** What this process was given as standard input. */
+  /** What this process was given as standard input. Throws {@link UsageError} if that cannot be read. */
   static ofProcess(): ConsoleInput {
-    return new ConsoleInput(process.stdin, isRegularFile(0));
+    const kind = kindOf(0);
+    // Node would take it for an empty file.
+    if (kind === "directory") throw new UsageError("cannot read the standard input: is a directory");
+    return new ConsoleInput(process.stdin, kind === "file");
   }
 
   get isTerminal(): boolean {
@@ -143,10 +146,11 @@ export class ConsoleInput {
   }
 }
 
-function isRegularFile(fd: number): boolean {
+function kindOf(fd: number): "file" | "directory" | "other" {
   try {
-    return fstatSync(fd).isFile();
+    const info = fstatSync(fd);
+    return info.isFile() ? "file" : info.isDirectory() ? "directory" : "other";
   } catch {
-    return false;
+    return "other";
   }
 }

@@ -18,12 +18,12 @@ export class StatsFile {
   constructor(name: string) {
     this.name = name;
     try {
-      this.target = resolveLink(name);
-      const existing = statSync(this.target, { throwIfNoEntry: false });
-      // A device or pipe is written to; taking its name would replace it.
-      const inPlace = existing !== undefined && !existing.isFile() && !existing.isDirectory();
-      this.temporary = inPlace ? null : `${this.target}.${process.pid}.tmp`;
+      const existing = statSync(name, { throwIfNoEntry: false });
       if (existing?.isDirectory() === true) throw new UsageError(`--stats ${name}: is a directory`);
+      // A device or pipe is written to; taking its name would replace it.
+      const inPlace = existing !== undefined && !existing.isFile();
+      this.target = inPlace ? name : resolveLink(name);
+      this.temporary = inPlace ? null : `${this.target}.${process.pid}.tmp`;
       if (existing?.isFile() === true) closeSync(openSync(this.target, "a"));
       if (this.temporary !== null) {
         closeSync(openSync(this.temporary, "w"));

@@ -210,6 +210,14 @@ describe("kseg run, when it is cut short", () => {
   });
 });
 
+it.skipIf(process.platform === "win32")("refuses a folder as input", async () => {
+  const fd = openSync(folder, "r");
+  const { status, stderr } = await kseg(["run"], { stdio: [fd, "pipe", "pipe"] });
+  closeSync(fd);
+  expect(stderr).toBe("kseg: cannot read the standard input: is a directory\n");
+  expect(status).toBe(2);
+});
+
 describe("the entry", () => {
   it("tells the version and helps", async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
@@ -260,6 +268,18 @@ function olderNode(): string | undefined {
     return major >= 20 && major < 24;
   });
 }
+
+const bash = spawnSync("bash", ["--version"]).error === undefined;
+if (!bash) console.log("process substitution: skipped: bash is not installed");
+it.skipIf(!bash)("reads a kernel from a pipe, and writes statistics into one", async () => {
+  const target = join(folder, "piped.json");
+  const script = `"$1" "$2" run --quiet --kernel <(cat "$3") --exit-on hello --stats >(cat >"$4.part"; mv "$4.part" "$4")`;
+  const args = ["-c", script, "bash", process.execPath, KSEG, demoFile("demo-te.elf"), target];
+  expect(execFileSync("bash", args, { input: "" }).toString()).toContain("hello from user mode");
+  for (let tries = 0; tries < 100 && !existsSync(target); tries++)
+    await new Promise((done) => setTimeout(done, 50));
+  expect(statistics("piped.json").stats.instructions).toBeGreaterThan(0);
+});
 
 it.skipIf(process.platform === "win32")("leaves a shell's pipeline as it should", () => {
   const script = `printf 'help\\npoweroff\\n' | "$1" "$2" run --quiet | tail -n 1; echo status $?`;
