@@ -18,6 +18,7 @@ export interface KnownDifference {
 }
 
 const ALL = 0xffff_ffff;
+const ADDRESS_ERRORS: ReadonlySet<number> = new Set([EXC_CODE.AdEL, EXC_CODE.AdES]);
 const vcpuWord = (offset: number): number => REPORT.vcpu + offset / 4;
 /** The exit that a report of either kind follows. */
 const exitOf = (report: Report): NonNullable<Report["exit"]> => report.exit ?? report.program.exits.at(-1)!;
@@ -54,7 +55,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       [reportedAt("Context"), CONTEXT.BADVPN2],
       [reportedAt("EntryHi"), ENTRY_HI.VPN2],
     ],
-    covers: (_, kseg) => [EXC_CODE.AdEL, EXC_CODE.AdES].includes(exitOf(kseg).code as 4),
+    covers: (_, kseg) => ADDRESS_ERRORS.has(exitOf(kseg).code),
   },
   {
     what: "BadInstr after a fetch that failed",

@@ -8,9 +8,13 @@ import type { Image } from "./image.ts";
 import { RAM_BYTES } from "./layout.ts";
 
 const PROGRAM: Readonly<Record<Endian, string>> = { little: "qemu-system-mipsel", big: "qemu-system-mips" };
-const TIMEOUT_MS = 30_000;
+/** A run takes a fraction of a second. */
+const TIMEOUT_MS = 20_000;
 
-/** Runs an image on QEMU's Malta, whose RAM is a file: the image goes in, and what the RAM holds comes out. */
+/**
+ * Runs an image on QEMU's Malta, whose RAM is a file: the image goes in, and what the RAM holds comes out, also
+ * if QEMU had to be stopped.
+ */
 export async function runInQemu(image: Image): Promise<Uint8Array> {
   const { endian, qemuCpu } = image.configuration;
   const folder = mkdtempSync(join(tmpdir(), "kseg-generated-"));
@@ -26,7 +30,7 @@ export async function runInQemu(image: Image): Promise<Uint8Array> {
       ...["-bios", romFile, "-nic", "none", "-vga", "none", "-display", "none", "-nodefaults"],
       ...["-monitor", "none", "-serial", "none", "-no-reboot"],
     ]);
-    if (status !== 0) throw new Error(`${PROGRAM[endian]}: status ${status ?? "none, timed out"}: ${stderr}`);
+    if (status !== 0 && status !== null) throw new Error(`${PROGRAM[endian]}: status ${status}: ${stderr}`);
     return new Uint8Array(readFileSync(ramFile));
   } finally {
     rmSync(folder, { recursive: true });

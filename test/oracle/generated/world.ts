@@ -16,6 +16,8 @@ const GUEST_PAGE_STEP = 0x4000;
 const GUEST_PAGES: Gpa = 0x1_0000;
 const KSEG0 = 0x4000_0000;
 const GUEST_ASID = 0x5a;
+/** More exits than the guest has while its tables are filled. */
+const MAX_EXITS = 1000;
 
 /** Pairs of pages that the guest maps by its TLB, by the address of the even page; `null` is V = 0. */
 const MAPPED = {
@@ -79,7 +81,11 @@ export class World {
     );
     const kvm = new Kvm(this.machine, { pageSize, end: HYPERVISOR_BYTES });
     this.host = kvm.host;
-    const vm = kvm.createVm({ checkInvariants: true });
+    let exits = 0;
+    const kvm_exit = (): void => {
+      if (++exits > MAX_EXITS) throw new Error(`more than ${MAX_EXITS} exits: the guest makes no progress`);
+    };
+    const vm = kvm.createVm({ checkInvariants: true, tracer: { kvm_exit } });
     vm.setUserMemoryRegion({
       slot: 0,
       guestPhysAddr: 0,
