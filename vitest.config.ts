@@ -10,7 +10,6 @@ export default defineConfig({
     // Two cores are what is promised; a test that runs a guest may have to wait for its turn.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    hookTimeout: 60_000,
     maxWorkers: 2,
   },
 });
