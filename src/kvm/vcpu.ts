@@ -99,8 +99,8 @@ export class Vcpu implements VcpuState {
   private deferred: VcpuExit | null = null;
   private stopRequested = false;
   private enteredInUserMode = false;
-  /** Guest instructions retired at the last exit, and exits since then that retired none. */
-  private retiredAtExit = 0;
+  /** Time of the last exit, and exits since then that took none. */
+  private lastExitAt = -1;
   private idleExits = 0;
   private destroyed = false;
   private readonly checking: boolean;
@@ -305,17 +305,17 @@ export class Vcpu implements VcpuState {
   }
 
   /**
-   * A guest whose exception handler faults at its first instruction goes round for ever, and no time passes that
-   * could end it. Returns an exit that says so once many exits in a row have retired nothing.
+   * Whatever a guest does takes time: each instruction, and each exception that it is given, is a tick. Exits
+   * without any are a mistake of the hypervisor's that would never end. Returns an exit that says so.
    */
   private livelock(): VcpuExit | null {
-    const { retired } = this.machine.timeline;
-    if (retired !== this.retiredAtExit) {
-      this.retiredAtExit = retired;
+    const now = this.machine.timeline.now();
+    if (now !== this.lastExitAt) {
+      this.lastExitAt = now;
       this.idleExits = 0;
     } else if (++this.idleExits > MAX_IDLE_EXITS) {
       this.idleExits = 0;
-      return internalError(this, "the guest takes exceptions over and over and executes nothing in between");
+      return internalError(this, "the guest exits over and over at the same instruction");
     }
     return null;
   }
