@@ -32,13 +32,6 @@ export const REGISTER = {
   small: 13,
 } as const;
 
-/** A pointer register whose value lies in a region. */
-export interface MappedPointer {
-  readonly register: number;
-  readonly va: number;
-  readonly region: number;
-}
-
 /** What the groups of a program need to know of it. */
 export interface Context {
   readonly random: Random;
@@ -55,8 +48,7 @@ export interface Context {
    */
   readonly mayNest: boolean;
   readonly regionBases: readonly number[];
-  /** Pointers that lie in a region: what changes there is then accessed. */
-  readonly mappedPointers: readonly MappedPointer[];
+  readonly groupCount: number;
 }
 
 const ENTRY_V = 2;

@@ -61,7 +61,7 @@ export function generateProgram(seed: number): Program {
   const mayEret = random.chance(50);
   const regionBases = regionBasesFor(place);
   const groupCount = 6 + random.below(22);
-  const base: Context = {
+  const context: Context = {
     random,
     place,
     codeIsGlobal,
@@ -69,17 +69,7 @@ export function generateProgram(seed: number): Program {
     mayEret,
     mayNest: codeIsGlobal && random.chance(40),
     regionBases,
-    mappedPointers: [],
-  };
-  const pointers = REGISTER.pointers.map((register) => ({ register, va: randomPointer(base, user) }));
-  const context: Context = {
-    ...base,
-    mappedPointers: pointers.flatMap(({ register, va }) => {
-      const region = regionBases.findIndex(
-        (start, n) => (va ^ start) >>> (n === GIANT_REGION ? 29 : 17) === 0,
-      );
-      return region < 0 ? [] : [{ register, va, region }];
-    }),
+    groupCount,
   };
 
   const codeBase = { kseg0: 0x8000_0000, kseg1: 0xa000_0000, useg: 0, kseg2: 0xc000_0000 }[place];
@@ -97,17 +87,17 @@ export function generateProgram(seed: number): Program {
   }
 
   const asid = randomAsid(random);
-  const regions = regionBases.map((start, n) => ({ base: start, ...randomMapping(context, n) }));
-  const tlb = regions.map(({ base: start }, n) => {
+  const regions = regionBases.map((base, n) => ({ base, ...randomMapping(context, n) }));
+  const tlb = regions.map(({ base }, n) => {
     if (n === CODE_REGION ? !mapped || random.chance(20) : random.chance(45)) return null;
-    const va = n === CODE_REGION ? codeVa : n === NOWHERE_REGION ? start : regionAddress(context, n);
+    const va = n === CODE_REGION ? codeVa : n === NOWHERE_REGION ? base : regionAddress(context, n);
     const entryAsid = random.chance(70) ? asid : randomAsid(random);
     return { entryHi: (((va & 0xffff_e000) >>> 0) | entryAsid) >>> 0, ...randomMapping(context, n) };
   });
 
   const gpr = Array.from({ length: 32 }, () => random.operand());
   gpr[0] = 0;
-  for (const { register, va } of pointers) gpr[register] = va;
+  for (const register of REGISTER.pointers) gpr[register] = randomPointer(context, user);
   gpr[REGISTER.codeAlias] = 0x8000_0000 + CODE;
   gpr[REGISTER.badTarget] = 2;
   gpr[REGISTER.target] = 2;

@@ -2,7 +2,6 @@ import { CAUSE, CP0, cp0Operands, STATUS, type Cp0Name } from "../../../src/isa/
 import { encode } from "../../../src/isa/encode.ts";
 import { pickRegion, randomAsid, randomMapping, regionAddress, REGISTER, type Context } from "./context.ts";
 import {
-  accessesThrough,
   branchWord,
   delaySlot,
   destination,
@@ -222,21 +221,15 @@ const makers: Record<string, Maker> = {
 
   tlbwi: (c, index) => {
     const { random } = c;
-    const known = c.mappedPointers.length > 0 && random.chance(60) ? random.pick(c.mappedPointers) : null;
-    const region = known !== null ? known.region : random.chance(15) ? CODE_REGION : pickRegion(c);
+    const region = random.chance(6) ? CODE_REGION : pickRegion(c);
     if (region === CODE_REGION && c.place !== "useg" && c.place !== "kseg2") return [randomAlu(c)];
     const mapping = randomMapping(c, region);
-    const anywhere =
-      region === CODE_REGION ? c.regionBases[region]! + (CODE & 0x1_ffff) : regionAddress(c, region);
-    const va = known?.va ?? anywhere;
-    // What was translated before the entry changed, and is translated after.
-    const uses = known === null ? [] : accessesThrough(c, known.register);
+    const va = region === CODE_REGION ? c.regionBases[region]! + (CODE & 0x1_ffff) : regionAddress(c, region);
     let { entryLo0, entryLo1 } = mapping;
     // Code that is no longer valid, or belongs to another ASID.
     if (region === CODE_REGION && random.chance(50)) [entryLo0, entryLo1] = [entryLo0 & ~2, entryLo1 & ~2];
     const random15 = region === GIANT_REGION && random.chance(50);
     return [
-      ...uses,
       ...(random15 ? setCp0("Wired", TLB_ENTRIES - 1) : setCp0("Index", region)),
       ...setCp0("PageMask", mapping.pageMask),
       ...setCp0("EntryLo0", entryLo0),
@@ -254,7 +247,6 @@ const makers: Record<string, Maker> = {
         : region === CODE_REGION
           ? leaveWith(index, encode("tlbwi", {}))
           : [encode("tlbwi", {}), EHB]),
-      ...uses,
     ];
   },
 

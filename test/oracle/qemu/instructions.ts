@@ -103,12 +103,6 @@ export function randomAccess(c: Context): number {
   return encode(mnemonic, { rt: isLoad ? destination(c) : source(c), rs, imm });
 }
 
-/** A load and a store through one pointer, which mostly do not fault by themselves. */
-export function accessesThrough(c: Context, rs: number): number[] {
-  const imm = c.random.below(16) * 4;
-  return [encode("lw", { rt: destination(c), rs, imm }), encode("sw", { rt: source(c), rs, imm })];
-}
-
 /** Words that no row and no extension that QEMU's 24Kc takes for a NOP has. */
 const RESERVED_OPCODES = [0x12 << 1, 0x3b, 0x3f, 0x37, 0x1b, 0x18, 0x19, 0x1a] as const;
 

@@ -20,6 +20,7 @@ const PROGRAM: Readonly<Record<Endian, string>> = {
   big: "qemu-system-mips",
 };
 const TIMEOUT_MS = 60_000;
+const POLL_MS = 200;
 
 /** Why QEMU cannot be used for a byte order, or null if it can. */
 export function qemuMissing(endian: Endian): string | null {
@@ -46,20 +47,24 @@ export async function runInQemu(image: Image): Promise<Outcome> {
     }
     // The boot ROM's file is big endian whatever the machine is.
     writeFileSync(biosFile, toBytes(image.bios, "big"));
-    const { status, stderr } = await run(PROGRAM[image.endian], [
-      ...["-M", "malta,memory-backend=ram", "-cpu", "24Kc", "-m", `${RAM_BYTES >> 20}`],
-      ...["-object", `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${ramFile},share=on`],
-      ...["-bios", biosFile, "-nic", "none", "-vga", "none", "-display", "none", "-nodefaults"],
-      ...["-monitor", "none", "-serial", "none", "-no-reboot"],
-    ]);
     const read = (pa: number, words: number): Uint32Array => {
       const bytes = new Uint8Array(words * 4);
       readSync(fd, bytes, 0, bytes.length, pa);
       const view = new DataView(bytes.buffer);
       return Uint32Array.from({ length: words }, (_, index) => view.getUint32(index * 4, little));
     };
+    const { status, stderr } = await run(
+      PROGRAM[image.endian],
+      [
+        ...["-M", "malta,memory-backend=ram", "-cpu", "24Kc", "-m", `${RAM_BYTES >> 20}`],
+        ...["-object", `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${ramFile},share=on`],
+        ...["-bios", biosFile, "-nic", "none", "-vga", "none", "-display", "none", "-nodefaults"],
+        ...["-monitor", "none", "-serial", "none", "-no-reboot"],
+      ],
+      () => programIndex(read) === image.programs,
+    );
     try {
-      if (status !== 0 || programIndex(read) !== image.programs)
+      if (programIndex(read) !== image.programs)
         throw new UnfinishedError(
           "QEMU",
           programIndex(read),
@@ -74,15 +79,27 @@ export async function runInQemu(image: Image): Promise<Outcome> {
   }
 }
 
-function run(file: string, args: readonly string[]): Promise<{ status: number | null; stderr: string }> {
+/**
+ * Runs QEMU until it ends, or `done` says that there is nothing more to wait for: once in a while it goes on
+ * after the last program in spite of the soft reset. Ends it after TIMEOUT_MS in any case.
+ */
+function run(
+  file: string,
+  args: readonly string[],
+  done: () => boolean,
+): Promise<{ status: number | null; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"] });
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+    const poll = setInterval(() => {
+      if (done()) child.kill("SIGKILL");
+    }, POLL_MS);
     child.on("error", reject);
     child.on("close", (status) => {
       clearTimeout(timer);
+      clearInterval(poll);
       resolve({ status, stderr });
     });
   });
