@@ -18,6 +18,8 @@ export interface GuestConfig {
   readonly hostCpu?: string;
   /** Geometry of the host's page tables in bytes; default 4096. */
   readonly hostPageSize?: 4096 | 16384;
+  /** "auto" translates what is executed often to WebAssembly, "interp" interprets everything. Default "auto". */
+  readonly engine?: "auto" | "interp";
   /** "slow" turns the generated refill handler off. Default "fast". */
   readonly refill?: "fast" | "slow";
   /** Default "virtual". */

@@ -5,6 +5,10 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
     grow(delta: number): number;
   }
+  class Table {
+    constructor(descriptor: { element: "anyfunc"; initial: number; maximum?: number });
+    set(index: number, value: unknown): void;
+  }
   class Module {
     constructor(bytes: BufferSource);
   }

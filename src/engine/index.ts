@@ -1,1 +1,1 @@
-export { createInterpreter } from "./interpreter-engine.ts";
+export { createInterpreter, createTranslator, InterpreterEngine } from "./interpreter-engine.ts";

@@ -1,6 +1,7 @@
 import { decoderFor, type Decoder } from "../isa/decode.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { rowIndex } from "../isa/instructions.ts";
+import { EXIT } from "../machine/cpu.ts";
 import type { Machine, Engine } from "../machine/machine.ts";
 import { ACCESS } from "../machine/mmu.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
@@ -15,6 +16,7 @@ import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts"
 import { buildInterpreter } from "./interpreter.ts";
 import { OPERATIONS, PSEUDO, writeRecord } from "./operations.ts";
 import { SoftTlb } from "./soft-tlb.ts";
+import { TranslatedPages } from "./translator/translated-pages.ts";
 
 const FAULT = 0;
 const STORED = 1;
@@ -39,8 +41,14 @@ export class InterpreterEngine implements Engine {
   private readonly ramPageOf: Int32Array;
   private codePagesUsed = 0;
 
-  constructor(machine: Machine) {
+  private readonly translated: TranslatedPages;
+  private readonly translating: boolean;
+
+  /** `translating`: hot pages are translated to WebAssembly; otherwise everything is interpreted. */
+  constructor(machine: Machine, translating: boolean) {
     this.machine = machine;
+    this.translating = translating;
+    this.translated = new TranslatedPages(machine);
     const { memory, cpu } = machine;
     this.softTlb = new SoftTlb(memory);
     this.decoder = decoderFor(cpu.model.isa);
@@ -48,15 +56,40 @@ export class InterpreterEngine implements Engine {
     cpu.translations = this.softTlb;
     cpu.modeMayHaveChanged();
     const fetchRecord = this.prepareFetchRecord();
-    const bytes = buildInterpreter(memory.endian, memory.plan.totalBytes / 65536, fetchRecord);
+    const bytes = buildInterpreter(
+      memory.endian,
+      memory.plan.totalBytes / 65536,
+      fetchRecord,
+      memory.plan.codePageCount,
+    );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory: memory.wasm, ...this.imports() },
+      env: { memory: memory.wasm, table: this.translated.table, ...this.imports() },
     });
     this.runModule = instance.exports["run"] as () => number;
+    machine.onCodeWritten = (page) => this.codeWritten(page);
   }
 
   run(): number {
-    return this.runModule();
+    const reason = this.runModule();
+    if (this.translating && reason === EXIT.budget) this.sample(this.machine.cpu.pc);
+    return reason;
+  }
+
+  /** Notes that the code at `pc` is being executed, in the current mode. */
+  private sample(pc: number): void {
+    const { cpu, mmu, memory } = this.machine;
+    const pa = mmu.peek(pc, cpu.mode, cpu.asid);
+    const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
+    if (offset < 0) return;
+    const page = offset >>> PAGE_SHIFT;
+    const records = memory.i32[(memory.plan.codeMap >>> 2) + page]!;
+    if (records !== 0) this.translated.sample(this.codePageIndex(records), records, page);
+  }
+
+  private codeWritten(page: number): void {
+    const { memory } = this.machine;
+    const records = memory.i32[(memory.plan.codeMap >>> 2) + page]!;
+    this.translated.written(this.codePageIndex(records), records);
   }
 
   /** The record that leads to `pendingTarget` lies in front of the first code page. */
@@ -69,6 +102,11 @@ export class InterpreterEngine implements Engine {
 
   private codePageAt(index: number): number {
     return this.machine.memory.plan.codePages + CODE_PAGES_HEADER + index * CODE_PAGE_BYTES;
+  }
+
+  /** Number of the code page that memory offset `at` lies in. */
+  private codePageIndex(at: number): number {
+    return Math.floor((at - this.codePageAt(0)) / CODE_PAGE_BYTES);
   }
 
   private imports(): Record<ImportName, (...args: number[]) => number> {
@@ -134,13 +172,13 @@ export class InterpreterEngine implements Engine {
     const map = memory.plan.codeMap >>> 2;
     memory.i32.fill(0, map, map + (memory.size >>> PAGE_SHIFT));
     this.softTlb.dropCode();
+    this.translated.clear();
     this.codePagesUsed = 0;
   }
 
   private decode(record: number): number {
     const { memory } = this.machine;
-    const first = this.codePageAt(0);
-    const index = Math.floor((record - first) / CODE_PAGE_BYTES);
+    const index = this.codePageIndex(record);
     const inPage = ((record - this.codePageAt(index)) / RECORD.bytes) * 4;
     const word = memory.i32[(memory.plan.ram + (this.ramPageOf[index]! << PAGE_SHIFT) + inPage) >>> 2]!;
     const row = this.decoder(word);
@@ -267,4 +305,7 @@ export class InterpreterEngine implements Engine {
 }
 
 /** Creates the interpreter for a machine. */
-export const createInterpreter = (machine: Machine): Engine => new InterpreterEngine(machine);
+export const createInterpreter = (machine: Machine): Engine => new InterpreterEngine(machine, false);
+
+/** Creates the engine that translates what is executed often and interprets the rest. */
+export const createTranslator = (machine: Machine): Engine => new InterpreterEngine(machine, true);

@@ -1,11 +1,13 @@
 import { EXC_CODE } from "../isa/exceptions.ts";
-import type { AccessWidth, Expr, GprField, ImmField, Statement } from "../isa/ir.ts";
+import type { Expr, GprField, ImmField, Statement } from "../isa/ir.ts";
 import { EXIT } from "../machine/cpu.ts";
 import type { Endian } from "../machine/memory.ts";
-import { PAGE_SIZE, RECORD, SOFT_TLB, STATE } from "../machine/state-layout.ts";
+import { CODE_PAGE, PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
 import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
+import { MemoryAccess, type AccessKind } from "./memory-access.ts";
 import { OPERATION_COUNT, OPERATIONS, PSEUDO, type Operation } from "./operations.ts";
+import { TRANSLATED_TYPE } from "./translator/translate-page.ts";
 import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 import { i32Function, ModuleBuilder } from "./wasm/module.ts";
 
@@ -25,17 +27,27 @@ import { i32Function, ModuleBuilder } from "./wasm/module.ts";
  * sets `branchRecord` to none. PC is not kept: it is (current >>> 1) + pcDelta, records being twice as long as
  * instructions.
  */
-export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecord: number): Uint8Array {
+export function buildInterpreter(
+  endian: Endian,
+  memoryPages: number,
+  fetchRecord: number,
+  tableSize: number,
+): Uint8Array {
   const module = new ModuleBuilder();
+  const translatedType = module.typeIndex(TRANSLATED_TYPE);
   const imports = new Map<ImportName, number>();
   for (const [name, parameters] of Object.entries(IMPORTS))
     imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
   const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord));
   const run = i32Function(0, true);
-  const fast = module.addFunction(run, new Generator(endian, fetchRecord, imports, spill, "fast").build());
+  module.importTable(tableSize);
+  const fast = module.addFunction(
+    run,
+    new Generator(endian, fetchRecord, imports, spill, translatedType, "fast").build(),
+  );
   const careful = module.addFunction(
     run,
-    new Generator(endian, fetchRecord, imports, spill, "careful").build(),
+    new Generator(endian, fetchRecord, imports, spill, translatedType, "careful").build(),
   );
   module.addFunction(run, buildAlternation(fast, careful), "run");
   return module.build(memoryPages);
@@ -110,7 +122,8 @@ function buildSpill(fetchRecord: number): Code {
 
 class Generator {
   private readonly code = new Code(0);
-  private readonly endian: Endian;
+  private readonly translatedType: number;
+  private readonly access: MemoryAccess;
   private readonly fetchRecord: number;
   private readonly imports: ReadonlyMap<ImportName, number>;
   private readonly spillFunction: number;
@@ -123,8 +136,7 @@ class Generator {
   private readonly pendingTarget = this.code.local(I32);
   private readonly remaining = this.code.local(I32);
   private readonly dataBank = this.code.local(I32);
-  /** Address of a memory access, its soft TLB entry, and its place in memory. */
-  private readonly va = this.code.local(I32);
+  /** Soft TLB entry of a fetch, and what it leads to; scratch. */
   private readonly entry = this.code.local(I32);
   private readonly place = this.code.local(I32);
   private readonly value = this.code.local(I32);
@@ -152,9 +164,11 @@ class Generator {
     fetchRecord: number,
     imports: ReadonlyMap<ImportName, number>,
     spill: number,
+    translatedType: number,
     variant: Variant,
   ) {
-    this.endian = endian;
+    this.translatedType = translatedType;
+    this.access = new MemoryAccess(this.code, endian, this.dataBank);
     this.fetchRecord = fetchRecord;
     this.imports = imports;
     this.spillFunction = spill;
@@ -296,11 +310,17 @@ class Generator {
 
     if (!this.isFast) this.emitPatience();
 
+    const translated = code.block();
     const labels: Label[] = new Array<Label>(OPERATION_COUNT);
     for (let op = OPERATION_COUNT - 1; op >= 0; op--) labels[op] = code.block();
     code.get(this.current);
     code.memory(MEMORY.i32Load16U, RECORD.op);
-    code.brTable(labels, labels[PSEUDO.reserved]!);
+    if (!this.isFast) {
+      code.const32(TRANSLATED_FLAG - 1);
+      code.op(PLAIN.i32And);
+    }
+    // Only a flagged operation is out of range.
+    code.brTable(labels, translated);
     code.end();
     this.emitDecode();
     code.end();
@@ -319,6 +339,54 @@ class Generator {
       code.end();
       this.emitOperation(operation, true);
     }
+    code.end();
+    if (this.isFast) this.emitEnterTranslated();
+    else code.br(this.change);
+  }
+
+  /** A translated block starts at `current`: runs it, and what it leads to. */
+  private emitEnterTranslated(): void {
+    const { code } = this;
+    // In a delay slot something else comes next than the block thinks.
+    this.addFrom(this.current, RECORD.bytes, this.value);
+    code.get(this.value);
+    code.get(this.next);
+    code.op(PLAIN.i32Ne);
+    code.brIf(this.change);
+    storeState(code, STATE.remaining, () => {
+      code.get(this.remaining);
+      code.const32(1);
+      code.op(PLAIN.i32Add);
+    });
+    this.pushPcOf(this.current);
+    code.setLocal(this.fetchVa);
+    // value <- byte in page; place <- the code page
+    code.get(this.fetchVa);
+    code.const32(PAGE_SIZE - 4);
+    code.op(PLAIN.i32And);
+    code.setLocal(this.value);
+    code.get(this.current);
+    code.get(this.value);
+    code.const32(1);
+    code.op(PLAIN.i32Shl);
+    code.op(PLAIN.i32Sub);
+    code.setLocal(this.place);
+    code.get(this.place);
+    code.get(this.value);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.op(PLAIN.i32Add);
+    code.memory(MEMORY.i32Load16U, CODE_PAGE.blockIndexes);
+    code.get(this.fetchVa);
+    code.const32(PAGE_MASK);
+    code.op(PLAIN.i32And);
+    code.get(this.place);
+    code.memory(MEMORY.i32Load, CODE_PAGE.functionIndex);
+    code.callIndirect(this.translatedType);
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    code.const32(CHANGE);
+    code.return();
   }
 
   /** Counts what the careful variant executes; pseudo operations are let through, they have no address. */
@@ -591,22 +659,26 @@ class Generator {
         code.setLocal(source.temp64(s.id));
         return false;
       case "load":
-        push(s.address);
-        code.setLocal(this.va);
         if (s.linked && this.isFast) {
           code.br(this.change);
           return true;
         }
+        push(s.address);
         if (s.linked) this.emitLoadLinked(s.user);
-        else this.emitLoad(s.width, s.signed, s.user, s.old === null ? null : () => push(s.old!));
+        else {
+          const old = s.old;
+          const miss = (): void => this.emitLoadMiss(s);
+          this.access.emitLoad(s, s.signed, old === null ? null : () => push(old), miss);
+        }
         code.setLocal(source.temp(s.id));
         return false;
       case "store":
         push(s.address);
-        code.setLocal(this.va);
-        push(s.value);
-        code.setLocal(this.value);
-        this.emitStore(s.width, s.user);
+        this.access.emitStore(
+          s,
+          () => push(s.value),
+          () => this.emitStoreMiss(s),
+        );
         return false;
       case "storeConditional":
         if (this.isFast) {
@@ -720,114 +792,46 @@ class Generator {
 
   // --- memory ---
 
-  /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
-  private pushHit(tag: number, size: number, user: boolean): void {
+  /** What happens on a soft TLB miss of a load: pushes the datum's place, or leaves. */
+  private emitLoadMiss({ width, user }: AccessKind): void {
     const { code } = this;
-    code.get(this.va);
-    code.const32(12 - SOFT_TLB.dataEntryShift);
-    code.op(PLAIN.i32ShrU);
-    code.const32((SOFT_TLB.dataEntries - 1) << SOFT_TLB.dataEntryShift);
-    code.op(PLAIN.i32And);
-    if (user) loadState(code, STATE.userBank);
-    else code.get(this.dataBank);
-    code.op(PLAIN.i32Add);
-    code.tee(this.entry);
-    code.memory(MEMORY.i32Load, tag);
-    code.get(this.va);
-    code.const32(PAGE_MASK | (size - 1));
-    code.op(PLAIN.i32And);
-    code.op(PLAIN.i32Eq);
+    if (this.isFast) {
+      code.br(this.change);
+      return;
+    }
+    this.spill();
+    code.get(this.access.va);
+    code.const32(width === "left" || width === "right" ? LOAD_AROUND : width);
+    this.call(user ? "loadUser" : "load");
+    code.tee(this.place);
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    this.reloadRemaining();
+    code.get(this.place);
   }
 
-  /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
-  private pushPlace(size: number): void {
+  private emitStoreMiss({ width, user }: AccessKind): void {
     const { code } = this;
-    code.get(this.va);
-    if (size === 0) {
-      code.const32(-4);
-      code.op(PLAIN.i32And);
+    if (this.isFast) {
+      code.br(this.change);
+      return;
     }
-    code.get(this.entry);
-    code.memory(MEMORY.i32Load, SOFT_TLB.addend);
-    code.op(PLAIN.i32Add);
-    if (this.endian === "big" && (size === 1 || size === 2)) {
-      code.const32(4 - size);
-      code.op(PLAIN.i32Xor);
-    }
+    this.spill();
+    code.get(this.access.va);
+    code.const32(width === "left" || width === "right" ? STORE_PART[width] : width);
+    code.get(this.access.value);
+    this.call(user ? "storeUser" : "store");
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.reload);
+    this.reloadRemaining();
   }
 
-  /** Pushes the value that a load at `va` finds. */
-  private emitLoad(width: AccessWidth, signed: boolean, user: boolean, old: (() => void) | null): void {
-    const { code } = this;
-    const part = width === "left" || width === "right";
-    const size = part ? LOAD_AROUND : width;
-    this.pushHit(SOFT_TLB.readTag, part ? 1 : size, user);
-    code.if(I32);
-    this.pushPlace(size);
-    code.else();
-    if (this.isFast) code.br(this.change);
-    else {
-      this.spill();
-      code.get(this.va);
-      code.const32(size);
-      this.call(user ? "loadUser" : "load");
-      code.tee(this.place);
-      code.op(PLAIN.i32Eqz);
-      code.brIf(this.reload);
-      this.reloadRemaining();
-      code.get(this.place);
-    }
-    code.end();
-    code.memory(loadInstruction(width, signed), 0);
-    if (!part) return;
-    code.setLocal(this.value);
-    this.pushMerged(width, () => code.get(this.value), old!);
-  }
-
-  /** Pushes LWL's or LWR's result from the word in memory and the register's old value. */
-  private pushMerged(part: "left" | "right", word: () => void, old: () => void): void {
-    const { code } = this;
-    const left = part === "left";
-    const shift = (): void => this.pushPartShift(part);
-    word();
-    shift();
-    code.op(left ? PLAIN.i32Shl : PLAIN.i32ShrU);
-    old();
-    if (left) {
-      code.const32(1);
-      shift();
-      code.op(PLAIN.i32Shl);
-      code.const32(1);
-      code.op(PLAIN.i32Sub);
-    } else {
-      code.const32(-1);
-      shift();
-      code.op(PLAIN.i32ShrU);
-      code.const32(-1);
-      code.op(PLAIN.i32Xor);
-    }
-    code.op(PLAIN.i32And);
-    code.op(PLAIN.i32Or);
-  }
-
-  /** Pushes by how many bits a part access at `va` shifts: 8n or 24 - 8n for byte n of the word. */
-  private pushPartShift(part: "left" | "right"): void {
-    const { code } = this;
-    code.get(this.va);
-    code.const32(3);
-    code.op(PLAIN.i32And);
-    code.const32(3);
-    code.op(PLAIN.i32Shl);
-    if ((part === "left") === (this.endian === "little")) {
-      code.const32(24);
-      code.op(PLAIN.i32Xor);
-    }
-  }
-
+  /** LL of the address on the stack; pushes the word. */
   private emitLoadLinked(user: boolean): void {
     const { code } = this;
+    code.setLocal(this.value);
     this.spill();
-    code.get(this.va);
+    code.get(this.value);
     this.call(user ? "loadLinkedUser" : "loadLinked");
     code.tee(this.place);
     code.op(PLAIN.i32Eqz);
@@ -836,67 +840,4 @@ class Generator {
     code.get(this.place);
     code.memory(MEMORY.i32Load, 0);
   }
-
-  /** Stores `value` at `va`. */
-  private emitStore(width: AccessWidth, user: boolean): void {
-    const { code } = this;
-    const part = width === "left" || width === "right";
-    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width, user);
-    code.if();
-    if (part) this.emitStorePart(width);
-    else {
-      this.pushPlace(width);
-      code.get(this.value);
-      code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
-    }
-    code.else();
-    if (this.isFast) code.br(this.change);
-    else {
-      this.spill();
-      code.get(this.va);
-      code.const32(part ? STORE_PART[width] : width);
-      code.get(this.value);
-      this.call(user ? "storeUser" : "store");
-      code.op(PLAIN.i32Eqz);
-      code.brIf(this.reload);
-      this.reloadRemaining();
-    }
-    code.end();
-  }
-
-  /** SWL and SWR on RAM: the word in memory takes part of `value`. */
-  private emitStorePart(part: "left" | "right"): void {
-    const { code } = this;
-    const left = part === "left";
-    const shift = (): void => this.pushPartShift(part);
-    this.pushPlace(LOAD_AROUND);
-    code.tee(this.place);
-    code.get(this.place);
-    code.memory(MEMORY.i32Load, 0);
-    if (left) {
-      code.const32(-1);
-      shift();
-      code.op(PLAIN.i32ShrU);
-      code.const32(-1);
-      code.op(PLAIN.i32Xor);
-    } else {
-      code.const32(1);
-      shift();
-      code.op(PLAIN.i32Shl);
-      code.const32(1);
-      code.op(PLAIN.i32Sub);
-    }
-    code.op(PLAIN.i32And);
-    code.get(this.value);
-    shift();
-    code.op(left ? PLAIN.i32ShrU : PLAIN.i32Shl);
-    code.op(PLAIN.i32Or);
-    code.memory(MEMORY.i32Store, 0);
-  }
-}
-
-function loadInstruction(width: AccessWidth, signed: boolean): readonly [number, number] {
-  if (width === 1) return signed ? MEMORY.i32Load8S : MEMORY.i32Load8U;
-  if (width === 2) return signed ? MEMORY.i32Load16S : MEMORY.i32Load16U;
-  return MEMORY.i32Load;
 }

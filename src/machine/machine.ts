@@ -72,6 +72,8 @@ export class Machine {
   readonly ops: SystemOps;
   readonly timeline: MachineTimeline;
   private readonly engine: Engine;
+  /** Told of RAM pages with decoded code that are written to. */
+  onCodeWritten: ((page: number) => void) | null = null;
   private stopRequested = false;
   private limit = Infinity;
   /** Whether guest time passes now: the answer for the mode that the current slice runs in. */
@@ -247,6 +249,7 @@ export class Machine {
         at = ((at >>> PAGE_SHIFT) + 1) << PAGE_SHIFT;
         continue;
       }
+      this.onCodeWritten?.(at >>> PAGE_SHIFT);
       i32[(records + ((at & 0xffc) >>> 2) * RECORD.bytes) >>> 2] = 0;
       at += 4;
     }

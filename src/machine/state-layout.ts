@@ -94,7 +94,13 @@ export const EMPTY_BANK = SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES;
  */
 export const RECORD = { bytes: 8, op: 0, a: 2, b: 3, c: 4 } as const;
 export const RECORDS_PER_PAGE = PAGE_SIZE / 4;
-export const CODE_PAGE_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
+const RECORDS_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
+
+/** Behind the records of a code page: its translated function, and for each word the block that starts there. */
+export const CODE_PAGE = { functionIndex: RECORDS_BYTES, blockIndexes: RECORDS_BYTES + 8 } as const;
+export const CODE_PAGE_BYTES = CODE_PAGE.blockIndexes + RECORDS_PER_PAGE * 2;
+/** Flag in a record's operation: a translated block starts here. */
+export const TRANSLATED_FLAG = 0x8000;
 
 /** Room in front of the first code page, for the record that leads to another page. */
 export const CODE_PAGES_HEADER = 2 * RECORD.bytes;

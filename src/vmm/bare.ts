@@ -1,6 +1,6 @@
 import { createMalta } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
-import { createInterpreter } from "../engine/index.ts";
+import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { Guest, GuestConfig, RunResult } from "../guest.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import type { ElfImage } from "../loader/elf.ts";
@@ -35,7 +35,7 @@ export class BareGuest implements Guest {
         guestTime: "all",
         hostCalls: false,
       },
-      createInterpreter,
+      config.engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
     const console = new Console(config.onConsole);

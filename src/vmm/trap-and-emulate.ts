@@ -1,5 +1,5 @@
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
-import { createInterpreter } from "../engine/index.ts";
+import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { Guest, GuestConfig, RunResult } from "../guest.ts";
 import { Kvm, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
@@ -39,7 +39,7 @@ export class TrapAndEmulateGuest implements Guest {
     this.memory = memory;
     const machine = new Machine(
       { ...machineConfig, ramBytes: HYPERVISOR_MEMORY + memory, guestTime: "user", hostCalls: true },
-      createInterpreter,
+      config.engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
     const kvm = new Kvm(machine, { pageSize: config.hostPageSize ?? 4096, end: HYPERVISOR_MEMORY });

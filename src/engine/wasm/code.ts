@@ -12,7 +12,7 @@ export type ValueType = typeof I32 | typeof I64;
 // prettier-ignore
 const OP = {
   block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f,
-  call: 0x10, drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
+  call: 0x10, callIndirect: 0x11, drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
   i32Const: 0x41, i64Const: 0x42,
 } as const;
 
@@ -110,6 +110,12 @@ export class Code {
   call(functionIndex: number): void {
     this.bytes.push(OP.call);
     unsignedLeb(this.bytes, functionIndex);
+  }
+  /** Calls the function at the table index on the stack; `type` is an index of the module's types. */
+  callIndirect(type: number): void {
+    this.bytes.push(OP.callIndirect);
+    unsignedLeb(this.bytes, type);
+    this.bytes.push(0);
   }
   drop(): void {
     this.bytes.push(OP.drop);

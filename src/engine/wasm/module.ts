@@ -12,7 +12,8 @@ export function i32Function(count: number, returnsValue: boolean): FunctionType 
 }
 
 const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
-const KIND = { function: 0, memory: 2 } as const;
+const KIND = { function: 0, table: 1, memory: 2 } as const;
+const FUNCREF = 0x70;
 
 /**
  * Builds a binary module (WebAssembly core specification, section 5.5) that imports a memory as "env"."memory"
@@ -24,7 +25,15 @@ export class ModuleBuilder {
   private readonly functions: { type: number; body: Code }[] = [];
   private readonly exports: { name: string; index: number }[] = [];
 
-  private typeIndex(type: FunctionType): number {
+  private tableSize: number | null = null;
+
+  /** Imports a table of at least `size` functions as "env"."table". */
+  importTable(size: number): void {
+    this.tableSize = size;
+  }
+
+  /** Index of a function type, for indirect calls. */
+  typeIndex(type: FunctionType): number {
     const key = JSON.stringify(type);
     const known = this.types.findIndex((t) => JSON.stringify(t) === key);
     return known >= 0 ? known : this.types.push(type) - 1;
@@ -58,8 +67,13 @@ export class ModuleBuilder {
     const memory = [...text("env"), ...text("memory"), KIND.memory, 1];
     unsignedLeb(memory, memoryPages);
     unsignedLeb(memory, memoryPages);
+    const tables =
+      this.tableSize === null
+        ? []
+        : [[...text("env"), ...text("table"), KIND.table, FUNCREF, 0, ...leb(this.tableSize)]];
     section(SECTION.import, [
       memory,
+      ...tables,
       ...this.imports.map(({ name, type }) => [...text("env"), ...text(name), KIND.function, ...leb(type)]),
     ]);
     section(

@@ -1,0 +1,192 @@
+import type { AccessWidth } from "../isa/ir.ts";
+import type { Endian } from "../machine/memory.ts";
+import { PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
+import { loadState } from "./compile-ir.ts";
+import { LOAD_AROUND } from "./imports.ts";
+import { I32, MEMORY, PLAIN, type Code } from "./wasm/code.ts";
+
+const PAGE_MASK = -PAGE_SIZE;
+
+/** What is accessed: how much, and whether as user mode would (EVA). */
+export interface AccessKind {
+  readonly width: AccessWidth;
+  readonly user: boolean;
+}
+
+/**
+ * Emits the fast path of memory accesses: the soft TLB look-up, with the alignment check folded into the tag
+ * compare, and the access. What happens on a miss is the caller's; it leaves, or pushes the place of the datum.
+ */
+export class MemoryAccess {
+  private readonly code: Code;
+  private readonly endian: Endian;
+  private readonly dataBank: number;
+  /** Virtual address of the access under way. */
+  readonly va: number;
+  /** Value that is stored. */
+  readonly value: number;
+  private readonly entry: number;
+  private readonly place: number;
+
+  /** `dataBank` is the local that holds the current data bank. */
+  constructor(code: Code, endian: Endian, dataBank: number) {
+    this.code = code;
+    this.endian = endian;
+    this.dataBank = dataBank;
+    this.va = code.local(I32);
+    this.value = code.local(I32);
+    this.entry = code.local(I32);
+    this.place = code.local(I32);
+  }
+
+  /** Takes the address from the stack and pushes the value loaded; `old` pushes what LWL and LWR merge with. */
+  emitLoad(kind: AccessKind, signed: boolean, old: (() => void) | null, miss: () => void): void {
+    const { code } = this;
+    const { width, user } = kind;
+    const part = width === "left" || width === "right";
+    code.setLocal(this.va);
+    this.pushHit(SOFT_TLB.readTag, part ? 1 : width, user);
+    code.if(I32);
+    this.pushPlace(part ? LOAD_AROUND : width);
+    code.else();
+    miss();
+    code.end();
+    code.memory(loadInstruction(width, signed), 0);
+    if (!part) return;
+    code.setLocal(this.value);
+    this.pushMerged(width, () => code.get(this.value), old!);
+  }
+
+  /** Takes the address from the stack and stores what `value` pushes. */
+  emitStore(kind: AccessKind, value: () => void, miss: () => void): void {
+    const { code } = this;
+    const { width, user } = kind;
+    const part = width === "left" || width === "right";
+    code.setLocal(this.va);
+    value();
+    code.setLocal(this.value);
+    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width, user);
+    code.if();
+    if (part) this.emitStorePart(width);
+    else {
+      this.pushPlace(width);
+      code.get(this.value);
+      code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
+    }
+    code.else();
+    miss();
+    code.end();
+  }
+
+  /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
+  private pushHit(tag: number, size: number, user: boolean): void {
+    const { code } = this;
+    code.get(this.va);
+    code.const32(12 - SOFT_TLB.dataEntryShift);
+    code.op(PLAIN.i32ShrU);
+    code.const32((SOFT_TLB.dataEntries - 1) << SOFT_TLB.dataEntryShift);
+    code.op(PLAIN.i32And);
+    if (user) loadState(code, STATE.userBank);
+    else code.get(this.dataBank);
+    code.op(PLAIN.i32Add);
+    code.tee(this.entry);
+    code.memory(MEMORY.i32Load, tag);
+    code.get(this.va);
+    code.const32(PAGE_MASK | (size - 1));
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Eq);
+  }
+
+  /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
+  private pushPlace(size: number): void {
+    const { code } = this;
+    code.get(this.va);
+    if (size === LOAD_AROUND) {
+      code.const32(-4);
+      code.op(PLAIN.i32And);
+    }
+    code.get(this.entry);
+    code.memory(MEMORY.i32Load, SOFT_TLB.addend);
+    code.op(PLAIN.i32Add);
+    if (this.endian === "big" && (size === 1 || size === 2)) {
+      code.const32(4 - size);
+      code.op(PLAIN.i32Xor);
+    }
+  }
+
+  /** Pushes LWL's or LWR's result from the word in memory and the register's old value. */
+  private pushMerged(part: "left" | "right", word: () => void, old: () => void): void {
+    const { code } = this;
+    const left = part === "left";
+    const shift = (): void => this.pushPartShift(part);
+    word();
+    shift();
+    code.op(left ? PLAIN.i32Shl : PLAIN.i32ShrU);
+    old();
+    if (left) {
+      code.const32(1);
+      shift();
+      code.op(PLAIN.i32Shl);
+      code.const32(1);
+      code.op(PLAIN.i32Sub);
+    } else {
+      code.const32(-1);
+      shift();
+      code.op(PLAIN.i32ShrU);
+      code.const32(-1);
+      code.op(PLAIN.i32Xor);
+    }
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Or);
+  }
+
+  /** Pushes by how many bits a part access at `va` shifts: 8n or 24 - 8n for byte n of the word. */
+  private pushPartShift(part: "left" | "right"): void {
+    const { code } = this;
+    code.get(this.va);
+    code.const32(3);
+    code.op(PLAIN.i32And);
+    code.const32(3);
+    code.op(PLAIN.i32Shl);
+    if ((part === "left") === (this.endian === "little")) {
+      code.const32(24);
+      code.op(PLAIN.i32Xor);
+    }
+  }
+
+  /** SWL and SWR on RAM: the word in memory takes part of `value`. */
+  private emitStorePart(part: "left" | "right"): void {
+    const { code } = this;
+    const left = part === "left";
+    const shift = (): void => this.pushPartShift(part);
+    this.pushPlace(LOAD_AROUND);
+    code.tee(this.place);
+    code.get(this.place);
+    code.memory(MEMORY.i32Load, 0);
+    if (left) {
+      code.const32(-1);
+      shift();
+      code.op(PLAIN.i32ShrU);
+      code.const32(-1);
+      code.op(PLAIN.i32Xor);
+    } else {
+      code.const32(1);
+      shift();
+      code.op(PLAIN.i32Shl);
+      code.const32(1);
+      code.op(PLAIN.i32Sub);
+    }
+    code.op(PLAIN.i32And);
+    code.get(this.value);
+    shift();
+    code.op(left ? PLAIN.i32ShrU : PLAIN.i32Shl);
+    code.op(PLAIN.i32Or);
+    code.memory(MEMORY.i32Store, 0);
+  }
+}
+
+function loadInstruction(width: AccessWidth, signed: boolean): readonly [number, number] {
+  if (width === 1) return signed ? MEMORY.i32Load8S : MEMORY.i32Load8U;
+  if (width === 2) return signed ? MEMORY.i32Load16S : MEMORY.i32Load16U;
+  return MEMORY.i32Load;
+}
