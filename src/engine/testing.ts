@@ -35,7 +35,7 @@ export class TestMachine {
 
   /** Puts code at a kseg0 or kseg1 address, or where `pa` says. Returns the address behind it. */
   load(address: number, build: (a: Assembler) => void, pa = address & 0x1fff_ffff): number {
-    const a = new Assembler({ level: "mips32r2", baseAddress: address });
+    const a = new Assembler({ level: this.machine.config.model.isa, baseAddress: address });
     build(a);
     a.words().forEach((word, index) => this.machine.write32(pa + index * 4, word));
     return a.address;

@@ -13,7 +13,7 @@ import {
 } from "../isa/cp0.ts";
 import { config1Of, config3Of, config4Of, config5Of, type CpuModel } from "./cpu-models.ts";
 import type { Endian } from "./memory.ts";
-import { LEGACY_SEG_CTL } from "./segments.ts";
+import { LEGACY_SEG_CTL, SEG_CTL_WRITABLE } from "./segments.ts";
 
 /** What a plain MTC0 may change in a register, and what reset leaves there. Both are 32-bit patterns. */
 export interface Cp0Spec {
@@ -51,7 +51,7 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
   if (model.rixi) add(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | largeAddresses);
   if (model.segmentControl)
     for (const [n, index] of [CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2].entries())
-      add(index, 0xfe7f_fe7f, LEGACY_SEG_CTL[n]);
+      add(index, SEG_CTL_WRITABLE[n]!, LEGACY_SEG_CTL[n]);
   if (model.pageWalker) {
     // 32-bit pointers and no huge pages: PWSize.PS and PWCtl but for its enable bit stay 0.
     add(CP0.PWBase, ALL);

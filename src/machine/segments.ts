@@ -22,7 +22,10 @@ const CFG_OF_EIGHTH = [5, 5, 4, 4, 3, 2, 1, 0] as const;
 const offsetMask = (n: number): number => (n < 4 ? 0x1fff_ffff : 0x3fff_ffff);
 
 /** SegCtl0 to SegCtl2 as they describe the segments of a CPU that has no such registers; also their reset values. */
-export const LEGACY_SEG_CTL: readonly [number, number, number] = [0x0020_0010, 0x0002_0002, 0x0438_0438];
+export const LEGACY_SEG_CTL: readonly [number, number, number] = [0x0020_0010, 0x0003_0002, 0x0038_0438];
+
+/** Their bits that software can write: PA of the segments of 1 GiB lacks bit 29. */
+export const SEG_CTL_WRITABLE: readonly [number, number, number] = [0xfe7f_fe7f, 0xfe7f_fe7f, 0xfc7f_fc7f];
 
 /** How an access to a segment goes on. */
 const ROUTE = { mapped: 0, unmapped: 1, error: 2 } as const;
@@ -75,8 +78,7 @@ export class SegmentMap {
       const access = ACCESS_MODES[(cfg & SEG_CTL.AM) >>> SEG_CTL.AM_SHIFT]!;
       for (const mode of Object.values(MODE)) this.routes[mode * SEGMENTS + n] = access[mode]!;
       if ((cfg & SEG_CTL.EU) !== 0) this.routes[MODE.error * SEGMENTS + n] = ROUTE.unmapped;
-      const size = offsetMask(n) + 1;
-      this.bases[n] = Math.floor(((cfg >>> SEG_CTL.PA_SHIFT) * 2 ** 29) / size) * size;
+      this.bases[n] = (cfg >>> SEG_CTL.PA_SHIFT) * 2 ** 29;
     }
   }
 

@@ -12,6 +12,9 @@ const NEXT = 0;
 const RELOAD = 1;
 export type Continuation = typeof NEXT | typeof RELOAD;
 
+/** RI and XI of EntryLo, at the places of PageGrain's RIE and XIE. */
+const ENTRY_LO_INHIBIT = ENTRY_LO.RI | ENTRY_LO.XI;
+
 /** Smallest index field of PWField: pages are at least 4 KiB. */
 const PW_MIN_INDEX = 12;
 
@@ -100,7 +103,7 @@ export class SystemOps {
     return cpu.cp0Specs.get(index)?.high ?? null;
   }
 
-  /** Writes CP0 register `index` as MTC0 does. An upper half that MTHC0 can write becomes 0. Returns true if the next instruction must be fetched anew. */
+  /** Writes CP0 register `index` as MTC0 does. EntryLo's upper half becomes 0. Returns true if the next instruction must be fetched anew. */
   writeCp0(index: number, value: number): boolean {
     const { cpu } = this;
     const spec = cpu.cp0Specs.get(index);
@@ -135,6 +138,14 @@ export class SystemOps {
         if (((old ^ merged) & ENTRY_HI.ASID) === 0) return false;
         cpu.modeMayHaveChanged();
         return true;
+      case CP0.EntryLo0:
+      case CP0.EntryLo1: {
+        // RI and XI are there only while PageGrain enables them.
+        const disabled = ENTRY_LO_INHIBIT & ~cpu.cp0[CP0.PageGrain]!;
+        cpu.cp0[index] = merged & ~disabled;
+        cpu.cp0High[index] = 0;
+        return false;
+      }
       case CP0.PageGrain:
         cpu.cp0[index] = merged;
         // Whether RI counts, and which address an entry means, is in what the engine keeps.
@@ -158,7 +169,6 @@ export class SystemOps {
         return false;
       default:
         cpu.cp0[index] = merged;
-        if (spec.high !== undefined) cpu.cp0High[index] = cpu.cp0High[index]! & ~spec.high;
         return false;
     }
   }
