@@ -24,6 +24,17 @@ export class MemslotOverlapError extends KvmError {
   }
 }
 
+/** The host CPU lacks what the host kernel is to use. */
+export class HostFeatureError extends KvmError {
+  readonly model: string;
+  readonly feature: string;
+  constructor(model: string, feature: string) {
+    super(`the host CPU ${model} has no ${feature}`);
+    this.model = model;
+    this.feature = feature;
+  }
+}
+
 /** A memslot whose addresses, size or number the hypervisor cannot take. */
 export class MemslotRangeError extends KvmError {
   readonly slot: number;

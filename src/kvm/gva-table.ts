@@ -2,7 +2,7 @@ import type { Memory } from "../machine/memory.ts";
 import { fromKseg0, toKseg0, type Gva, type Hpa } from "./addresses.ts";
 import { flushRanges, type GuestMap } from "./guest-map.ts";
 import type { HostPages } from "./host-pages.ts";
-import { PTE_SHIFT, type PteFormat, type TableGeometry } from "./page-format.ts";
+import { POINTER_SHIFT, type PteFormat, type TableGeometry } from "./page-format.ts";
 
 /** Pages that a cache holds when it is topped up: more than the levels of any walk. */
 const CACHE_PAGES = 4;
@@ -100,7 +100,7 @@ export class GvaTables {
   }
 
   private get pgdBytes(): number {
-    return this.geometry.pgdEntries << PTE_SHIFT;
+    return this.geometry.pgdEntries << POINTER_SHIFT;
   }
 
   /** A new root: guest slots empty, the others the host kernel's ("host") or empty too. */
@@ -137,7 +137,7 @@ export class GvaTables {
    * with a cache throws {@link HostSlotError}.
    */
   walk(pgd: Hpa, cache: PageCache | null, gva: Gva): Hpa {
-    const { pgdShift, pageShift, ptesPerTable, pageSize } = this.geometry;
+    const { pgdShift, pageShift, pteShift, ptesPerTable, pageSize } = this.geometry;
     const address = gva >>> 0;
     if (address > this.map.lastGva) {
       if (cache !== null) throw new HostSlotError(address);
@@ -151,21 +151,23 @@ export class GvaTables {
       this.pages.clear(table, pageSize);
       this.memory.write32(pgd + 4 * slot, toKseg0(table));
     }
-    return table + (((address >>> pageShift) & (ptesPerTable - 1)) << PTE_SHIFT);
+    return table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift);
   }
 
-  /** The PTE word at `pte`, unsigned. */
+  /** The PTE at `pte`, unsigned. */
   readPte(pte: Hpa): number {
-    return this.memory.read32(pte);
+    const first = this.memory.read32(pte);
+    return this.geometry.pteShift === 2 ? first : this.format.join(first, this.memory.read32(pte + 4));
   }
-  /** Writes a PTE word. The matching host TLB entry must then be invalidated: an invalid one may be there. */
+  /** Writes a PTE. The matching host TLB entry must then be invalidated: an invalid one may be there. */
   writePte(pte: Hpa, value: number): void {
-    this.memory.write32(pte, value);
+    if (this.geometry.pteShift === 2) this.memory.write32(pte, value);
+    else this.format.split(value).forEach((word, n) => this.memory.write32(pte + 4 * n, word));
   }
   /** Zeroes a PTE; true if it was present. */
   clearPte(pte: Hpa): boolean {
-    const present = this.format.present(this.memory.read32(pte));
-    this.memory.write32(pte, 0);
+    const present = this.format.present(this.readPte(pte));
+    this.writePte(pte, 0);
     if (present) this.ptesInvalidated++;
     return present;
   }
@@ -195,7 +197,7 @@ export class GvaTables {
    * zeroed. Host TLB entries are the caller's business.
    */
   flushRange(pgd: Hpa, first: Gva, last: Gva): FlushResult {
-    const { pgdShift, pageShift, ptesPerTable } = this.geometry;
+    const { pgdShift, pageShift, pteShift, ptesPerTable } = this.geometry;
     const end = Math.min(last >>> 0, this.map.lastGva);
     const start = first >>> 0;
     let ptesInvalidated = 0;
@@ -211,10 +213,10 @@ export class GvaTables {
       const max = slot === lastSlot ? index(end) : ptesPerTable - 1;
       const whole = min === 0 && max === ptesPerTable - 1;
       for (let i = min; i <= max; i++) {
-        const pte = table + (i << PTE_SHIFT);
-        if (!this.format.present(this.memory.read32(pte))) continue;
+        const pte = table + (i << pteShift);
+        if (!this.format.present(this.readPte(pte))) continue;
         ptesInvalidated++;
-        if (!whole) this.memory.write32(pte, 0);
+        if (!whole) this.writePte(pte, 0);
       }
       if (!whole) continue;
       this.memory.write32(pgd + 4 * slot, toKseg0(this.invalidPteTable));
@@ -228,7 +230,8 @@ export class GvaTables {
 
   /** Calls `visit` for each present PTE that `pgd` maps for the guest, in ascending order. */
   forEachPte(pgd: Hpa, visit: (gva: Gva, pte: number) => void): void {
-    const { pgdShift, pageShift, ptesPerTable } = this.geometry;
+    const { pgdShift, pageShift, pteShift, ptesPerTable } = this.geometry;
+    const stride = 1 << (pteShift - 2);
     for (let slot = 0; slot < this.guestSlots; slot++) {
       const table = this.table(pgd, slot);
       if (table === 0) continue;
@@ -236,8 +239,10 @@ export class GvaTables {
       const { u32, plan } = this.memory;
       const first = (plan.ram + table) >>> 2;
       for (let i = 0; i < ptesPerTable; i++) {
-        const pte = u32[first + i]!;
-        if (pte !== 0 && this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
+        // P is in the first word, however many there are.
+        if (u32[first + i * stride] === 0) continue;
+        const pte = this.readPte(table + (i << pteShift));
+        if (this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
       }
     }
   }

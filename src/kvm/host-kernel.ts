@@ -72,7 +72,7 @@ export class HostKernel {
     installCode(machine, this.code);
 
     const { geometry } = this.target;
-    this.invalidPteTable = this.pages.allocZeroed(geometry.ptesPerTable * 4);
+    this.invalidPteTable = this.pages.allocZeroed(geometry.ptesPerTable << geometry.pteShift);
     this.pgd = this.emptyRoot();
     this.vmmMm.pgd = this.emptyRoot();
     this.boot();
@@ -94,8 +94,9 @@ export class HostKernel {
     ops.writeCp0(CP0.Cause, 0);
     ops.writeCp0(CP0.HWREna, this.target.hwrena);
     ops.writeCp0(CP0.PageMask, this.target.geometry.pageMask);
+    const large = this.target.geometry.pteShift === 3 ? PAGE_GRAIN.ELPA : 0;
     if (this.target.format.rixi)
-      ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC);
+      ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | large);
     ops.writeCp0(CP0.Wired, 0);
     this.tlb.flushAllNonWired();
     this.activate(this.vmmMm);

@@ -14,6 +14,7 @@ describe("table geometry", () => {
       pageShift: 12,
       pgdShift: 22,
       pgdEntries: 1024,
+      pteShift: 2,
       ptesPerTable: 1024,
       pageMask: 0,
       contextShift: 1,
@@ -27,10 +28,20 @@ describe("table geometry", () => {
       pageShift: 14,
       pgdShift: 26,
       pgdEntries: 64,
+      pteShift: 2,
       ptesPerTable: 4096,
       pageMask: 0x6000,
       contextShift: 3,
       contextMask: 0x3ff8,
+    });
+  });
+
+  test("PTEs of two words: half as many in a table, and 4K pages need no shift of Context", () => {
+    expect(tableGeometry(4096, 3)).toMatchObject({
+      ...{ pgdShift: 21, pgdEntries: 2048, ptesPerTable: 512, contextShift: 0, contextMask: 0xff0 },
+    });
+    expect(tableGeometry(16384, 3)).toMatchObject({
+      ...{ pgdShift: 25, pgdEntries: 128, ptesPerTable: 2048, contextShift: 2, contextMask: 0x3ff0 },
     });
   });
 });
@@ -61,6 +72,19 @@ describe("PTE layouts", () => {
     const f = new PteFormat(tableGeometry(4096), false, 0, 6);
     expect([f.G, f.V, f.D]).toEqual([0x40, 0x80, 0x100]);
     expect(f.pfnShift).toBe(12);
+  });
+
+  test("with XPA the lower word holds P W A M from bit 24, the upper one XI RI G V D C C C PFN", () => {
+    const f = new PteFormat(tableGeometry(4096, 3), true);
+    const place = (bit: number): [word: string, bit: number] => {
+      const [low, high] = f.split(bit);
+      return low === 0 ? ["high", 31 - Math.clz32(high)] : ["low", 31 - Math.clz32(low)];
+    };
+    expect([f.P, f.W, f.A, f.M].map(place)).toEqual([24, 25, 26, 27].map((bit) => ["low", bit]));
+    expect([f.XI, f.noRead, f.G, f.V, f.D].map(place)).toEqual([0, 1, 2, 3, 4].map((bit) => ["high", bit]));
+    const pte = f.make(0x7fff_f000, { write: true, young: true, dirty: true });
+    expect(f.split(pte)).toEqual([0x0f00_0000, (0x7_ffff << 8) | (3 << 5) | 0x18]);
+    expect(f.join(...f.split(pte))).toBe(pte);
   });
 
   test.each([
@@ -95,6 +119,7 @@ describe("PTE operations", () => {
     { size, f: new PteFormat(tableGeometry(size), true) },
     { size, f: new PteFormat(tableGeometry(size), true, 4) },
     { size, f: new PteFormat(tableGeometry(size), false, 0, 6) },
+    { size, f: new PteFormat(tableGeometry(size, 3), true) },
   ]);
   const page = fc.record({
     pfn: fc.nat({ max: 2 ** 14 - 1 }),

@@ -5,13 +5,15 @@ import type { Hpa } from "./addresses.ts";
 /** Page sizes that the host's page tables can have. */
 export type HostPageSize = 4096 | 16384;
 
-/** The shape of a two-level page table of 32-bit words. Shifts are bit positions in an address. */
+/** The shape of a two-level page table. Shifts are bit positions in an address. */
 export interface TableGeometry {
   readonly pageSize: HostPageSize;
   readonly pageShift: number;
   /** An address shifted right by this is the index into the pgd. */
   readonly pgdShift: number;
   readonly pgdEntries: number;
+  /** log2 of the bytes of a PTE: 2, or 3 for the two words of XPA. */
+  readonly pteShift: 2 | 3;
   readonly ptesPerTable: number;
   /** Value of CP0 PageMask for this page size. */
   readonly pageMask: number;
@@ -20,24 +22,28 @@ export interface TableGeometry {
   readonly contextMask: number;
 }
 
-/** log2 of the bytes of a PTE and of a pgd entry. */
-export const PTE_SHIFT = 2;
+/** log2 of the bytes of a pgd entry. */
+export const POINTER_SHIFT = 2;
 
-/** The geometry of tables with pages of `pageSize` bytes: one table is one page (reference: 4 MiB or 64 MiB). */
-export function tableGeometry(pageSize: HostPageSize): TableGeometry {
+/**
+ * The geometry of tables with pages of `pageSize` bytes: one table of PTEs is one page, and shows 4 MiB or 64 MiB,
+ * half of that with PTEs of two words.
+ */
+export function tableGeometry(pageSize: HostPageSize, pteShift: 2 | 3 = 2): TableGeometry {
   const pageShift = Math.log2(pageSize);
-  const pgdShift = 2 * pageShift - PTE_SHIFT;
-  const ptesPerTable = pageSize >>> PTE_SHIFT;
+  const pgdShift = 2 * pageShift - pteShift;
+  const ptesPerTable = pageSize >>> pteShift;
   return {
     pageSize,
     pageShift,
     pgdShift,
     pgdEntries: 2 ** (32 - pgdShift),
+    pteShift,
     ptesPerTable,
     pageMask: (pageSize * 2 - 1) & ~0x1fff,
     // Context holds VA[31:13] from bit 4 up (MIPS32 PRA, "Context Register").
-    contextShift: 4 - (PTE_SHIFT + 1) + (pageShift - 12),
-    contextMask: (ptesPerTable / 2 - 1) << (PTE_SHIFT + 1),
+    contextShift: 4 - (pteShift + 1) + (pageShift - 12),
+    contextMask: (ptesPerTable / 2 - 1) << (pteShift + 1),
   };
 }
 
@@ -48,7 +54,9 @@ export type EntryLoConversion =
   /** One rotate right: the software bits land in bits of EntryLo that the hardware ignores. */
   | "rotate"
   /** A shift right down to XI, then a rotate by 2 that brings RI and XI to the top. */
-  | "shift-rotate";
+  | "shift-rotate"
+  /** XPA: the upper word rotated by 2, and 24 bits of the lower one for the upper half of EntryLo. */
+  | "two-words";
 
 /** What a PTE is to allow, and its state. */
 export interface PteFlags {
@@ -65,6 +73,12 @@ export interface PteFlags {
 /** Cacheable, noncoherent: the host's default coherency attribute. */
 const CCA_CACHED = 3;
 
+/** XPA: P to M in the lower word, how far up they go in a PTE that is one number, and what is not theirs there. */
+const XPA_SOFTWARE = 0x0f00_0000;
+const XPA_SOFTWARE_UP = 3;
+const XPA_SOFTWARE_SHIFT = 24 + XPA_SOFTWARE_UP;
+const XPA_HARDWARE = 2 ** XPA_SOFTWARE_SHIFT - 1;
+
 /**
  * The layout of a PTE. From the least significant bit, without RI/XI:
  *
@@ -76,13 +90,20 @@ const CCA_CACHED = 3;
  *
  * Bits below G (below XI) are for software only; the handler's conversion drops them. Bits that a later
  * version puts between M and G move G up, so its position is a parameter.
+ *
+ * With XPA (two words for each PTE, low first) a table holds
+ *
+ *     low:   PFNX (24 bits)  P  W  A  M        high:  XI  RI  G  V  D  C C C  PFN...
+ *
+ * A PTE is one number here all the same: host RAM ends below 2 GiB, so PFNX is 0 and the upper word's last five
+ * bits are; P, W, A and M take their place (`join`, `split`).
  */
 export class PteFormat {
   readonly rixi: boolean;
   readonly gShift: number;
   readonly xiShift: number;
   readonly pfnShift: number;
-  readonly P = 1;
+  readonly P: number;
   readonly W: number;
   readonly A: number;
   readonly M: number;
@@ -98,12 +119,23 @@ export class PteFormat {
   readonly conversion: EntryLoConversion;
   private readonly cShift: number;
   private readonly pageShift: number;
+  /** Bits of a PTE, as a number, that are not software's: all if the software bits are below the others. */
+  private readonly hardware: number;
 
-  constructor(geometry: TableGeometry, rixi: boolean, fillBits = 0, gShift = rixi ? 6 : 5) {
+  constructor(
+    geometry: TableGeometry,
+    rixi: boolean,
+    fillBits = 0,
+    gShift = geometry.pteShift === 3 ? 2 : rixi ? 6 : 5,
+  ) {
+    const wide = geometry.pteShift === 3;
     this.rixi = rixi;
     this.gShift = gShift;
     this.pageShift = geometry.pageShift;
-    const w = rixi ? 1 : 2;
+    this.hardware = wide ? XPA_HARDWARE : -1;
+    const p = wide ? XPA_SOFTWARE_SHIFT : 0;
+    const w = wide ? p + 1 : rixi ? 1 : 2;
+    this.P = 1 << p;
     this.W = 1 << w;
     this.A = 1 << (w + 1);
     this.M = 1 << (w + 2);
@@ -115,7 +147,8 @@ export class PteFormat {
     this.D = 4 << gShift;
     this.cShift = gShift + ENTRY_LO.C_SHIFT;
     this.pfnShift = gShift + ENTRY_LO.PFN_SHIFT + (geometry.pageShift - 12);
-    if (!rixi) this.conversion = "shift";
+    if (wide) this.conversion = "two-words";
+    else if (!rixi) this.conversion = "shift";
     else this.conversion = fillBits >= this.xiShift ? "rotate" : "shift-rotate";
   }
 
@@ -131,7 +164,16 @@ export class PteFormat {
 
   /** Host physical address of the page. */
   hpa(pte: number): Hpa {
-    return (pte >>> this.pfnShift) * 2 ** this.pageShift;
+    return ((pte & this.hardware) >>> this.pfnShift) * 2 ** this.pageShift;
+  }
+
+  /** The PTE in two words of a table (XPA). */
+  join(low: number, high: number): number {
+    return ((high & this.hardware) | ((low & XPA_SOFTWARE) << XPA_SOFTWARE_UP)) >>> 0;
+  }
+  /** The words of a PTE in a table (XPA). */
+  split(pte: number): [low: number, high: number] {
+    return [(pte >>> XPA_SOFTWARE_UP) & XPA_SOFTWARE, pte & this.hardware];
   }
 
   present(pte: number): boolean {
@@ -180,6 +222,8 @@ export class PteFormat {
         return rotateRight(pte, this.gShift);
       case "shift-rotate":
         return rotateRight(pte >>> this.xiShift, 2);
+      case "two-words":
+        return rotateRight(pte & this.hardware, 2);
     }
   }
 }

@@ -147,7 +147,7 @@ export class ShadowMmu {
     const mm = this.mm(user);
     const pte = this.tables.walk(mm.pgd, this.cache, base);
     this.setPte(pte, even);
-    this.setPte(pte + 4, odd);
+    this.setPte(pte + (1 << this.tables.geometry.pteShift), odd);
     this.invalidateHostTlb(base, mm);
   }
 

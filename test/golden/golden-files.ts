@@ -21,6 +21,8 @@ export function goldenFiles(): Map<string, string> {
       files.set(`entry/${model.name}-${pageSize / 1024}k.txt`, listing(model, { pageSize }, "fast"));
   const plain = CPU_MODELS["24Kc"]!;
   files.set("entry/24Kc-4k-slow-refill.txt", listing(plain, { pageSize: 4096 }, "slow"));
+  const p5600 = CPU_MODELS["P5600"]!;
+  files.set("entry/P5600-4k-xpa.txt", listing(p5600, { pageSize: 4096, xpa: true }, "fast"));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
   return files;

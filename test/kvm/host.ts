@@ -22,7 +22,11 @@ const EXIT_LIMIT = 20_000;
 const TEST_MODELS: Readonly<Record<string, CpuModel>> = {
   ...CPU_MODELS,
   "24Kc-rixi-26bit": { ...CPU_MODELS["24Kc-rixi"]!, physicalBits: 26 },
+  "P5600-xpa": CPU_MODELS["P5600"]!,
 };
+
+/** What hosts are given beyond their page size, by model. */
+const TEST_OPTIONS: Readonly<Record<string, Partial<HostKernelOptions>>> = { "P5600-xpa": { xpa: true } };
 
 /** Every model with every host page size. */
 export const TEST_HOSTS: readonly (readonly [model: string, pageSize: HostPageSize])[] = Object.keys(
@@ -49,7 +53,7 @@ export class TestHost {
       { model: TEST_MODELS[model]!, endian, ramBytes: 16 * 2 ** 20, guestTime: "user", hostCalls: true },
       createInterpreter,
     );
-    this.host = new HostKernel(this.machine, options);
+    this.host = new HostKernel(this.machine, { ...options, ...TEST_OPTIONS[model] });
     this.tables = this.host.gvaTables(TE_MAP);
     this.cache = this.tables.newCache();
     const { pages, asids } = this.host;

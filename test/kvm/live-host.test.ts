@@ -265,7 +265,7 @@ describe.each(TEST_HOSTS)("in guest context on %s with pages of %d bytes", (mode
         const ptes = [even, odd].map((one) => (one === null ? 0 : format.make(one[0] * pageSize, one[1])));
         t.cache.topUp();
         const where = t.tables.walk(t.vcpu.userMm.pgd, t.cache, at & ~pageSize);
-        ptes.forEach((pte, index) => t.tables.writePte(where + 4 * index, pte));
+        ptes.forEach((pte, index) => t.tables.writePte(where + (index << t.tables.geometry.pteShift), pte));
         t.host.tlb.flushAllNonWired();
         t.vcpu.pc = PROGRAM;
         t.vcpu.gpr[GPR.t0] = at;

@@ -33,19 +33,26 @@ interface Host {
   readonly rixi?: boolean;
   readonly fillBits?: number;
   readonly pageSize?: HostPageSize;
+  readonly xpa?: boolean;
 }
 const ALL_SCRATCH: ScratchBank = { register: 31, selects: 0xfc };
 const NO_SCRATCH: ScratchBank = { register: 31, selects: 0 };
 
-function hostTarget({ bank = ALL_SCRATCH, rixi = false, fillBits = 0, pageSize = 4096 }: Host): CodeTarget {
-  const geometry = tableGeometry(pageSize);
+function hostTarget({
+  bank = ALL_SCRATCH,
+  rixi = false,
+  fillBits = 0,
+  pageSize = 4096,
+  xpa = false,
+}: Host): CodeTarget {
+  const geometry = tableGeometry(pageSize, xpa ? 3 : 2);
   const format = new PteFormat(geometry, rixi, fillBits);
   const scratch = selectScratch(bank);
-  return { level: "mips32r2", geometry, format, scratch, badInstr: false, hwrena: 0xf };
+  return { level: xpa ? "mips32r5" : "mips32r2", geometry, format, scratch, badInstr: false, hwrena: 0xf };
 }
 
 function wordsOf(emit: (asm: Assembler) => void): number[] {
-  const asm = new Assembler({ level: "mips32r2", baseAddress: 0x8001_0000 });
+  const asm = new Assembler({ level: "mips32r5", baseAddress: 0x8001_0000 });
   emit(asm);
   return [...asm.words()];
 }
@@ -92,6 +99,8 @@ describe("length of the refill handler", () => {
     ["pgd in memory", 27, { bank: NO_SCRATCH }],
     ["RI/XI in two steps", 28, { rixi: true }],
     ["RI/XI in one step, where EntryLo has the room", 26, { rixi: true, fillBits: 4 }],
+    ["XPA", 31, { rixi: true, xpa: true }],
+    ["XPA with 16K pages", 32, { rixi: true, xpa: true, pageSize: 16384 }],
     ["pgd in memory and RI/XI", 29, { rixi: true, bank: NO_SCRATCH }],
   ])("%s: %d words", (_name, words, host) => {
     expect(guestRefill(hostTarget(host))).toHaveLength(words);
@@ -109,6 +118,7 @@ describe("the shared emitters", () => {
     ["pgd in memory", { bank: NO_SCRATCH }],
     ["RI/XI", { rixi: true }],
     ["16K pages", { pageSize: 16384 }],
+    ["XPA", { rixi: true, xpa: true }],
   ])("give alone, word for word, what the host's and the guest's handler hold (%s)", (_name, host) => {
     const target = hostTarget(host);
     const walk = [

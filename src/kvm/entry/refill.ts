@@ -3,7 +3,7 @@ import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { HostVa } from "../addresses.ts";
 import { VCPU } from "../layout.ts";
-import { PTE_SHIFT } from "../page-format.ts";
+import { POINTER_SHIFT } from "../page-format.ts";
 import { mfc0, mtc0, type CodeTarget } from "./target.ts";
 
 /** Puts into `ptr` the address of the pgd slot that BadVAddr selects. Clobbers `tmp`. */
@@ -25,7 +25,7 @@ export function emitGetPgde(
     asm.lw(ptr, low, ptr);
   }
   asm.comment("its slot of the pgd").srl(tmp, tmp, pgdShift);
-  asm.sll(tmp, tmp, PTE_SHIFT);
+  asm.sll(tmp, tmp, POINTER_SHIFT);
   asm.addu(ptr, ptr, tmp);
 }
 
@@ -34,7 +34,8 @@ export function emitGetPtep(asm: Assembler, target: CodeTarget, tmp: number, ptr
   const { contextShift, contextMask } = target.geometry;
   mfc0(asm.comment("BadVPN2 names the pair"), tmp, CP0.Context);
   asm.comment("table of PTEs, or the invalid table").lw(ptr, 0, ptr);
-  asm.comment("offset of the pair").srl(tmp, tmp, contextShift);
+  asm.comment("offset of the pair");
+  if (contextShift !== 0) asm.srl(tmp, tmp, contextShift);
   asm.andi(tmp, tmp, contextMask);
   asm.addu(ptr, ptr, tmp);
 }
@@ -53,17 +54,38 @@ function emitConvert(asm: Assembler, target: CodeTarget, reg: number): void {
       asm.comment("drop the software bits").srl(reg, reg, xiShift);
       asm.comment("RI and XI to the top").rotr(reg, reg, 2);
       break;
+    case "two-words":
+      asm.comment("RI and XI to the top").rotr(reg, reg, 2);
+      break;
   }
 }
 
 /** Loads the PTE pair at `ptr` and writes it to EntryLo0 and EntryLo1. Clobbers `tmp` and `ptr`. */
 export function emitUpdateEntries(asm: Assembler, target: CodeTarget, tmp: number, ptr: number): void {
+  if (target.format.conversion === "two-words") return emitUpdateWideEntries(asm, target, tmp, ptr);
   asm.comment("even PTE").lw(tmp, 0, ptr);
   asm.comment("odd PTE").lw(ptr, 4, ptr);
   emitConvert(asm, target, tmp);
   mtc0(asm, tmp, CP0.EntryLo0);
   emitConvert(asm, target, ptr);
   mtc0(asm, ptr, CP0.EntryLo1);
+}
+
+/** PFNX of the lower word of a PTE of two. */
+const PFNX_BITS = 24;
+
+/** The same for PTEs of two words, low before high. MTC0 clears what MTHC0 writes, so it comes first. */
+function emitUpdateWideEntries(asm: Assembler, target: CodeTarget, tmp: number, ptr: number): void {
+  const half = (name: string, offset: number, index: number, low: number): void => {
+    asm.comment(`${name} PTE, upper word`).lw(tmp, offset + 4, ptr);
+    emitConvert(asm, target, tmp);
+    mtc0(asm, tmp, index);
+    asm.comment("lower word").lw(low, offset, ptr);
+    asm.comment("the address above bit 35").ext(low, low, 0, PFNX_BITS);
+    asm.mthc0(low, index >>> 3, index & 7);
+  };
+  half("even", 0, CP0.EntryLo0, tmp);
+  half("odd", 8, CP0.EntryLo1, ptr);
 }
 
 /** Writes the entry. EntryHi is the hardware's, PageMask never changes; ERET is the barrier that follows. */

@@ -4,6 +4,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import { PteFormat, probeFillBits, tableGeometry } from "../page-format.ts";
 import type { HostPageSize, TableGeometry } from "../page-format.ts";
+import { HostFeatureError } from "../errors.ts";
 import { selectScratch, type ScratchBank, type ScratchRegisters } from "./scratch.ts";
 
 /** What code generators have to know of the host. */
@@ -23,6 +24,8 @@ export interface TargetOptions {
   readonly pageSize: HostPageSize;
   /** Scratch registers other than those that Config4 announces. */
   readonly scratch?: ScratchBank;
+  /** Large physical addresses: PTEs of two words. The CPU must have XPA (default false). */
+  readonly xpa?: boolean;
   /** Position of G in a PTE, if not the default of the layout. */
   readonly gShift?: number;
 }
@@ -33,7 +36,9 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
   const config3 = ops.readCp0(CP0.Config3);
   const config4 = (config3 & CONFIG.M) === 0 ? 0 : ops.readCp0(CP0.Config4);
   const kscratch = (config4 >>> CONFIG.C4_KSCREXIST_SHIFT) & 0xff;
-  const geometry = tableGeometry(options.pageSize);
+  if (options.xpa === true && (config3 & CONFIG.C3_LPA) === 0)
+    throw new HostFeatureError(machine.config.model.name, "XPA");
+  const geometry = tableGeometry(options.pageSize, options.xpa === true ? 3 : 2);
   const rixi = (config3 & CONFIG.C3_RXI) !== 0;
   return {
     level: machine.config.model.isa,
