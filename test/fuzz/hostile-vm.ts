@@ -1,0 +1,435 @@
+import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
+import { EXC_CODE } from "../../src/isa/exceptions.ts";
+import { createInterpreter } from "../../src/engine/index.ts";
+import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
+import type { HostPageSize } from "../../src/kvm/page-format.ts";
+import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
+import { legalPageMask } from "../../src/machine/tlb.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import type { Endian } from "../../src/machine/memory.ts";
+import { Canaries } from "./canaries.ts";
+import { Digest } from "./digest.ts";
+import { CODE_END, gaps, HOST_END, layOut, targetsFor, type Region, type RegionName } from "./layout.ts";
+import { Progress } from "./progress.ts";
+import { Random } from "./random.ts";
+import { Taint } from "./taint.ts";
+import { Victim } from "./victim.ts";
+import { WordSource, type Style, type Targets } from "./words.ts";
+
+/** What a guest is and what happens to it, given its seed: the same on every host. */
+export interface GuestPlan {
+  readonly seed: number;
+  readonly style: Style;
+  readonly endian: Endian;
+  /** Smallest page that the guest maps. */
+  readonly guestPage: number;
+  /** Whether accesses aim at the commpage and other strange addresses. */
+  readonly commpage: boolean;
+  readonly branchesInSlots: boolean;
+  /** A second VM runs in between. */
+  readonly victim: boolean;
+}
+
+/** How the host runs it: nothing here may show in the guest. */
+export interface HostPlan {
+  readonly model: string;
+  readonly pageSize: HostPageSize;
+  readonly refill: "fast" | "slow";
+  readonly dyntrans: boolean;
+}
+
+/** The state of a guest at the end of its run. Equal plans give equal outcomes, whatever the host. */
+export interface Outcome {
+  /** Hashes and values of what must agree, by name. */
+  readonly state: Readonly<Record<string, string | number>>;
+  /** Something happened after which hosts may differ: why, or null. */
+  readonly incomparable: string | null;
+  readonly instructions: number;
+  readonly exits: number;
+  readonly failures: number;
+}
+
+/** A run of a guest that did not end in an orderly way: what was thrown, and when. */
+export class FuzzError extends Error {
+  override readonly name = "FuzzError";
+  constructor(message: string, cause: unknown) {
+    super(`${message}: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Longest and shortest time between two things that the VMM does, in ticks. */
+const EPOCH = { shortest: 20, usual: 250, longest: 4000 } as const;
+/** Instructions that a guest is charged with for an exit that says it cannot go on. */
+const FAILURE_COST = 50;
+/** Epochs between two looks at every unused page of the hypervisor. */
+const THOROUGH_EVERY = 64;
+
+const STREAM = { image: 0, vmm: 1, mmio: 2 } as const;
+
+/** A VM with a hostile guest, its VMM, and whoever watches them. */
+export class HostileVm {
+  readonly machine: Machine;
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  private readonly kvm: Kvm;
+  private readonly plan: GuestPlan;
+  private readonly regions: readonly Region[];
+  private readonly targets: Targets;
+  private readonly vmmRandom: Random;
+  private readonly canaries: Canaries;
+  private readonly progress: Progress;
+  private readonly taint: Taint;
+  private readonly victim: Victim | null;
+  private readonly trace = new Digest();
+  /** Pages of the hypervisor in use before there was a VM. */
+  private readonly allocatedBefore: number;
+  private failures = 0;
+  private exits = 0;
+  private charged = 0;
+  private epoch = 0;
+
+  constructor(plan: GuestPlan, host: HostPlan, checkInvariants: boolean) {
+    this.plan = plan;
+    const { regions, victim, end } = layOut();
+    this.regions = regions;
+    this.machine = new Machine(
+      {
+        model: CPU_MODELS[host.model]!,
+        endian: plan.endian,
+        ramBytes: end,
+        guestTime: "user",
+        hostCalls: true,
+      },
+      createInterpreter,
+    );
+    this.progress = new Progress(this.machine.timeline);
+    this.kvm = new Kvm(this.machine, { pageSize: host.pageSize, end: HOST_END });
+    this.canaries = new Canaries(
+      this.kvm.host,
+      HOST_END,
+      gaps([...regions.map(({ slot }) => slot), victim], end),
+    );
+    this.allocatedBefore = this.kvm.host.pages.allocated;
+    const { refill, dyntrans } = host;
+    this.vm = this.kvm.createVm({
+      ...{ refill, dyntrans, checkInvariants },
+      tracer: { kvm_exit: () => this.progress.exit() },
+    });
+    for (const { slot } of regions) this.vm.setUserMemoryRegion(slot);
+    this.vcpu = this.vm.createVcpu();
+    this.canaries.freezeCode("the vcpu's code", this.vcpu);
+    this.taint = new Taint(this.vcpu);
+    this.targets = targetsFor(plan.style, {
+      pageSize: plan.guestPage,
+      commpage: plan.commpage,
+      branchesInSlots: plan.branchesInSlots,
+    });
+    this.vmmRandom = new Random(plan.seed, STREAM.vmm);
+    this.machine.timeline.register("fuzz-interrupt", () => this.toggleInterrupt());
+    this.fillMemory();
+    this.randomState();
+    this.freezeReadOnly();
+    this.victim = plan.victim ? new Victim(this.kvm, victim) : null;
+  }
+
+  private regionOf(name: RegionName): Region {
+    return this.regions.find((region) => region.name === name)!;
+  }
+
+  // --- the guest as it starts ---
+
+  private fillMemory(): void {
+    const random = new Random(this.plan.seed, STREAM.image);
+    const words = new WordSource(random, this.targets);
+    for (const { name, slot } of this.regions) {
+      const count = slot.memorySize / 4;
+      // Read-only and boot memory hold code too; data is anything.
+      const code = name === "ram" ? CODE_END / 4 : name === "rom" || name === "boot" ? count : 0;
+      const contents = words.code(code);
+      while (contents.length < count) contents.push(random.chance(70) ? 0 : random.word());
+      this.placeHandlers(words, name, contents);
+      contents.forEach((word, index) => this.taint.vmmWrite(slot.hostPhysAddr + 4 * index, word));
+    }
+  }
+
+  private placeHandlers(words: WordSource, name: RegionName, contents: number[]): void {
+    const bases = name === "ram" ? [0, 0x1000, 0x2000, 0x3000] : name === "boot" ? [0x200] : [];
+    for (const base of bases)
+      for (const [offset, room] of [
+        [0, 32],
+        [0x180, 32],
+        [0x200, 32],
+      ] as const)
+        words.handler(room, offset === 0).forEach((word, i) => (contents[(base + offset) / 4 + i] = word));
+  }
+
+  /** Random registers, CP0 and guest TLB, and a PC in code. */
+  private randomState(): void {
+    const { vcpu } = this;
+    const random = this.vmmRandom;
+    const words = new WordSource(random, this.targets);
+    const smallest = legalPageMask(2 * Math.max(this.plan.guestPage, vcpu.pageSize) - 1);
+    for (let index = 0; index < 64; index++)
+      if (random.chance(60)) {
+        const entryHi = this.targets.entryHi(random);
+        // The guest itself could not write pages smaller than the host's.
+        const pageMask = legalPageMask(this.targets.pageMask(random)) | smallest;
+        const entryLo0 = this.targets.entryLo(random) >>> 0;
+        vcpu.guestTlb.write(index, {
+          entryHi,
+          pageMask,
+          entryLo0,
+          entryLo1: this.targets.entryLo(random) >>> 0,
+        });
+      }
+    for (const index of [
+      CP0.EntryLo0,
+      CP0.EntryLo1,
+      CP0.EntryHi,
+      CP0.EPC,
+      CP0.ErrorEPC,
+      CP0.Wired,
+      CP0.Index,
+    ])
+      this.setCp0(index, words.cp0Value(index));
+    this.setCp0(CP0.HWREna, random.word() & 0x2000_000f);
+    this.setCp0(CP0.Compare, random.below(5000));
+    this.restart();
+  }
+
+  private setCp0(index: number, value: number): void {
+    const size = this.vcpu.getRegList().find((id) => (id & 0xffff_ffffn) === ((1n << 16n) | BigInt(index)));
+    if (size === undefined) throw new RangeError(`no register ${index}`);
+    this.vcpu.setOneReg(size, BigInt.asUintN(64, BigInt(value | 0)));
+  }
+
+  /** Gives the guest new registers and a place to go on. */
+  private restart(): void {
+    const random = this.vmmRandom;
+    const gpr = Array.from({ length: 32 }, (_, n) => {
+      if (n === 0) return 0;
+      if ([16, 17, 18, 31].includes(n)) return this.targets.code(random);
+      if ([19, 20, 21, 22, 23, 28, 29].includes(n)) return this.targets.data(random);
+      return random.chance(50) ? random.word() : random.below(16);
+    });
+    const pc = this.targets.code(random) & ~3;
+    const wide = (value: number): bigint => BigInt(value | 0);
+    const words = new WordSource(random, this.targets);
+    if (random.chance(70))
+      this.setCp0(CP0.Status, words.status() & ~(random.chance(90) ? STATUS.ERL | STATUS.EXL : 0));
+    this.vcpu.setRegs({ gpr: gpr.map(wide), hi: wide(random.word()), lo: wide(random.word()), pc: wide(pc) });
+  }
+
+  // --- the VMM ---
+
+  /** Runs the guest for `instructions`, doing things to it now and then. Throws {@link FuzzError}. */
+  run(instructions: number): Outcome {
+    const { timeline } = this.machine;
+    const start = timeline.now();
+    try {
+      while (timeline.now() - start + this.charged < instructions) {
+        const longest = this.vmmRandom.chance(90) ? EPOCH.usual : EPOCH.longest;
+        this.runUntil(timeline.now() + this.vmmRandom.between(EPOCH.shortest, longest));
+        this.canaries.check(this.epoch++ % THOROUGH_EVERY === 0);
+        this.interfere();
+      }
+      this.canaries.check(true);
+      return this.outcome();
+    } catch (error) {
+      throw new FuzzError(this.where(), error);
+    }
+  }
+
+  /** Where things stand, for messages. */
+  private where(): string {
+    const { pc, regs, cp0 } = this.vcpu;
+    const hex = (value: number): string => (value >>> 0).toString(16);
+    return (
+      `tick ${this.machine.timeline.now()}, epoch ${this.epoch}, pc ${hex(pc)}, last exit cause ${hex(regs.cause)}` +
+      ` BadVAddr ${hex(regs.badVAddr)}, guest Status ${hex(cp0[CP0.Status]!)} EntryHi ${hex(cp0[CP0.EntryHi]!)}`
+    );
+  }
+
+  private runUntil(limit: number): void {
+    const { timeline } = this.machine;
+    while (timeline.now() < limit) {
+      const exit = this.vcpu.run(limit - timeline.now());
+      this.exits++;
+      this.progress.vmmExit();
+      this.trace.add(exit.reason.length, timeline.now());
+      switch (exit.reason) {
+        case "mmio":
+          this.mmio(exit);
+          break;
+        case "irq-window-open":
+          timeline.skipTo(limit);
+          break;
+        case "intr":
+          break;
+        case "internal-error":
+          this.failed(exit);
+          return;
+        default:
+          exit satisfies never;
+      }
+    }
+  }
+
+  private mmio(exit: MmioExit): void {
+    const { physAddr, len, isWrite } = exit;
+    this.trace.add(physAddr / 4096, physAddr, len, isWrite ? 1 : 0);
+    if (isWrite) this.trace.add(exit.data);
+    else {
+      const random = new Random(this.plan.seed ^ (physAddr | 0), STREAM.mmio + this.machine.timeline.now());
+      exit.data = random.word() >>> (32 - 8 * len);
+    }
+  }
+
+  /** The guest cannot go on: that is its own affair. It goes on elsewhere. */
+  private failed(exit: Extract<VcpuExit, { reason: "internal-error" }>): void {
+    if (exit.message.includes("run it on smaller host pages")) this.taint.give("the guest maps small pages");
+    this.failures++;
+    this.charged += FAILURE_COST;
+    const { pc, cause, badVAddr } = exit.report;
+    const code = (cause & CAUSE.ExcCode) >>> 2;
+    // The host's BadVAddr says something only if the exit was caused by an address.
+    this.trace.add(pc, code, code >= EXC_CODE.Mod && code <= EXC_CODE.AdES ? badVAddr : 0);
+    this.restart();
+  }
+
+  private toggleInterrupt(): void {
+    const random = this.vmmRandom;
+    const line = random.between(2, 4);
+    this.vcpu.interrupt(random.chance(50) ? line : -line);
+    if (random.chance(5)) this.vcpu.requestStop();
+  }
+
+  /** One of the things that a VMM may do to a guest between two runs. */
+  private interfere(): void {
+    const random = this.vmmRandom;
+    random.weighted<void>([
+      [20, () => this.restart()],
+      [12, () => this.toggleInterrupt()],
+      [
+        10,
+        () =>
+          this.machine.timeline.schedule("fuzz-interrupt", this.machine.timeline.now() + random.below(3000)),
+      ],
+      [8, () => this.rewriteCode()],
+      [6, () => this.changeSlot()],
+      [5, () => this.changeCp0()],
+      [3, () => void this.vcpu.getRegs()],
+      [3, () => this.readEveryRegister()],
+      [6, () => this.victim?.run()],
+      [8, () => {}],
+    ]);
+  }
+
+  private rewriteCode(): void {
+    const random = this.vmmRandom;
+    const words = new WordSource(random, this.targets);
+    const { hostPhysAddr } = this.regionOf("ram").slot;
+    if (random.chance(30)) {
+      const offset = random.pick([0, 0x180, 0x200]);
+      const base = hostPhysAddr + 0x1000 * random.below(4) + offset;
+      words.handler(32, offset === 0).forEach((word, i) => this.taint.vmmWrite(base + 4 * i, word));
+      return;
+    }
+    const first = 0x400 + 4 * random.below((CODE_END - 0x1000) / 4);
+    words
+      .code(random.between(1, 64))
+      .forEach((word, i) => this.taint.vmmWrite(hostPhysAddr + first + 4 * i, word));
+  }
+
+  private changeSlot(): void {
+    const random = this.vmmRandom;
+    const { slot } = this.regionOf("changing");
+    const kind = random.below(4);
+    // Gone, there, read-only, or elsewhere.
+    this.vm.setUserMemoryRegion({ ...slot, memorySize: 0 });
+    if (kind === 0) return;
+    const guestPhysAddr = slot.guestPhysAddr + (kind === 3 ? 0x8000 * random.below(3) : 0);
+    this.vm.setUserMemoryRegion({ ...slot, guestPhysAddr, readonly: kind === 2 });
+  }
+
+  private changeCp0(): void {
+    const random = this.vmmRandom;
+    const words = new WordSource(random, this.targets);
+    const index = random.pick([
+      CP0.Status,
+      CP0.Cause,
+      CP0.EntryHi,
+      CP0.Count,
+      CP0.Compare,
+      CP0.EBase,
+      CP0.EPC,
+      CP0.Wired,
+      CP0.PageMask,
+    ]);
+    this.setCp0(index, words.cp0Value(index));
+  }
+
+  private readEveryRegister(): void {
+    for (const id of this.vcpu.getRegList()) this.trace.add(Number(this.vcpu.getOneReg(id) & 0xffff_ffffn));
+  }
+
+  // --- the end ---
+
+  private freezeReadOnly(): void {
+    const { slot } = this.regionOf("rom");
+    this.canaries.freeze("read-only guest memory", slot.hostPhysAddr, slot.memorySize);
+  }
+
+  private outcome(): Outcome {
+    const { vcpu, machine } = this;
+    vcpu.settle();
+    const memory = new Digest();
+    for (const { slot } of this.regions)
+      for (let at = slot.hostPhysAddr; at < slot.hostPhysAddr + slot.memorySize; at += 4)
+        memory.add(this.taint.originalWord(at));
+    const tlb = new Digest();
+    for (let index = 0; index < vcpu.guestTlb.size; index++) {
+      const { entryHi, pageMask, entryLo0, entryLo1 } = vcpu.guestTlb.read(index);
+      tlb.add(entryHi, pageMask, entryLo0, entryLo1);
+    }
+    const { gpr, hi, lo, pc } = vcpu.getRegs();
+    const registers = [...gpr, hi, lo, pc].map((value) => (Number(value & 0xffff_ffffn) >>> 0).toString(16));
+    const cp0 = Array.from(vcpu.cp0, (value, index) =>
+      value === 0 ? "" : `${index}=${(value >>> 0).toString(16)}`,
+    );
+    return {
+      state: {
+        registers: registers.join(" "),
+        cp0: cp0.filter((text) => text !== "").join(" "),
+        tlb: tlb.value,
+        memory: memory.value,
+        trace: this.trace.value,
+        count: vcpu.timer.count(),
+        instructions: machine.guestInstructions,
+        time: machine.timeline.now(),
+        failures: this.failures,
+      },
+      incomparable: this.taint.reason,
+      instructions: machine.guestInstructions,
+      exits: vcpu.stats.totalExits,
+      failures: this.failures,
+    };
+  }
+
+  /** Destroys the VM and checks that nothing of it is left. Throws {@link FuzzError}. */
+  destroy(): void {
+    try {
+      this.canaries.thaw("the vcpu's code");
+      this.victim?.destroy();
+      this.vm.destroy();
+      const { allocated } = this.kvm.host.pages;
+      if (allocated !== this.allocatedBefore)
+        throw new Error(`${allocated - this.allocatedBefore} pages are left allocated`);
+      this.canaries.check(true);
+    } catch (error) {
+      throw new FuzzError("after the VM was destroyed", error);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { ACCESS } from "../../src/machine/mmu.ts";
+import type { Memory } from "../../src/machine/memory.ts";
+import type { Vcpu } from "../../src/kvm/index.ts";
+
+/**
+ * Notices what makes two runs of a guest on different hosts incomparable:
+ *
+ * - the guest stores to the commpage: the hypervisor takes note at the next exit, and when that is depends on
+ *   the host;
+ * - the guest reads or changes part of an instruction that dynamic translation replaced.
+ *
+ * Both are seen page by page, at the first access that the machine's soft TLB does not know.
+ */
+export class Taint {
+  private readonly vcpu: Vcpu;
+  private readonly memory: Memory;
+  /** Host address of each replaced instruction, with the word that it replaced and the one that it is. */
+  private readonly replaced = new Map<number, { readonly original: number; readonly word: number }>();
+  private readonly touched = new Set<number>();
+  private commpageStored = false;
+  private given: string | null = null;
+
+  constructor(vcpu: Vcpu) {
+    this.vcpu = vcpu;
+    const { machine } = vcpu;
+    const { mmu, ops, memory } = machine;
+    let ignore = false;
+    const synci = ops.synci.bind(ops);
+    // SYNCI translates its address as a load does, but reads nothing.
+    ops.synci = (va) => {
+      ignore = true;
+      const result = synci(va);
+      ignore = false;
+      return result;
+    };
+    const translate = mmu.translate.bind(mmu);
+    mmu.translate = (va, access, size) => {
+      const pa = translate(va, access, size);
+      if (pa >= 0 && access !== ACCESS.fetch && !ignore && va >>> 31 === 0) {
+        const page = pa - (pa % 4096);
+        this.touched.add(page);
+        if (access === ACCESS.store && page === vcpu.regs.commpage) this.commpageStored = true;
+      }
+      return pa;
+    };
+    const write32 = machine.write32.bind(machine);
+    // Only dynamic translation calls it from now on.
+    machine.write32 = (at, word) => {
+      this.replaced.set(at, { original: this.originalWord(at), word });
+      write32(at, word);
+    };
+    this.vmmWrite = (at, word) => {
+      this.replaced.delete(at);
+      write32(at, word);
+    };
+    this.memory = memory;
+  }
+
+  /** Writes a word of guest memory as the VMM. */
+  readonly vmmWrite: (at: number, word: number) => void;
+
+  /** The word at host address `at` as it would be without dynamic translation. */
+  originalWord(at: number): number {
+    const word = this.memory.read32(at);
+    const replaced = this.replaced.get(at);
+    return replaced !== undefined && replaced.word >>> 0 === word ? replaced.original >>> 0 : word;
+  }
+
+  /** Something else that makes the run incomparable. */
+  give(reason: string): void {
+    this.given = reason;
+  }
+
+  /** Why the run cannot be compared with runs on other hosts, or null. */
+  get reason(): string | null {
+    if (this.commpageStored && !this.vcpu.dyntrans) return "the guest stores to the commpage";
+    for (const at of this.replaced.keys())
+      if (this.touched.has(at - (at % 4096))) return "the guest reads what was translated";
+    return this.given;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * `npm run fuzz`: hostile guests under the hypervisor, one for each seed.
+ *
+ *   npm run fuzz -- --seeds 1-100            seeds to run (default 1-10)
+ *   npm run fuzz -- --instructions 100000    guest instructions of each (default 1000000)
+ *   npm run fuzz -- --jobs 2                 seeds at a time (default 1)
+ *   npm run fuzz -- --replay 17              one seed, with the stack of what it throws
+ *   npm run fuzz -- --slice 20               as many seeds, others each day
+ *
+ * A seed that fails is printed with the command that replays it, and so is one that does not come back. The
+ * status is 1 if any did.
+ */
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { effortOf, runSeed, type SeedResult } from "../test/fuzz/seed.ts";
+import type { Answer, Job } from "../test/fuzz/worker.ts";
+
+const MILLISECONDS_PER_DAY = 86_400_000;
+/** A seed is given this long, and a while for each instruction. */
+const PATIENCE = { seconds: 60, secondsPerMillion: 600 } as const;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1-10" },
+    instructions: { type: "string", default: "1000000" },
+    jobs: { type: "string", default: "1" },
+    replay: { type: "string" },
+    slice: { type: "string" },
+  },
+});
+
+function fail(message: string): never {
+  console.error(`fuzz: ${message}`);
+  process.exit(2);
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0 ? value : fail(`--${name} takes a positive number`);
+}
+
+function seedRange(): [first: number, last: number] {
+  if (values.slice !== undefined) {
+    const count = positive("slice", values.slice);
+    const day = Math.floor(Date.now() / MILLISECONDS_PER_DAY);
+    return [day * count, (day + 1) * count - 1];
+  }
+  const match = /^(\d+)(?:-(\d+))?$/.exec(values.seeds);
+  if (match === null) return fail("--seeds takes A-B or one seed");
+  return [Number(match[1]), Number(match[2] ?? match[1])];
+}
+
+const instructions = positive("instructions", values.instructions);
+const effort = effortOf(instructions);
+const replayCommand = (seed: number): string =>
+  `npm run fuzz -- --replay ${seed} --instructions ${instructions}`;
+
+function replay(seed: number): void {
+  try {
+    console.log(runSeed(seed, effort));
+  } catch (error) {
+    const { message, cause } = error as Error;
+    console.log(message);
+    if (cause instanceof Error) console.log(cause.stack);
+    process.exitCode = 1;
+  }
+}
+
+/** Runs the seeds from a common counter, each job in its own thread, which is given up if it hangs. */
+async function runSeeds(first: number, last: number, jobs: number): Promise<void> {
+  const results: SeedResult[] = [];
+  const failed: number[] = [];
+  let next = first;
+  const started = performance.now();
+
+  const report = (seed: number, error: string): void => {
+    failed.push(seed);
+    console.log(`seed ${seed} FAILED: ${error}\n  replay: ${replayCommand(seed)}`);
+  };
+
+  const job = async (): Promise<void> => {
+    let worker = new Worker(new URL("../test/fuzz/worker.ts", import.meta.url));
+    for (let seed = next++; seed <= last; seed = next++) {
+      const patience = 1000 * (PATIENCE.seconds + (PATIENCE.secondsPerMillion * instructions) / 1e6);
+      const answer = await ask(worker, { seed, effort }, patience);
+      if (answer === null || "error" in answer) {
+        report(
+          seed,
+          answer === null ? `nothing heard of it for ${Math.round(patience / 1000)} s` : answer.error,
+        );
+        await worker.terminate();
+        worker = new Worker(new URL("../test/fuzz/worker.ts", import.meta.url));
+      } else results.push(answer.result);
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: jobs }, job));
+
+  const sum = (of: (result: SeedResult) => number): number =>
+    results.reduce((total, result) => total + of(result), 0);
+  const count = (value: number): string => value.toLocaleString("en");
+  console.log(
+    `seeds ${first}-${last}, ${count(instructions)} guest instructions each: ${results.length} passed, ${failed.length} failed` +
+      ` in ${Math.round((performance.now() - started) / 1000)} s`,
+  );
+  console.log(
+    `  ${count(sum((r) => r.instructions))} instructions in all, ${count(sum((r) => r.exits))} checked exits,` +
+      ` ${count(sum((r) => r.failures))} guests that could not go on;` +
+      ` ${count(sum((r) => r.compared))} hosts compared, ${count(sum((r) => r.skipped))} not comparable`,
+  );
+  if (failed.length > 0) process.exitCode = 1;
+}
+
+/** The worker's answer, or null if it takes too long. */
+function ask(worker: Worker, job: Job, patience: number): Promise<Answer | null> {
+  return new Promise((resolve) => {
+    const done = (answer: Answer | null): void => {
+      clearTimeout(timer);
+      worker.off("message", done);
+      worker.off("error", broken);
+      resolve(answer);
+    };
+    const broken = (error: unknown): void => done({ seed: job.seed, error: String(error) });
+    const timer = setTimeout(() => done(null), patience);
+    worker.on("message", done);
+    worker.on("error", broken);
+    worker.postMessage(job);
+  });
+}
+
+if (values.replay !== undefined) replay(Number(values.replay));
+else {
+  const [first, last] = seedRange();
+  console.log(`fuzz: seeds ${first} to ${last}`);
+  await runSeeds(first, last, positive("jobs", values.jobs));
+}
