@@ -14,7 +14,7 @@ export interface RunFlags {
   readonly mode: Mode;
   readonly hostCpu: string;
   readonly hostPageSize: 4096 | 16384;
-  readonly engine: string;
+  readonly engine: "auto" | "interp";
   readonly refill: "fast" | "slow";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
@@ -80,7 +80,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--engine",
     value: "NAME",
-    help: "what executes the machine's instructions",
+    help: "hot code translated to WebAssembly, or everything interpreted",
     ...oneOf("engine", ENGINES),
     preset: "auto",
   },

@@ -114,11 +114,11 @@ async function readFiles(flags: RunFlags): Promise<InputFiles> {
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
 function create(flags: RunFlags, config: RunConfig): Guest {
-  const { memory, mode, hostCpu, hostPageSize, refill, append } = flags;
+  const { memory, mode, hostCpu, hostPageSize, engine, refill, append } = flags;
   try {
     return createGuest({
       ...config,
-      ...{ memory, mode, hostCpu, hostPageSize, refill },
+      ...{ memory, mode, hostCpu, hostPageSize, engine, refill },
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),
     });
