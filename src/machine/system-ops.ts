@@ -74,12 +74,15 @@ export class SystemOps {
     return cpu.cp0[index]!;
   }
 
+  /** Instructions retired when Wired was written last, which sets Random to the last entry. */
+  private randomStart = 0;
+
   /** Random (PRA): falls by one with each instruction, from the last entry down to Wired. */
   private random(): number {
     const { cpu } = this;
     const last = cpu.tlb.entries - 1;
     const wired = Math.min(cpu.cp0[CP0.Wired]! >>> 0, last);
-    return last - (cpu.instructions % (last - wired + 1));
+    return last - ((cpu.instructions - this.randomStart) % (last - wired + 1));
   }
 
   /** Upper half of CP0 register `index` as MFHC0 reads it. */
@@ -117,6 +120,10 @@ export class SystemOps {
         return false;
       case CP0.Count:
         cpu.clock.setCount(value);
+        return false;
+      case CP0.Wired:
+        cpu.cp0[index] = merged;
+        this.randomStart = cpu.instructions;
         return false;
       case CP0.Compare:
         cpu.cp0[index] = value;
