@@ -16,7 +16,7 @@ import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts"
 import { buildInterpreter } from "./interpreter.ts";
 import { OPERATIONS, PSEUDO, writeRecord } from "./operations.ts";
 import { SoftTlb } from "./soft-tlb.ts";
-import { TranslatedPages } from "./translator/translated-pages.ts";
+import { DEFAULT_POLICY, TranslatedPages, type TranslationPolicy } from "./translator/translated-pages.ts";
 
 const FAULT = 0;
 const STORED = 1;
@@ -44,11 +44,11 @@ export class InterpreterEngine implements Engine {
   private readonly translated: TranslatedPages;
   private readonly translating: boolean;
 
-  /** `translating`: hot pages are translated to WebAssembly; otherwise everything is interpreted. */
-  constructor(machine: Machine, translating: boolean) {
+  /** `policy`: when hot pages are translated to WebAssembly; without one everything is interpreted. */
+  constructor(machine: Machine, policy: TranslationPolicy | null) {
     this.machine = machine;
-    this.translating = translating;
-    this.translated = new TranslatedPages(machine);
+    this.translating = policy !== null;
+    this.translated = new TranslatedPages(machine, policy ?? DEFAULT_POLICY);
     const { memory, cpu } = machine;
     this.softTlb = new SoftTlb(memory);
     this.decoder = decoderFor(cpu.model.isa);
@@ -67,6 +67,11 @@ export class InterpreterEngine implements Engine {
     });
     this.runModule = instance.exports["run"] as () => number;
     machine.onCodeWritten = (page) => this.codeWritten(page);
+  }
+
+  /** Pages translated so far; a page counts each time. */
+  get translations(): number {
+    return this.translated.translations;
   }
 
   run(): number {
@@ -305,7 +310,7 @@ export class InterpreterEngine implements Engine {
 }
 
 /** Creates the interpreter for a machine. */
-export const createInterpreter = (machine: Machine): Engine => new InterpreterEngine(machine, false);
+export const createInterpreter = (machine: Machine): Engine => new InterpreterEngine(machine, null);
 
 /** Creates the engine that translates what is executed often and interprets the rest. */
-export const createTranslator = (machine: Machine): Engine => new InterpreterEngine(machine, true);
+export const createTranslator = (machine: Machine): Engine => new InterpreterEngine(machine, DEFAULT_POLICY);

@@ -1,6 +1,6 @@
 import { CP0, ENTRY_LO } from "../isa/cp0.ts";
 import { CPU_MODELS } from "../machine/cpu-models.ts";
-import { Machine, type StopReason } from "../machine/machine.ts";
+import { Machine, type EngineFactory, type StopReason } from "../machine/machine.ts";
 import type { Endian } from "../machine/memory.ts";
 import { Assembler } from "../uasm/assembler.ts";
 import { createInterpreter } from "./index.ts";
@@ -15,16 +15,19 @@ export interface TestMachineOptions {
   readonly model?: string;
   readonly endian?: Endian;
   readonly ramBytes?: number;
+  /** The interpreter by default. */
+  readonly engine?: EngineFactory;
 }
 
 /** A bare machine in kernel mode at CODE. SDBBP ends a run; so does any exception without a handler. */
 export class TestMachine {
   readonly machine: Machine;
 
-  constructor({ model = "24Kc", endian = "little", ramBytes = 1 << 20 }: TestMachineOptions = {}) {
+  constructor(options: TestMachineOptions = {}) {
+    const { model = "24Kc", endian = "little", ramBytes = 1 << 20, engine = createInterpreter } = options;
     this.machine = new Machine(
       { model: CPU_MODELS[model]!, endian, ramBytes, guestTime: "all", hostCalls: true },
-      createInterpreter,
+      engine,
     );
     for (const vector of VECTORS) this.load(0x8000_0000 + vector, (a) => a.sdbbp(UNEXPECTED));
     const { cpu } = this.machine;

@@ -11,11 +11,20 @@ import { PSEUDO } from "../operations.ts";
 import { findBlocks } from "./blocks.ts";
 import { TRANSLATED_EXPORT, translatePage } from "./translate-page.ts";
 
-/** Samples of a page before it is translated, and before it is looked at again for code that was new since. */
-const HOT = 4;
-const REVISIT = 16;
-/** A page whose code was written to this often is left to the interpreter: it holds data too. */
-const MOST_WRITES = 8;
+/** When pages are translated. A sample is one look at PC, at the end of a budget. */
+export interface TranslationPolicy {
+  /** Samples of a page before it is translated. */
+  readonly hot: number;
+  /** Samples of a translated page before it is looked at again for code that was reached since. */
+  readonly revisit: number;
+  /** So many newly reached instructions make it worth translating again. */
+  readonly newCode: number;
+  /** A page whose code was written to this often is left to the interpreter: it holds data too. */
+  readonly mostWrites: number;
+}
+
+/** What serves a booting Linux. */
+export const DEFAULT_POLICY: TranslationPolicy = { hot: 4, revisit: 16, newCode: 8, mostWrites: 8 };
 
 /** What is known of a code page. */
 interface PageState {
@@ -36,9 +45,13 @@ export class TranslatedPages {
   private readonly pages: (PageState | undefined)[] = [];
   private readonly memoryPages: number;
   private readonly decode: Decoder;
+  private readonly policy: TranslationPolicy;
+  /** Translations made so far, of the same page again too. */
+  translations = 0;
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, policy: TranslationPolicy) {
     this.machine = machine;
+    this.policy = policy;
     const { plan } = machine.memory;
     this.memoryPages = plan.totalBytes / 65536;
     this.decode = decoderFor(machine.cpu.model.isa);
@@ -48,11 +61,12 @@ export class TranslatedPages {
   /** PC was seen in code page `index`, whose records are at `records`, decoded from RAM page `ramPage`. */
   sample(index: number, records: number, ramPage: number): void {
     const page = (this.pages[index] ??= { samples: 0, translated: false, executed: 0, writes: 0 });
+    const { hot, revisit, newCode, mostWrites } = this.policy;
     page.samples++;
-    if (page.samples < (page.translated ? REVISIT : HOT) || page.writes >= MOST_WRITES) return;
+    if (page.samples < (page.translated ? revisit : hot) || page.writes >= mostWrites) return;
     page.samples = 0;
     const executed = this.countExecuted(records);
-    if (page.translated && executed < page.executed + 8) return;
+    if (page.translated && executed < page.executed + newCode) return;
     this.translate(index, records, ramPage);
     page.translated = true;
     page.executed = executed;
@@ -107,6 +121,7 @@ export class TranslatedPages {
       (offset) => this.isExecuted(records, offset),
     );
     if (blocks.size === 0) return;
+    this.translations++;
     const bytes = translatePage([...blocks.values()], memory.endian, this.memoryPages);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: { memory: memory.wasm },
