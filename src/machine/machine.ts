@@ -242,7 +242,7 @@ export class Machine {
 
   /** Forgets what was decoded of the words in `length` bytes of RAM from `offset`. */
   codeWritten(offset: number, length: number): void {
-    const { i32, plan } = this.memory;
+    const { i32, u8, plan } = this.memory;
     for (let at = offset & ~3; at < offset + length;) {
       const records = i32[(plan.codeMap >>> 2) + (at >>> PAGE_SHIFT)]!;
       if (records === 0) {
@@ -250,7 +250,10 @@ export class Machine {
         continue;
       }
       this.onCodeWritten?.(at >>> PAGE_SHIFT);
-      i32[(records + ((at & 0xffc) >>> 2) * RECORD.bytes) >>> 2] = 0;
+      // Only the operation: an SC that stores to itself has yet to find its register in the record.
+      const operation = records + ((at & 0xffc) >>> 2) * RECORD.bytes + RECORD.op;
+      u8[operation] = 0;
+      u8[operation + 1] = 0;
       at += 4;
     }
   }

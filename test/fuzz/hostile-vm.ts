@@ -292,10 +292,11 @@ export class HostileVm {
     if (exit.message.includes("run it on smaller host pages")) this.taint.give("the guest maps small pages");
     this.failures++;
     this.charged += FAILURE_COST;
+    // Which exception of the host's it was may differ: refill, invalid and modified tell hosts apart.
     const { pc, cause, badVAddr } = exit.report;
     const code = (cause & CAUSE.ExcCode) >>> 2;
-    // The host's BadVAddr says something only if the exit was caused by an address.
-    this.trace.add(pc, code, code >= EXC_CODE.Mod && code <= EXC_CODE.AdES ? badVAddr : 0);
+    const byAddress = code >= EXC_CODE.Mod && code <= EXC_CODE.AdES;
+    this.trace.add(pc, byAddress ? badVAddr : code);
     this.restart();
   }
 
