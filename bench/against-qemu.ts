@@ -5,6 +5,7 @@ import { type CommandLine, ksegRun, median, qemuMalta, type Run, run, type RunOp
 import type { Row, Section } from "./table.ts";
 
 const PROGRAMS = ["integer", "memory", "calls"] as const;
+const ENGINES = ["auto", "interp"] as const;
 
 /** Both sides' seconds, one by one. */
 async function byTurns(
@@ -37,12 +38,15 @@ function row(name: string, { kseg, qemu }: { kseg: number[]; qemu: number[] }): 
 /** Loops of our own (bench/guests), bare. What they print must be the same in both. */
 export async function programs(rounds: number): Promise<Section> {
   const rows: Row[] = [];
-  for (const name of PROGRAMS) {
+  for (const [name, engine] of PROGRAMS.flatMap((program) => ENGINES.map((one) => [program, one] as const))) {
     const kernel = fileURLToPath(new URL(`guests/${name}.elf`, import.meta.url));
     const times = await byTurns(
       rounds,
       [
-        ksegRun("--mode", "bare", "--memory", "64M", "--clock", "virtual", "--quiet", "--kernel", kernel),
+        ksegRun(
+          ...["--mode", "bare", "--memory", "64M", "--clock", "virtual", "--quiet"],
+          ...["--engine", engine, "--kernel", kernel],
+        ),
         qemuMalta("-m", "64", "-kernel", kernel),
       ],
       { until: " done\n" },
@@ -53,7 +57,7 @@ export async function programs(rounds: number): Promise<Section> {
       },
       ({ seconds }) => seconds,
     );
-    rows.push(row(`${name} loop`, times));
+    rows.push(row(`${name} loop, ${engine}`, times));
   }
   return { title: "Bare programs, whole processes", rows };
 }
