@@ -67,6 +67,12 @@ describe("emitters", () => {
     expect(() => a.ext(v0, a0, 0, 1)).toThrow("ext needs mips32r2, the target is mips32");
     a.mul(v0, a0, a0);
     expect(texts(a)).toEqual(["mul v0,a0,a0"]);
+    expect(() => assembler().lwe(v0, 0, a0)).toThrow("lwe needs mips32r5, the target is mips32r2");
+    const later = assembler({ level: "mips32r5" });
+    later.lwe(v0, -256, a0);
+    expect(() => later.lwe(v0, 256, a0)).toThrow(EncodeError);
+    later.eretnc();
+    expect(texts(later)).toEqual(["lwe v0,-256(a0)", "eretnc"]);
   });
 });
 

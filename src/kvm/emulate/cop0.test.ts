@@ -4,7 +4,7 @@ import { createInterpreter } from "../../engine/index.ts";
 import { CONFIG, CP0, STATUS } from "../../isa/cp0.ts";
 import { disassemble } from "../../isa/disassemble.ts";
 import { GPR } from "../../isa/registers.ts";
-import type { Assembler } from "../../uasm/assembler.ts";
+import { Assembler } from "../../uasm/assembler.ts";
 import { entryLo, TestGuest, type TestGuestOptions } from "../testing.ts";
 import { HWR_OP } from "../trace.ts";
 
@@ -158,6 +158,26 @@ describe("the guest's CP0", () => {
     reserved.start(CODE);
     expect(reserved.runToTrap()).toBe(0x180);
     expect((reserved.vcpu.cp0[CP0.Cause]! >>> 2) & 31).toBe(10);
+  });
+
+  test.each<[string, (asm: Assembler) => void]>([
+    ["LWE", (asm) => asm.lwe(t1, 0, t0)],
+    ["SCE", (asm) => asm.sce(t1, 0, t0)],
+    ["CACHEE", (asm) => asm.cachee(0x15, 0, t0)],
+    ["ERETNC", (asm) => asm.eretnc()],
+    ["TLBINVF", (asm) => asm.tlbinvf()],
+    ["MTHC0", (asm) => asm.mthc0(t1, 2, 0)],
+  ])("%s is reserved in a guest, also where the host has it", (_name, emit) => {
+    const later = new Assembler({ level: "mips32r5", baseAddress: CODE });
+    emit(later);
+    for (const model of ["24Kc", "P5600"]) {
+      const guest = new TestGuest(createInterpreter, { model });
+      guest.trapExceptions();
+      guest.write(CODE & 0x1fff_ffff, later.words()[0]!);
+      guest.start(CODE);
+      expect(guest.runToTrap(), model).toBe(0x180);
+      expect((guest.vcpu.cp0[CP0.Cause]! >>> 2) & 31, model).toBe(10);
+    }
   });
 
   test("ERET clears LLbit, a TLB refill between LL and SC does not", () => {
