@@ -1,5 +1,5 @@
 /**
- * The P5600 against QEMU's: one bare program of about a thousand cases runs on both, and what each case
+ * The P5600 against QEMU's: one bare program of nearly nine hundred cases runs on both, and what each case
  * recorded is compared word for word: every access mode of a segment in every mode, the user-access
  * instructions, TLBINV, EHINV, ERETNC, XPA, BadInstr, writable bits, and the hardware page walker.
  */
