@@ -1,8 +1,8 @@
-import { createInterpreter } from "../../src/engine/index.ts";
 import { CP0 } from "../../src/isa/cp0.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { Digest } from "./digest.ts";
+import { ENGINES, type EngineName } from "./engines.ts";
 import { FuzzError } from "./hostile-vm.ts";
 import { CODE_END, targetsFor } from "./layout.ts";
 import { Progress } from "./progress.ts";
@@ -24,13 +24,13 @@ class BareProgram {
   readonly machine: Machine;
   private readonly trace = new Digest();
 
-  constructor(seed: number) {
+  constructor(seed: number, engine: EngineName) {
     const random = new Random(seed, STREAM.image);
     const model = CPU_MODELS[random.pick(["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])]!;
     const endian = random.pick(["little", "big"] as const);
     this.machine = new Machine(
       { model, endian, ramBytes: RAM_BYTES, guestTime: "all", hostCalls: false },
-      createInterpreter,
+      ENGINES[engine],
     );
     new Progress(this.machine.timeline);
     this.addDevice(seed);
@@ -131,19 +131,23 @@ class BareProgram {
 }
 
 /**
- * Runs random code on a bare machine, once in one go and once cut into random pieces: it must come back each
- * time, and to the same end. Returns the instructions executed. Throws {@link FuzzError}.
+ * Runs random code on a bare machine, once in one go and, on each engine, cut into random pieces: it must come
+ * back each time, and to the same end. Returns the instructions executed. Throws {@link FuzzError}.
  */
 export function fuzzBare(seed: number, instructions: number): number {
   const random = new Random(seed, STREAM.pieces);
   try {
-    const whole = new BareProgram(seed);
+    const whole = new BareProgram(seed, "interpreter");
     whole.runUntil(instructions, () => Infinity);
-    const split = new BareProgram(seed);
-    split.runUntil(instructions, () => (random.chance(50) ? 1 + random.below(10) : 1 + random.below(3000)));
-    const [a, b] = [whole.state(), split.state()];
-    if (a !== b) throw new SplitError(`in one go\n  ${a}\nin pieces\n  ${b}`);
-    return whole.machine.instructions + split.machine.instructions;
+    let executed = whole.machine.instructions;
+    for (const engine of ["interpreter", "translator"] as const) {
+      const split = new BareProgram(seed, engine);
+      split.runUntil(instructions, () => (random.chance(50) ? 1 + random.below(10) : 1 + random.below(3000)));
+      const [a, b] = [whole.state(), split.state()];
+      if (a !== b) throw new SplitError(`in one go\n  ${a}\nin pieces, on the ${engine}\n  ${b}`);
+      executed += split.machine.instructions;
+    }
+    return executed;
   } catch (error) {
     throw new FuzzError("on the bare machine", error);
   }

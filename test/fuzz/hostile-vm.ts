@@ -1,6 +1,5 @@
 import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
-import { createInterpreter } from "../../src/engine/index.ts";
 import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
 import type { HostPageSize } from "../../src/kvm/page-format.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
@@ -9,6 +8,7 @@ import { Machine } from "../../src/machine/machine.ts";
 import type { Endian } from "../../src/machine/memory.ts";
 import { Canaries } from "./canaries.ts";
 import { Digest } from "./digest.ts";
+import { ENGINES, type EngineName } from "./engines.ts";
 import { CODE_END, gaps, HOST_END, layOut, targetsFor, type Region, type RegionName } from "./layout.ts";
 import { Progress } from "./progress.ts";
 import { Random } from "./random.ts";
@@ -36,6 +36,7 @@ export interface HostPlan {
   readonly pageSize: HostPageSize;
   readonly refill: "fast" | "slow";
   readonly dyntrans: boolean;
+  readonly engine: EngineName;
 }
 
 /** The state of a guest at the end of its run. Equal plans give equal outcomes, whatever the host. */
@@ -102,7 +103,7 @@ export class HostileVm {
         guestTime: "user",
         hostCalls: true,
       },
-      createInterpreter,
+      ENGINES[host.engine],
     );
     this.progress = new Progress(this.machine.timeline);
     this.kvm = new Kvm(this.machine, { pageSize: host.pageSize, end: HOST_END });

@@ -23,6 +23,7 @@ export function planOf(seed: number): { guest: GuestPlan; host: HostPlan } {
     pageSize,
     refill: random.chance(75) ? "fast" : "slow",
     dyntrans: random.chance(75),
+    engine: random.pick(["interpreter", "translator"] as const),
   };
   return { guest, host };
 }
