@@ -6,7 +6,7 @@ import { CODE_PAGE, PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
 import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
 import { MemoryAccess, type AccessKind } from "./memory-access.ts";
-import { OPERATION_COUNT, OPERATIONS, PSEUDO, type Operation } from "./operations.ts";
+import { OPERATION_COUNT, OPERATIONS, type Operation } from "./operations.ts";
 import { TRANSLATED_TYPE } from "./translator/translate-page.ts";
 import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 import { i32Function, ModuleBuilder } from "./wasm/module.ts";
@@ -347,11 +347,9 @@ class Generator {
   /** A translated block starts at `current`: runs it, and what it leads to. */
   private emitEnterTranslated(): void {
     const { code } = this;
-    // In a delay slot something else comes next than the block thinks.
-    this.addFrom(this.current, RECORD.bytes, this.value);
-    code.get(this.value);
-    code.get(this.next);
-    code.op(PLAIN.i32Ne);
+    // In a delay slot something else comes next than the block thinks; behind a branch that was not taken the
+    // same comes next, but an exception belongs to the branch.
+    this.pushInDelaySlot();
     code.brIf(this.change);
     storeState(code, STATE.remaining, () => {
       code.get(this.remaining);

@@ -9,7 +9,7 @@ import { i32Function, ModuleBuilder } from "../wasm/module.ts";
 import { blockLength, targetInPage, type Block, type Instruction } from "./blocks.ts";
 
 /** What translated code returns: go on at PC, or go on there with the careful interpreter. */
-export const TRANSLATED = { done: 0, careful: 1 } as const;
+const TRANSLATED = { done: 0, careful: 1 } as const;
 
 /** A translated function takes the index of its first block and the virtual address of its page. */
 export const TRANSLATED_TYPE = i32Function(2, true);

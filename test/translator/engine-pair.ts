@@ -1,0 +1,103 @@
+import type { StopReason } from "../../src/machine/machine.ts";
+import type { Assembler } from "../../src/uasm/assembler.ts";
+import { InterpreterEngine } from "../../src/engine/index.ts";
+import { TestMachine, type TestMachineOptions } from "../../src/engine/testing.ts";
+import type { TranslationPolicy } from "../../src/engine/translator/translated-pages.ts";
+
+/** For tests: a page is translated as soon as a budget ends in it, and again whenever anything new was reached. */
+const EAGER: TranslationPolicy = { hot: 1, revisit: 1, newCode: 1, mostWrites: Infinity };
+
+/** Both engines were given the same and did something different. */
+export class EnginesDifferError extends Error {
+  override readonly name = "EnginesDifferError";
+  constructor(what: string, interpreted: unknown, translated: unknown) {
+    super(`${what}: interpreted ${String(interpreted)}, translated ${String(translated)}`);
+  }
+}
+
+/** For tests: two machines that are given the same, one interpreted and one translated, compared after each run. */
+export class EnginePair {
+  readonly interpreted: TestMachine;
+  readonly translated: TestMachine;
+  private engine!: InterpreterEngine;
+
+  constructor(options: TestMachineOptions = {}, policy: TranslationPolicy = EAGER) {
+    this.interpreted = new TestMachine(options);
+    this.translated = new TestMachine({
+      ...options,
+      engine: (machine) => (this.engine = new InterpreterEngine(machine, policy)),
+    });
+  }
+
+  /** Translations made so far. */
+  get translations(): number {
+    return this.engine.translations;
+  }
+
+  /** Does the same to both machines. */
+  both(action: (m: TestMachine) => void): this {
+    action(this.interpreted);
+    action(this.translated);
+    return this;
+  }
+
+  /** Puts code at CODE of both. */
+  code(build: (a: Assembler) => void): this {
+    return this.both((m) => m.code(build));
+  }
+
+  /** Runs both for `ticks`, compares them, and returns how they ended. Throws {@link EnginesDifferError}. */
+  run(ticks: number): number | StopReason {
+    const expected = this.interpreted.run(ticks);
+    const reason = this.translated.run(ticks);
+    same("end", JSON.stringify(expected), JSON.stringify(reason));
+    this.compare();
+    return expected;
+  }
+
+  /** Runs both in pieces of `piece` ticks until `ticks` have passed or SDBBP ended a piece. */
+  runPieces(ticks: number, piece: number): number | StopReason {
+    let reason = this.run(piece);
+    for (let done = piece; done < ticks && typeof reason !== "number"; done += piece)
+      reason = this.run(piece);
+    return reason;
+  }
+
+  /** Compares all that a program can see, and where time stands. Throws {@link EnginesDifferError}. */
+  compare(): void {
+    const [a, b] = [this.interpreted.machine, this.translated.machine];
+    const hex = (address: number): string => address.toString(16);
+    same("PC", hex(a.cpu.pc), hex(b.cpu.pc));
+    same("in delay slot", a.cpu.inDelaySlot, b.cpu.inDelaySlot);
+    same("instructions", a.instructions, b.instructions);
+    same("time", a.timeline.now(), b.timeline.now());
+    same("HI", a.cpu.hi, b.cpu.hi);
+    same("LO", a.cpu.lo, b.cpu.lo);
+    same("LLbit", a.cpu.llBit, b.cpu.llBit);
+    same("refills", a.cpu.refills, b.cpu.refills);
+    sameArray("register", a.cpu.gpr, b.cpu.gpr);
+    sameArray("CP0 register", a.cpu.cp0, b.cpu.cp0);
+    for (let index = 0; index < a.cpu.tlb.entries; index++)
+      same(
+        `TLB entry ${index}`,
+        JSON.stringify(a.cpu.tlb.read(index)),
+        JSON.stringify(b.cpu.tlb.read(index)),
+      );
+    sameArray("word of RAM", ramOf(this.interpreted), ramOf(this.translated));
+  }
+}
+
+function ramOf({ machine: { memory } }: TestMachine): Int32Array {
+  const { i32, plan } = memory;
+  return i32.subarray(plan.ram >>> 2, (plan.ram + plan.ramBytes) >>> 2);
+}
+
+function same(what: string, interpreted: unknown, translated: unknown): void {
+  if (interpreted !== translated) throw new EnginesDifferError(what, interpreted, translated);
+}
+
+function sameArray(what: string, interpreted: Int32Array, translated: Int32Array): void {
+  for (let n = 0; n < interpreted.length; n++)
+    if (interpreted[n] !== translated[n])
+      throw new EnginesDifferError(`${what} ${n}`, interpreted[n], translated[n]);
+}
