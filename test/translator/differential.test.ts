@@ -197,7 +197,7 @@ describe.each<Endian>(["little", "big"])("random loops, %s endian", (endian) => 
           throw error;
         }
       }),
-      { numRuns: 150, seed: endian === "little" ? 1 : 2 },
+      { numRuns: 75, seed: endian === "little" ? 1 : 2 },
     );
     expect(translations).toBeGreaterThan(2 * runs);
     expect(exceptions).toBeGreaterThan(20 * runs);

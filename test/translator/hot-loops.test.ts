@@ -1,0 +1,405 @@
+import { describe, expect, test } from "vitest";
+import { CODE, UNEXPECTED } from "../../src/engine/testing.ts";
+import { DEFAULT_POLICY } from "../../src/engine/translator/translated-pages.ts";
+import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
+import { encode } from "../../src/isa/encode.ts";
+import { EXC_CODE } from "../../src/isa/exceptions.ts";
+import { GPR } from "../../src/isa/registers.ts";
+import { RECORD } from "../../src/machine/state-layout.ts";
+import { EnginePair } from "./engine-pair.ts";
+
+const { zero, v0, v1, a0, a1, a2, t0, t1, t2, t3, k0, k1, ra } = GPR;
+const CODE_PA = CODE & 0x1fff_ffff;
+const PAGE = 0x1000;
+const BUDGET = { kind: "budget" };
+
+/** Runs a machine until nothing new is reached any more, so that its loop is translated. */
+function warmUp(pair: EnginePair, ticks = 300): void {
+  pair.runPieces(ticks, 29);
+  expect(pair.translations).toBeGreaterThan(0);
+}
+
+describe("a hot loop", () => {
+  const loop = (policy = DEFAULT_POLICY): EnginePair =>
+    new EnginePair({}, policy).code((a) => {
+      const again = a.bind();
+      a.addiu(v0, v0, 3);
+      a.xor(v1, v1, v0);
+      a.b(again);
+      a.addu(a0, a0, v1);
+    });
+
+  test("is executed by its translation, not by records", () => {
+    const pair = loop();
+    for (let n = 0; n < DEFAULT_POLICY.hot; n++) pair.run(40);
+    expect(pair.translations).toBe(1);
+    // A record that would raise. Only the one at the start of the block is still looked at.
+    const { memory } = pair.translated.machine;
+    const records = memory.i32[(memory.plan.codeMap >>> 2) + CODE_PA / PAGE]!;
+    for (const index of [1, 2, 3]) memory.u8.fill(3, records + index * RECORD.bytes, records + index * 8 + 1);
+    expect(pair.run(4000)).toEqual(BUDGET);
+    expect(pair.translated.gpr(v0)).toBe(3 * (1000 + 10 * DEFAULT_POLICY.hot));
+  });
+
+  test("ends at every budget exactly", () => {
+    const pair = loop();
+    warmUp(pair);
+    for (let budget = 1; budget < 60; budget++) pair.run(budget);
+  });
+
+  test("is interrupted at every instruction exactly", () => {
+    const pair = loop().both((m) => {
+      m.load(0x8000_0180, (a) => {
+        a.mfc0(k0, ...cp0Operands(CP0.EPC));
+        a.sw(k0, 0x600, k1);
+        a.lui(t0, 0xbf00);
+        a.sw(zero, 0, t0);
+        a.eret();
+      });
+      const { bus, cpu, timeline } = m.machine;
+      const lower = { read: () => 0, write: () => cpu.setInterruptLine(3, false) };
+      bus.add({ name: "lower", base: 0x1f00_0000, size: 4, device: lower });
+      timeline.register("raise", () => cpu.setInterruptLine(3, true));
+      cpu.gpr[k1] = 0x8000_0000;
+      m.setCp0("Status", STATUS.IE | 0x800);
+    });
+    warmUp(pair);
+    const places = new Set<number>();
+    for (let wait = 1; wait < 40; wait++) {
+      pair.both(({ machine: { timeline } }) => timeline.schedule("raise", timeline.now() + wait));
+      // With the handler a multiple of the loop: each wait ends at another instruction.
+      pair.run(101);
+      places.add(pair.translated.machine.memory.read32(0x600));
+    }
+    // In a delay slot EPC is the branch.
+    expect(places).toEqual(new Set([CODE, CODE + 4, CODE + 8]));
+    expect(pair.translated.cp0("Cause") & CAUSE.IP).toBe(0);
+  });
+
+  test("is left for WAIT, and the timer wakes it", () => {
+    const pair = new EnginePair()
+      .code((a) => {
+        const again = a.bind();
+        a.addiu(t0, zero, 50);
+        const spin = a.bind();
+        a.addiu(t0, t0, -1);
+        a.bnez(t0, spin);
+        a.addiu(v0, v0, 1);
+        a.mfc0(t1, ...cp0Operands(CP0.Count));
+        a.addiu(t1, t1, 400);
+        a.mtc0(t1, ...cp0Operands(CP0.Compare));
+        a.wait();
+        a.b(again);
+        a.addiu(v1, v1, 1);
+      })
+      .both((m) => m.setCp0("Status", 0x8000));
+    pair.runPieces(20_000, 97);
+    expect(pair.translated.gpr(v1)).toBeGreaterThan(15);
+    expect(pair.translated.gpr(v0)).toBeGreaterThanOrEqual(50 * pair.translated.gpr(v1));
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+
+  test("reads and writes a device once for each access", () => {
+    const logs: number[][] = [];
+    const pair = new EnginePair()
+      .both((m) => {
+        const log: number[] = [];
+        logs.push(log);
+        const write = (offset: number, size: number, value: number): void =>
+          void log.push(m.machine.timeline.now(), offset, size, value);
+        const read = (): number => log.push(m.machine.timeline.now());
+        m.machine.bus.add({ name: "log", base: 0x1f00_0000, size: 16, device: { read, write } });
+        m.machine.cpu.gpr[a0] = 0xbf00_0000 | 0;
+      })
+      .code((a) => {
+        const again = a.bind();
+        a.lw(v0, 4, a0);
+        a.addiu(v1, v1, 1);
+        a.sh(v1, 10, a0);
+        a.b(again);
+        a.sb(v1, 3, a0);
+      });
+    pair.runPieces(500, 17);
+    expect(logs[1]).toEqual(logs[0]);
+    // One access by each of the 500 instructions that is one.
+    expect(logs[0]!.length).toBeGreaterThan(500 * 1.5);
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+});
+
+describe("exceptions in translated code", () => {
+  test.each(["taken", "not taken", "likely", "jump", "none"] as const)(
+    "name the right instruction: branch %s",
+    (kind) => {
+      // Counts t0 down; then the access faults. The handler is the SDBBP of the test machine.
+      for (const piece of [13, 50, 200]) {
+        const pair = new EnginePair().code((a) => {
+          const again = a.bind();
+          a.addiu(t0, t0, -1);
+          a.movz(a0, a1, t0);
+          const out = a.label();
+          if (kind === "taken") a.bne(a2, zero, again);
+          else if (kind === "likely") a.bnel(a2, zero, again);
+          else if (kind === "not taken") a.beq(a2, zero, out);
+          else if (kind === "jump") a.j(again);
+          a.lw(v0, 0, a0);
+          a.bind(out);
+          a.b(again);
+          a.nop();
+        });
+        pair.both(({ machine: { cpu } }) => {
+          cpu.gpr[t0] = 60;
+          cpu.gpr[a0] = 0x8002_0000 | 0;
+          cpu.gpr[a1] = 0x8002_0001 | 0;
+          cpu.gpr[a2] = 1;
+        });
+        expect(pair.runPieces(1000, piece)).toBe(UNEXPECTED);
+        const m = pair.translated;
+        expect(m.excCode).toBe(EXC_CODE.AdEL);
+        expect(m.cp0("BadVAddr")).toBe(0x8002_0001);
+        expect(m.cp0("EPC")).toBe(CODE + 8);
+        expect((m.cp0("Cause") & CAUSE.BD) !== 0).toBe(kind !== "none");
+        expect(pair.translations).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  test("belong to the branch that was not taken, also where its delay slot is jumped to", () => {
+    const pair = new EnginePair().code((a) => {
+      const slot = a.label();
+      const again = a.bind();
+      a.andi(t1, t0, 1);
+      a.addiu(t0, t0, -1);
+      a.bnez(t1, slot);
+      a.movz(a0, a1, t0);
+      a.beq(t3, t0, again);
+      a.bind(slot);
+      a.lw(v0, 0, a0);
+      a.b(again);
+      a.nop();
+    });
+    pair.both(({ machine: { cpu } }) => {
+      cpu.gpr[t0] = 61;
+      cpu.gpr[t3] = -1;
+      cpu.gpr[a0] = 0x8002_0000 | 0;
+      cpu.gpr[a1] = 0x8002_0002 | 0;
+    });
+    expect(pair.runPieces(600, 23)).toBe(UNEXPECTED);
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["overflow", EXC_CODE.Ov, encode("add", { rd: v0, rs: a0, rt: t0 })],
+    ["a trap", EXC_CODE.Tr, encode("teq", { rs: t0, rt: a1, code: 0 })],
+    ["a load from an empty page", EXC_CODE.TLBL, encode("lw", { rt: v0, rs: a2, imm: 0 })],
+  ] as const)("leave the register as it was: %s", (_, code, word) => {
+    const pair = new EnginePair().both((m) => {
+      // a2 follows t0 so that the load fails when t0 reaches 40.
+      m.code((a) => {
+        const again = a.bind();
+        a.addiu(t0, t0, 1);
+        a.sltiu(t1, t0, 40);
+        a.xori(t1, t1, 1);
+        a.sll(t1, t1, 31);
+        a.subu(a2, GPR.a3, t1);
+        a.nop();
+        a.b(again);
+        a.nop();
+      });
+      m.machine.write32(CODE_PA + 20, word);
+      m.machine.cpu.gpr[v0] = 0x1234;
+      m.machine.cpu.gpr[a0] = 0x7fff_ffff - 39;
+      m.machine.cpu.gpr[a1] = 40;
+      m.machine.cpu.gpr[GPR.a3] = 0x8002_0000 | 0;
+    });
+    expect(pair.runPieces(2000, 31)).toBe(UNEXPECTED);
+    expect([pair.translated.excCode, pair.translated.gpr(t0)]).toEqual([code, 40]);
+    expect(pair.translated.cp0("EPC")).toBe(CODE + 20);
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+});
+
+describe("control flow in translated code", () => {
+  test("into the middle of a block, to a branch's own delay slot, and over the end of the page", () => {
+    const pair = new EnginePair().both((m) => {
+      m.load(CODE + PAGE - 0x28, (a) => {
+        const again = a.bind();
+        const middle = a.label();
+        const next = a.label();
+        a.addiu(v0, v0, 1);
+        a.andi(t0, v0, 3);
+        a.bnez(t0, middle);
+        a.addiu(v1, v1, 1);
+        a.addiu(v1, v1, 10);
+        a.addiu(v1, v1, 100);
+        a.bind(middle);
+        a.addiu(v1, v1, 1000);
+        a.beq(t0, zero, a.address + 4);
+        a.addiu(a0, a0, 1);
+        // Its delay slot lies on the next page.
+        a.bgtz(t0, next);
+        a.sltu(a1, a0, v1);
+        a.b(again);
+        a.nop();
+        a.bind(next);
+        a.addiu(a2, a2, 1);
+        a.jal(again);
+        a.addu(a1, a1, ra);
+      });
+      m.machine.cpu.setPc(CODE + PAGE - 0x28);
+    });
+    for (const piece of [7, 31, 100]) pair.runPieces(2000, piece);
+    expect(pair.translated.gpr(v0)).toBeGreaterThan(100);
+    expect(pair.translations).toBeGreaterThan(1);
+  });
+
+  test("in one page at two virtual addresses links to where it runs", () => {
+    const pair = new EnginePair().both((m) => {
+      m.map(1, 0x40_0000, 0, CODE_PA, CODE_PA + PAGE, 0x1f);
+      m.code((a) => {
+        // Calls the function through one address, then through the other.
+        const f = a.label();
+        const again = a.bind();
+        a.bgezal(zero, f);
+        a.nop();
+        a.jr(a0);
+        a.nop();
+        a.b(again);
+        a.nop();
+        a.bind(f);
+        a.addu(v0, v0, ra);
+        a.xor(a0, a0, a1);
+        a.jr(ra);
+        a.addiu(v1, v1, 1);
+      });
+      m.machine.cpu.gpr[a0] = CODE | 0;
+      m.machine.cpu.gpr[a1] = (CODE ^ 0x40_0000) | 0;
+    });
+    pair.runPieces(4000, 61);
+    expect(pair.translated.gpr(v1)).toBeGreaterThan(300);
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+});
+
+describe("translated code that changes", () => {
+  test("is executed as it is now, written from its own page and from another, again and again", () => {
+    const pair = new EnginePair().both((m) => {
+      // Adds 1 or 2, as the word says; swaps it when the count is a multiple of 16.
+      m.code((a) => {
+        const again = a.bind();
+        const keep = a.label();
+        a.addiu(v0, v0, 1);
+        a.addiu(t0, t0, 1);
+        a.andi(t1, t0, 15);
+        a.bnez(t1, keep);
+        a.nop();
+        a.lw(t2, 0, a0);
+        a.xor(t2, t2, a1);
+        a.andi(t1, t0, 31);
+        a.bnez(t1, CODE + 2 * PAGE);
+        a.nop();
+        a.sw(t2, 0, a0);
+        a.bind(keep);
+        a.b(again);
+        a.nop();
+      });
+      m.load(CODE + 2 * PAGE, (a) => {
+        a.sw(t2, 0, a0);
+        a.j(CODE);
+        a.nop();
+      });
+      m.machine.cpu.gpr[a0] = CODE | 0;
+      m.machine.cpu.gpr[a1] = 3;
+    });
+    pair.runPieces(6000, 37);
+    const { translated } = pair;
+    const counted = translated.gpr(t0);
+    expect(counted).toBeGreaterThan(500);
+    expect(translated.gpr(v0)).toBeGreaterThan(1.4 * counted);
+    expect(translated.gpr(v0)).toBeLessThan(1.6 * counted);
+    expect(pair.translations).toBeGreaterThan(20);
+  });
+
+  test("is left alone by the default policy when it is written too often", () => {
+    const pair = new EnginePair({}, { ...DEFAULT_POLICY, hot: 1 }).code((a) => {
+      const again = a.bind();
+      a.addiu(v0, v0, 1);
+      a.b(again);
+      a.nop();
+    });
+    for (let n = 0; n < 40; n++) {
+      pair.run(20);
+      pair.both((m) => m.machine.write32(CODE_PA, encode("addiu", { rt: v0, rs: v0, imm: n })));
+    }
+    expect(pair.translations).toBe(DEFAULT_POLICY.mostWrites);
+  });
+
+  test("is translated again when more of it was reached", () => {
+    const pair = new EnginePair({}, DEFAULT_POLICY).code((a) => {
+      const again = a.bind();
+      const rare = a.label();
+      a.addiu(t0, t0, 1);
+      a.srl(t1, t0, 9);
+      a.bnez(t1, rare);
+      a.addiu(v0, v0, 1);
+      a.b(again);
+      a.nop();
+      a.bind(rare);
+      for (let n = 0; n < 12; n++) a.addu(v1, v1, t0);
+      a.b(again);
+      a.addiu(v0, v0, 7);
+    });
+    pair.runPieces(2000, 100);
+    expect(pair.translations).toBe(1);
+    pair.runPieces(8000, 100);
+    expect(pair.translations).toBe(2);
+    pair.runPieces(4000, 100);
+    expect(pair.translations).toBe(2);
+  });
+
+  test("is forgotten with all other code when there is no room for more", () => {
+    const pages = 4208;
+    const pair = new EnginePair({ ramBytes: 0x1_0000 + pages * PAGE }).both((m) => {
+      // Each page: a short loop, then on to the next page.
+      for (let page = 0; page < pages; page++)
+        m.load(CODE + page * PAGE, (a) => {
+          a.addiu(t0, zero, 4);
+          const spin = a.bind();
+          a.addiu(t0, t0, -1);
+          a.bnez(t0, spin);
+          a.addu(v0, v0, ra);
+          a.j(page === pages - 1 ? CODE : CODE + (page + 1) * PAGE);
+          a.addiu(v1, v1, page & 15);
+        });
+    });
+    // Pages are large to compare: a few long pieces, most of them short of a page's end.
+    for (let n = 0; n < 14; n++) pair.run(4997);
+    expect(pair.translated.gpr(v1)).toBeGreaterThan(pages);
+    expect(pair.translations).toBeGreaterThan(5);
+  });
+});
+
+test("a TLB write that takes the running page away is seen by translated code at once", () => {
+  const pair = new EnginePair().both((m) => {
+    m.map(2, 0x40_0000, 0, CODE_PA, CODE_PA + PAGE, 0x1f);
+    m.code((a) => {
+      const again = a.bind();
+      const go = a.label();
+      a.addiu(t0, t0, -1);
+      a.bnez(t0, go);
+      a.addiu(v0, v0, 1);
+      a.tlbwi();
+      a.bind(go);
+      a.b(again);
+      a.addiu(v1, v1, 1);
+    });
+    m.setCp0("EntryLo0", 0x1d & ~2);
+    m.setCp0("EntryHi", 0x40_0000);
+    m.machine.cpu.gpr[t0] = 70;
+    m.machine.cpu.setPc(0x40_0000);
+  });
+  expect(pair.runPieces(3000, 19)).toBe(UNEXPECTED);
+  const m = pair.translated;
+  expect([m.excCode, m.cp0("EPC"), m.gpr(v0)]).toEqual([EXC_CODE.TLBL, 0x40_0010, 70]);
+  expect(pair.translations).toBeGreaterThan(0);
+});
