@@ -71,11 +71,18 @@ describe.skipIf(reason !== undefined)(
       "reaches a shell with job control, and %s powers it off",
       async (last) => {
         if (qemu === undefined || guest instanceof GuestError) throw new Error("unreachable: skipped");
-        const commands = ["echo sum=$((6*7)) on $(uname -m) tty $(tty)", "sleep 50 & jobs; kill %1", last];
+        const commands = [
+          "echo sum=$((6*7)) on $(uname -m) tty $(tty)",
+          "sleep 50 & jobs; kill %1",
+          "grep SigIgn /proc/self/status",
+          last,
+        ];
         const { status, output } = await boot(qemu, guest, commands);
         expect(output).toContain("sum=42 on mips tty /dev/ttyS0");
         expect(output).toMatch(/\[1\]\+ +Running +sleep 50/);
         expect(output).not.toContain("job control turned off");
+        // Nothing is ignored: Ctrl-C ends what runs in the foreground.
+        expect(output).toMatch(/SigIgn:\s+0+\r?\n/);
         expect(output).toContain("reboot: Power down");
         expect(status).toBe(0);
       },

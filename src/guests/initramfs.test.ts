@@ -4,9 +4,9 @@ import { initramfsEntries, packInitramfs, SHELL_READY } from "./initramfs.ts";
 
 const BUSYBOX = Buffer.from("busybox");
 
-function initScript(): string {
-  const init = initramfsEntries(BUSYBOX).find(({ name }) => name === "init");
-  return init?.type === "file" ? Buffer.from(init.data).toString() : "";
+function script(path: string): string {
+  const entry = initramfsEntries(BUSYBOX).find(({ name }) => name === path);
+  return entry?.type === "file" ? Buffer.from(entry.data).toString() : "";
 }
 
 describe("the initramfs", () => {
@@ -26,12 +26,14 @@ describe("the initramfs", () => {
     ]);
   });
 
-  it("has an executable /init that a shell can parse and that announces the shell", ({ skip }) => {
-    expect(initramfsEntries(BUSYBOX).find(({ name }) => name === "init")?.mode).toBe(0o755);
-    expect(initScript()).toContain(`echo "${SHELL_READY}"`);
-    const shell = spawnSync("sh", ["-n"], { input: initScript(), encoding: "utf8" });
-    if (shell.error !== undefined) skip("there is no sh on this machine");
-    expect(shell.stderr).toBe("");
-    expect(shell.status).toBe(0);
+  it("has executable scripts that a shell can parse, and a console that announces the shell", ({ skip }) => {
+    expect(script("etc/console")).toContain(`echo "${SHELL_READY}"`);
+    for (const path of ["init", "etc/console"]) {
+      expect(initramfsEntries(BUSYBOX).find(({ name }) => name === path)?.mode).toBe(0o755);
+      const shell = spawnSync("sh", ["-n"], { input: script(path), encoding: "utf8" });
+      if (shell.error !== undefined) skip("there is no sh on this machine");
+      expect(shell.stderr).toBe("");
+      expect(shell.status).toBe(0);
+    }
   });
 });

@@ -10,10 +10,8 @@ import { GuestError } from "./errors.ts";
 export const SHELL_READY = "kseg: shell ready";
 
 /**
- * `/init`, run as process 1 by busybox's shell.
- * - busybox's `poweroff`, `halt` and `reboot` without -f only send process 1 a signal; the traps answer it.
- *   A trap runs only when the shell is not waiting for a foreground program, hence `&` and `wait`.
- * - `cttyhack` finds the console's terminal and opens it as the controlling one, so job control and Ctrl-C work.
+ * `/init`, the kernel's first program: mounts what programs expect, and becomes busybox's init, which answers
+ * the signals of `poweroff`, `halt` and `reboot`.
  */
 const INIT = `#!/bin/busybox sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin HOME=/root TERM="\${TERM:-linux}"
@@ -23,13 +21,19 @@ busybox mount -t devtmpfs devtmpfs /dev
 busybox mount -t tmpfs tmpfs /tmp
 busybox hostname kseg
 busybox --install -s
-trap 'poweroff -f' USR2
-trap 'halt -f' USR1
-trap 'reboot -f' TERM
+exec busybox init
+`;
+
+/** What init runs. It starts programs with all signals as they should be: Ctrl-C ends what runs in the shell. */
+const INITTAB = `::respawn:/etc/console
+::shutdown:/bin/true
+`;
+
+/** The console's program: a shell in a session of its own, with the console as its controlling terminal. */
+const CONSOLE = `#!/bin/sh
 cd /root
 echo "${SHELL_READY}"
-setsid cttyhack sh &
-wait $!
+setsid cttyhack sh
 poweroff -f
 `;
 
@@ -60,6 +64,8 @@ export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
     })),
     { type: "file", name: "bin/busybox", mode: 0o755, data: busybox },
     { type: "symlink", name: "bin/sh", mode: 0o777, target: "busybox" },
+    { type: "file", name: "etc/console", mode: 0o755, data: text.encode(CONSOLE) },
+    { type: "file", name: "etc/inittab", mode: 0o644, data: text.encode(INITTAB) },
     { type: "file", name: "init", mode: 0o755, data: text.encode(INIT) },
   ];
 }
