@@ -1,12 +1,13 @@
 import type { Endian } from "../../../src/machine/memory.ts";
 import { without, type Program } from "./program.ts";
+import type { EngineName } from "./run-kseg.ts";
 import { comparePrograms, type Failure } from "./suite.ts";
 
 /**
  * Drops groups of a failing program (by NOPs in their place) as long as it still fails, all candidates of a round
  * in one image. Returns the failure of what is left.
  */
-export async function shrink(failure: Failure, endian: Endian): Promise<Failure> {
+export async function shrink(failure: Failure, endian: Endian, engine?: EngineName): Promise<Failure> {
   let smallest = failure;
   const dropped = new Set<number>();
   for (;;) {
@@ -19,6 +20,7 @@ export async function shrink(failure: Failure, endian: Endian): Promise<Failure>
     const { failures } = await comparePrograms(
       candidates.map(({ program }) => program),
       endian,
+      engine,
     );
     // The last group first: what comes after the difference goes at once.
     const next = failures.at(-1);

@@ -6,7 +6,7 @@ import { generateProgram } from "./generator.ts";
 import { buildImage } from "./image.ts";
 import { RESULT, TRACE } from "./layout.ts";
 import { layOut, type Program } from "./program.ts";
-import { runInKseg } from "./run-kseg.ts";
+import { runInKseg, type EngineName } from "./run-kseg.ts";
 import { runInQemu } from "./run-qemu.ts";
 
 /** A program whose results differ. */
@@ -29,11 +29,15 @@ export interface Report {
 }
 
 /** Runs programs in one image on both machines and compares. */
-export async function comparePrograms(programs: readonly Program[], endian: Endian): Promise<Report> {
+export async function comparePrograms(
+  programs: readonly Program[],
+  endian: Endian,
+  engine?: EngineName,
+): Promise<Report> {
   const records = programs.map(layOut);
   const image = buildImage(records, endian);
   const qemu = await runInQemu(image);
-  const kseg = runInKseg(image);
+  const kseg = runInKseg(image, engine);
   const failures: Failure[] = [];
   let machineChecks = 0;
   const exceptions = new Map<string, number>();
@@ -64,9 +68,15 @@ export async function comparePrograms(programs: readonly Program[], endian: Endi
 }
 
 /** Generates and compares `count` programs from seed `first`. */
-export function compareSeeds(first: number, count: number, endian: Endian): Promise<Report> {
+export function compareSeeds(
+  first: number,
+  count: number,
+  endian: Endian,
+  engine?: EngineName,
+): Promise<Report> {
   return comparePrograms(
     Array.from({ length: count }, (_, index) => generateProgram(first + index)),
     endian,
+    engine,
   );
 }
