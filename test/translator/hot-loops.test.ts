@@ -127,6 +127,42 @@ describe("a hot loop", () => {
   });
 });
 
+test("LL and SC in a hot loop are linked each time", () => {
+  const pair = new EnginePair().both((m) => {
+    m.load(0x8000_0180, (a) => {
+      a.mfc0(k0, ...cp0Operands(CP0.EPC));
+      a.addiu(k0, k0, 4);
+      a.mtc0(k0, ...cp0Operands(CP0.EPC));
+      a.eret();
+    });
+    m.code((a) => {
+      const again = a.bind();
+      const spin = a.label();
+      // ERET breaks the link; the wait brings translated code back.
+      a.syscall();
+      // With the page at hand, LL taken for a plain load would not be noticed otherwise.
+      a.lw(t2, 0, a0);
+      a.addiu(t0, zero, 40);
+      a.bind(spin);
+      a.addiu(t0, t0, -1);
+      a.bnez(t0, spin);
+      a.nop();
+      a.ll(t1, 0, a0);
+      a.addiu(t1, t1, 1);
+      a.sc(t1, 0, a0);
+      a.b(again);
+      a.addu(v0, v0, t1);
+    });
+    m.machine.cpu.gpr[a0] = 0x8002_0000 | 0;
+  });
+  pair.runPieces(6000, 251);
+  // Each SC stored; the last one may not be counted yet.
+  const stored = pair.translated.machine.memory.read32(0x2_0000);
+  expect(stored).toBeGreaterThan(40);
+  expect(stored - pair.translated.gpr(v0)).toBeLessThanOrEqual(1);
+  expect(pair.translations).toBeGreaterThan(0);
+});
+
 describe("exceptions in translated code", () => {
   test.each(["taken", "not taken", "likely", "jump", "none"] as const)(
     "name the right instruction: branch %s",
@@ -284,12 +320,12 @@ describe("control flow in translated code", () => {
 describe("translated code that changes", () => {
   test("is executed as it is now, written from its own page and from another, again and again", () => {
     const pair = new EnginePair().both((m) => {
-      // Adds 1 or 2, as the word says; swaps it when the count is a multiple of 16.
+      // Adds 1 or 2, as the second word says; swaps it when the count is a multiple of 16.
       m.code((a) => {
         const again = a.bind();
         const keep = a.label();
-        a.addiu(v0, v0, 1);
         a.addiu(t0, t0, 1);
+        a.addiu(v0, v0, 1);
         a.andi(t1, t0, 15);
         a.bnez(t1, keep);
         a.nop();
@@ -308,10 +344,11 @@ describe("translated code that changes", () => {
         a.j(CODE);
         a.nop();
       });
-      m.machine.cpu.gpr[a0] = CODE | 0;
+      m.machine.cpu.gpr[a0] = (CODE + 4) | 0;
       m.machine.cpu.gpr[a1] = 3;
     });
-    pair.runPieces(6000, 37);
+    // Long pieces: what was written is executed before the page is translated anew.
+    for (const piece of [37, 701]) pair.runPieces(6000, piece);
     const { translated } = pair;
     const counted = translated.gpr(t0);
     expect(counted).toBeGreaterThan(500);
