@@ -1,10 +1,12 @@
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
+import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { Guest, GuestConfig, RunResult } from "../guest.ts";
 import { Kvm, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
+import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
@@ -27,7 +29,8 @@ export class TrapAndEmulateGuest implements Guest {
   private readonly board: MaltaBoard;
   private readonly bus = new Bus();
   private readonly console: Console;
-  private readonly memory: number;
+  /** Where the board shows the guest's memory: devices lie between the regions. */
+  private readonly ram: readonly RamRegion[];
   private end: RunResult | null = null;
 
   constructor(
@@ -36,7 +39,7 @@ export class TrapAndEmulateGuest implements Guest {
     machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
     memory: number,
   ) {
-    this.memory = memory;
+    this.ram = maltaRamRegions(memory);
     const machine = new Machine(
       { ...machineConfig, ramBytes: HYPERVISOR_MEMORY + memory, guestTime: "user", hostCalls: true },
       config.engine === "interp" ? createInterpreter : createTranslator,
@@ -47,12 +50,13 @@ export class TrapAndEmulateGuest implements Guest {
       refill: config.refill ?? "fast",
       checkInvariants: config.checkInvariants ?? false,
     });
-    this.vm.setUserMemoryRegion({
-      slot: 0,
-      guestPhysAddr: 0,
-      memorySize: memory,
-      hostPhysAddr: HYPERVISOR_MEMORY,
-    });
+    for (const [slot, { base, size, offset }] of this.ram.entries())
+      this.vm.setUserMemoryRegion({
+        slot,
+        guestPhysAddr: base,
+        memorySize: size,
+        hostPhysAddr: HYPERVISOR_MEMORY + offset,
+      });
     this.vcpu = this.vm.createVcpu(0);
     this.console = new Console(config.onConsole);
     const off = (how: "power-off" | "reset") => (): void => {
@@ -120,23 +124,25 @@ export class TrapAndEmulateGuest implements Guest {
   /** Guest addresses that the guest reaches as devices: the board's, and RAM through kseg0 and kseg1 pointers. */
   private mmio(exit: MmioExit): void {
     const { physAddr, len, isWrite } = exit;
-    if (physAddr + len <= this.memory) {
-      if (isWrite) this.writeRam(physAddr, len, exit.data);
-      else exit.data = this.readRam(physAddr, len);
+    const region = this.ram.find(({ base, size }) => physAddr >= base && physAddr - base + len <= size);
+    if (region !== undefined) {
+      const at = HYPERVISOR_MEMORY + region.offset + physAddr - region.base;
+      if (isWrite) this.writeRam(at, len, exit.data);
+      else exit.data = this.readRam(at, len);
     } else if (isWrite) this.bus.write(physAddr, len, exit.data);
     else exit.data = this.bus.read(physAddr, len);
   }
 
-  private readRam(gpa: number, len: 1 | 2 | 4): number {
-    const bytes = this.machine.memory.readBytes(HYPERVISOR_MEMORY + gpa, len);
+  private readRam(hpa: number, len: 1 | 2 | 4): number {
+    const bytes = this.machine.memory.readBytes(hpa, len);
     if (this.machine.memory.endian === "little") bytes.reverse();
     return bytes.reduce((value, byte) => value * 256 + byte, 0);
   }
 
-  private writeRam(gpa: number, len: 1 | 2 | 4, value: number): void {
+  private writeRam(hpa: number, len: 1 | 2 | 4, value: number): void {
     const bytes = Uint8Array.from({ length: len }, (_, i) => value >>> (8 * i));
     if (this.machine.memory.endian === "big") bytes.reverse();
-    this.machine.writeBytes(HYPERVISOR_MEMORY + gpa, bytes);
+    this.machine.writeBytes(hpa, bytes);
   }
 
   stop(): void {
