@@ -107,6 +107,8 @@ function survivePipe(stream: NodeJS.WriteStream): void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     // A console that cannot be written is the run's affair, which listens as well.
     if (error.code === "EPIPE" || stream.listenerCount("error") > 1) return;
+    // What cannot be said there cannot be explained there either: it would fail again, without end.
+    if (stream === process.stderr) return;
     process.exitCode = explain(
       new CliError(`cannot write: ${systemReason(error) ?? error.message}`, STATUS.failed),
     );

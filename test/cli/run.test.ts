@@ -208,6 +208,16 @@ describe("kseg run, when it is cut short", () => {
     expect(stderr).toBe("kseg: cannot write the console: no space left on the disk\n");
     expect(status).toBe(1);
   });
+
+  it.skipIf(!existsSync("/dev/full"))("ends as it would when its messages cannot be written", () => {
+    const fd = openSync("/dev/full", "w");
+    const { status, signal } = spawnSync(process.execPath, [KSEG, "run", "--memory", "x"], {
+      stdio: ["ignore", "ignore", fd],
+      timeout: 20_000,
+    });
+    closeSync(fd);
+    expect({ status, signal }).toEqual({ status: 2, signal: null });
+  });
 });
 
 it.skipIf(process.platform === "win32")("refuses a folder as input", async () => {
