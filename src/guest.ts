@@ -45,7 +45,10 @@ export type RunResult =
 
 /** A machine with a guest in it. */
 export interface Guest {
-  /** Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. */
+  /**
+   * Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. Throws
+   * RangeError if `ticks` is no positive number.
+   */
   run(ticks: number): RunResult;
   /** Makes a `run` that is under way (in a console callback, say) come back. */
   stop(): void;
@@ -65,4 +68,9 @@ export class GuestConfigError extends Error {
     super(message, options);
     this.name = "GuestConfigError";
   }
+}
+
+/** Throws RangeError unless `ticks` is a time to run for: any other would never pass. */
+export function checkTicks(ticks: number): void {
+  if (!(ticks > 0)) throw new RangeError(`cannot run for ${ticks} ticks: give a positive number`);
 }

@@ -1,7 +1,7 @@
 import { createMalta } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import type { Guest, GuestConfig, RunResult } from "../guest.ts";
+import { checkTicks, type Guest, type GuestConfig, type RunResult } from "../guest.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
@@ -74,6 +74,7 @@ export class BareGuest implements Guest {
   }
 
   run(ticks: number): RunResult {
+    checkTicks(ticks);
     if (this.end !== null) return this.end;
     const stop = this.machine.run(ticks);
     this.console.flush();

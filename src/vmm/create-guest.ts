@@ -17,6 +17,7 @@ const TE_KSEG0 = { first: 0x4000_0000, end: 0x6000_0000 } as const;
  * configuration cannot work.
  */
 export function createGuest(config: GuestConfig): Guest {
+  checkChoices(config);
   const model = modelOf(config.hostCpu ?? DEFAULT_CPU_MODEL);
   const memory = checkMemory(config.memory ?? DEFAULT_MEMORY);
   const mode = config.mode ?? "te";
@@ -32,6 +33,32 @@ export function createGuest(config: GuestConfig): Guest {
       throw new GuestConfigError(error.message, { cause: error });
     throw error;
   }
+}
+
+/** The values that a setting may have, where it is a choice. Callers without types may give anything. */
+const CHOICES = {
+  mode: ["te", "bare"],
+  engine: ["auto", "interp"],
+  refill: ["fast", "slow"],
+  clock: ["virtual", "wall"],
+  hostPageSize: [4096, 16384],
+} as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;
+
+function checkChoices(config: GuestConfig): void {
+  for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
+    const value: unknown = config[name];
+    if (value !== undefined && !allowed.includes(value))
+      throw new GuestConfigError(`${name} is ${JSON.stringify(value)}: choose from ${allowed.join(", ")}`);
+  }
+  for (const name of ["kernel", "initrd"] as const) {
+    if (name === "initrd" && config.initrd === undefined) continue;
+    if (!(config[name] instanceof Uint8Array))
+      throw new GuestConfigError(`the ${name} is no Uint8Array: give the file's bytes`);
+  }
+  if (typeof config.onConsole !== "function")
+    throw new GuestConfigError("onConsole is missing: give a function that takes the console's bytes");
+  if (config.append !== undefined && typeof config.append !== "string")
+    throw new GuestConfigError("append is no string: give the kernel's command line");
 }
 
 function modelOf(name: string): CpuModel {

@@ -1,7 +1,7 @@
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import type { Guest, GuestConfig, RunResult } from "../guest.ts";
+import { checkTicks, type Guest, type GuestConfig, type RunResult } from "../guest.ts";
 import { Kvm, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
@@ -88,6 +88,7 @@ export class TrapAndEmulateGuest implements Guest {
   }
 
   run(ticks: number): RunResult {
+    checkTicks(ticks);
     const result = this.runVcpu(this.machine.timeline.now() + ticks);
     this.console.flush();
     return result;

@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { GuestConfigError, type GuestConfig, type Mode } from "../guest.ts";
+import { createGuest } from "./create-guest.ts";
+
+const image = (name: string): Uint8Array =>
+  readFileSync(new URL(`../../guests/demo/${name}`, import.meta.url));
+const good: GuestConfig = { kernel: image("demo-te.elf"), onConsole() {} };
+
+describe("a configuration that cannot work", () => {
+  it.each([
+    ["mode", "vz", "choose from te, bare"],
+    ["engine", "x", "choose from auto, interp"],
+    ["refill", "x", "choose from fast, slow"],
+    ["clock", "x", "choose from virtual, wall"],
+    ["hostPageSize", 8192, "choose from 4096, 16384"],
+    ["hostPageSize", 0, "choose from 4096, 16384"],
+    ["kernel", undefined, "no Uint8Array"],
+    ["initrd", "abc", "no Uint8Array"],
+    ["onConsole", undefined, "onConsole is missing"],
+    ["append", 5, "append is no string"],
+    ["memory", 0, "give a whole number of MiB"],
+    ["hostCpu", "Z80", "choose from"],
+  ])("%s %j is refused", (name, value, message) => {
+    const config = { ...good, [name]: value } as GuestConfig;
+    expect(() => createGuest(config)).toThrow(GuestConfigError);
+    expect(() => createGuest(config)).toThrow(message);
+  });
+});
+
+it.each<[Mode, string]>([
+  ["te", "demo-te.elf"],
+  ["bare", "demo-bare.elf"],
+])("under %s a run for no time is refused", (mode, name) => {
+  const guest = createGuest({ ...good, mode, kernel: image(name) });
+  for (const ticks of [NaN, 0, -1]) expect(() => guest.run(ticks)).toThrow(RangeError);
+  expect(guest.run(1000)).toEqual({ kind: "running" });
+});
