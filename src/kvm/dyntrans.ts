@@ -19,9 +19,9 @@ function replace(vcpu: VcpuState, word: number): void {
   if (writeGuestInstruction(vcpu, faultingPc(vcpu), word)) vcpu.stats.translated++;
 }
 
-/** Address of the virtual register `index` for a load or store from `$zero`. */
+/** Displacement from `$zero` of the virtual register `index`: negative if the commpage is at the top. */
 function slot(vcpu: VcpuState, index: number): number {
-  return vcpu.commpage + cp0Slot(index);
+  return (vcpu.commpage + cp0Slot(index)) | 0;
 }
 
 /** MFC0 of register `index` into `rt` becomes LW, or ADD for a register that reads as zero. */

@@ -1,4 +1,4 @@
-import { CP0, ENTRY_HI, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
+import { CONFIG, CP0, ENTRY_HI, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
@@ -6,6 +6,7 @@ import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
+import { HostFeatureError } from "./errors.ts";
 import type { GuestMap } from "./guest-map.ts";
 import { GvaTables } from "./gva-table.ts";
 import { HostMm, MAX_HOST_CPUS, MM } from "./host-mm.ts";
@@ -21,7 +22,30 @@ export interface HostKernelOptions extends TargetOptions {
   readonly end?: Hpa;
   /** Status.IM bits of the host: interrupts that take the CPU out of a guest (default IP2 to IP6). */
   readonly interruptMask?: number;
+  /**
+   * Have user mode see the whole address space as mapped, as guests that live above 7FFFFFFF need it, while
+   * kernel mode reaches physical memory where it always does. The CPU must have segmentation control (default
+   * false).
+   */
+  readonly eva?: boolean;
 }
+
+/** A segment that kernel mode finds unmapped at `pa`, and user mode mapped: mode MUSUK, cache attribute `cca`. */
+const musuk = (pa: number, cca: number, eu = 0): number =>
+  ((pa >>> 29) << SEG_CTL.PA_SHIFT) | (4 << SEG_CTL.AM_SHIFT) | eu | cca;
+
+const UNCACHED = 2;
+const CACHED = 3;
+
+/**
+ * SegCtl0 to SegCtl2 of a host with `eva`. To the host's kernel kseg0 and kseg1 are what they are everywhere; what
+ * was kseg2, kseg3 and useg shows physical memory at the same address.
+ */
+const EVA_SEG_CTL: readonly [number, number, number] = [
+  musuk(0xe000_0000, UNCACHED) | (musuk(0xc000_0000, UNCACHED) << 16),
+  musuk(0, UNCACHED) | (musuk(0, CACHED) << 16),
+  musuk(0x4000_0000, CACHED, SEG_CTL.EU) | (musuk(0, CACHED, SEG_CTL.EU) << 16),
+];
 
 /** Every line but the CPU's own timer, which no one on this host uses. */
 const DEFAULT_INTERRUPTS = 0x7c00;
@@ -50,11 +74,16 @@ export class HostKernel {
   readonly pgdCurrent: HostVa;
   private readonly data: Hpa;
   private readonly interruptMask: number;
+  /** User mode sees the whole address space as mapped. */
+  readonly eva: boolean;
 
   /** Lays the kernel out in host memory and boots it ({@link boot}). The machine must be fresh from reset. */
   constructor(machine: Machine, options: HostKernelOptions) {
     this.machine = machine;
     this.target = probeTarget(machine, options);
+    this.eva = options.eva ?? false;
+    if (this.eva && (machine.ops.readCp0(CP0.Config3) & CONFIG.C3_SC) === 0)
+      throw new HostFeatureError(machine.config.model.name, "segmentation control");
     const { pageSize } = options;
     this.pages = new HostPages(machine.memory, pageSize, {
       first: options.first ?? 0,
@@ -97,6 +126,9 @@ export class HostKernel {
     const large = this.target.geometry.pteShift === 3 ? PAGE_GRAIN.ELPA : 0;
     if (this.target.format.rixi)
       ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | large);
+    if (this.eva)
+      for (const [n, index] of [CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2].entries())
+        ops.writeCp0(index, EVA_SEG_CTL[n]!);
     ops.writeCp0(CP0.Wired, 0);
     this.tlb.flushAllNonWired();
     this.activate(this.vmmMm);

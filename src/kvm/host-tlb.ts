@@ -1,9 +1,18 @@
-import { CP0, ENTRY_HI } from "../isa/cp0.ts";
+import { CONFIG, CP0, ENTRY_HI } from "../isa/cp0.ts";
 import type { Machine } from "../machine/machine.ts";
 import { toKseg0, type Gva } from "./addresses.ts";
 
 /** Set in CP0 Index by a probe that found nothing. */
 const PROBE_FAILED = 0x8000_0000;
+/** Config4.IE from which on EntryHi.EHINV exists. */
+const EHINV_LEVEL = 2;
+
+/** True if TLBWI with EntryHi.EHINV makes an entry match nothing (MIPS32 PRA, "Configuration Register 4", IE). */
+function hasEhinv(machine: Machine): boolean {
+  const { ops } = machine;
+  if ((ops.readCp0(CP0.Config3) & CONFIG.M) === 0) return false;
+  return ((ops.readCp0(CP0.Config4) >>> CONFIG.C4_IE_SHIFT) & 3) >= EHINV_LEVEL;
+}
 
 /**
  * The hypervisor's hold on the host TLB. It acts as the host's kernel, with the privileged operations that
@@ -12,6 +21,8 @@ const PROBE_FAILED = 0x8000_0000;
 export class HostTlb {
   private readonly machine: Machine;
   private readonly pageSize: number;
+  /** Entries can be made to match nothing at all (Config4.IE). */
+  private readonly ehinv: boolean;
   /** Entries written by the hypervisor, invalidations and flushes included. */
   writes = 0;
   /** Single invalidations that found an entry, and those that did not. */
@@ -21,11 +32,15 @@ export class HostTlb {
   constructor(machine: Machine, pageSize: number) {
     this.machine = machine;
     this.pageSize = pageSize;
+    this.ehinv = hasEhinv(machine);
   }
 
-  /** An EntryHi that no access matches and that differs between indices: two entries may never match alike. */
+  /**
+   * The EntryHi of an entry that is to match no access. Without EHINV it differs between indices, because two
+   * entries may never match alike, and lies in kseg0; that is no place for it where user mode may be mapped there.
+   */
   uniqueEntryHi(index: number): number {
-    return toKseg0(index * 2 * this.pageSize);
+    return this.ehinv ? ENTRY_HI.EHINV : toKseg0(index * 2 * this.pageSize);
   }
 
   /** TLBWI or TLBWR. As instructions they move PC on; here no instruction is executed. */

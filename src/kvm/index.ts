@@ -1,7 +1,7 @@
 /** The hypervisor: what a VMM uses. */
 export { Kvm, Vm, MAX_VCPUS, type VmOptions } from "./vm.ts";
 export { Vcpu, type VcpuOptions } from "./vcpu.ts";
-export { TE_MAP, type GuestMap } from "./guest-map.ts";
+export { EVA_MAP, needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
 export type { HostKernelOptions } from "./host-kernel.ts";
 export type { HostPageSize } from "./page-format.ts";
 export { MAX_MEMSLOTS, type Memslot } from "./memslots.ts";

@@ -1,6 +1,5 @@
-import type { GuestMap } from "./guest-map.ts";
-import { TE_MAP } from "./guest-map.ts";
-import { DestroyedError, VcpuIdError } from "./errors.ts";
+import { needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
+import { DestroyedError, HostFeatureError, VcpuIdError } from "./errors.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { HostKernel, type HostKernelOptions } from "./host-kernel.ts";
 import { Memslots, type Memslot } from "./memslots.ts";
@@ -33,15 +32,19 @@ export class Kvm {
     this.timers = new TimerSlots(machine.timeline);
   }
 
-  /** KVM_CREATE_VM. */
+  /** KVM_CREATE_VM. Throws HostFeatureError if the guest lives where the host was not told to let it (`eva`). */
   createVm(options: VmOptions = {}): Vm {
+    const map = options.map ?? TE_MAP;
+    const { host } = this;
+    if (needsEva(map) && !host.eva)
+      throw new HostFeatureError(host.machine.config.model.name, "room for guests above 7fffffff");
     const complete: VcpuOptions = {
       refill: options.refill ?? "fast",
       dyntrans: options.dyntrans ?? true,
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},
     };
-    return new Vm(this.host, this.timers, options.map ?? TE_MAP, complete, (vcpu) => this.giveCpuTo(vcpu));
+    return new Vm(host, this.timers, map, complete, (vcpu) => this.giveCpuTo(vcpu));
   }
 
   private giveCpuTo(vcpu: Vcpu | null): void {

@@ -1,5 +1,6 @@
 import { BootError } from "../boards/malta/boot.ts";
 import { GuestConfigError, type Guest, type GuestConfig } from "../guest.ts";
+import { EVA_MAP, TE_MAP, type GuestMap } from "../kvm/index.ts";
 import { ElfError, parseElf } from "../loader/elf.ts";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "../machine/cpu-models.ts";
 import type { WallClock } from "../machine/machine-timeline.ts";
@@ -9,8 +10,9 @@ import { DEFAULT_MEMORY, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
 import { TrapAndEmulateGuest } from "./trap-and-emulate.ts";
 
 const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
-/** Kernels for trap and emulate are linked into the guest's KSeg0; all others from 80000000 up. */
+/** Where a kernel starts that is built for trap and emulate, and one that is not: what its map calls kseg0. */
 const TE_KSEG0 = { first: 0x4000_0000, end: 0x6000_0000 } as const;
+const KSEG0 = { first: 0x8000_0000, end: 0xa000_0000 } as const;
 
 /**
  * Builds a machine, or a hypervisor with a VM, and loads the guest. Throws {@link GuestConfigError} if the
@@ -23,11 +25,13 @@ export function createGuest(config: GuestConfig): Guest {
   const mode = config.mode ?? "te";
   try {
     const kernel = parseElf(config.kernel);
-    checkLinkedFor(mode, kernel.entry);
     const machine = { model, endian: kernel.endian, ...wallClock(config) };
-    return mode === "bare"
-      ? new BareGuest(config, kernel, machine, memory)
-      : new TrapAndEmulateGuest(config, kernel, machine, memory);
+    if (mode === "te") {
+      const map = mapFor(kernel.entry, model);
+      return new TrapAndEmulateGuest(config, kernel, machine, memory, map);
+    }
+    checkNotTe(kernel.entry);
+    return new BareGuest(config, kernel, machine, memory);
   } catch (error) {
     if (error instanceof ElfError || error instanceof BootError)
       throw new GuestConfigError(error.message, { cause: error });
@@ -75,18 +79,38 @@ function checkMemory(bytes: number): number {
   throw new GuestConfigError(`${bytes} bytes of memory: give a whole number of MiB from 1 to ${most}`);
 }
 
-function checkLinkedFor(mode: "te" | "bare", entry: number): void {
-  const isTe = entry >= TE_KSEG0.first && entry < TE_KSEG0.end;
+const isIn = (range: { readonly first: number; readonly end: number }, address: number): boolean =>
+  address >= range.first && address < range.end;
+
+/** The names of the models on which kernels run under trap and emulate that were not built for it. */
+function evaModels(): string {
+  const models = Object.values(CPU_MODELS).filter(({ segmentControl }) => segmentControl);
+  return models.map(({ name }) => name).join(", ");
+}
+
+/** The guest map for a kernel that starts at `entry`, if the host can provide it. */
+function mapFor(entry: number, model: CpuModel): GuestMap {
+  if (isIn(TE_KSEG0, entry)) return TE_MAP;
   const at = entry.toString(16).padStart(8, "0");
-  if (mode === "te" && !isTe)
+  if (!isIn(KSEG0, entry))
     throw new GuestConfigError(
-      `the kernel starts at ${at}, but a guest under trap and emulate lives at 40000000 to 5fffffff: ` +
-        "run it with mode bare, or build it for KVM guests (Linux: CONFIG_KVM_GUEST)",
+      `the kernel starts at ${at}, which is kseg0 neither of a stock kernel (80000000 to 9fffffff) nor of one ` +
+        "for trap and emulate (40000000 to 5fffffff): run it with mode bare",
     );
-  if (mode === "bare" && isTe)
-    throw new GuestConfigError(
-      `the kernel starts at ${at}: it is built for trap and emulate, run it with mode te`,
-    );
+  if (model.segmentControl) return EVA_MAP;
+  throw new GuestConfigError(
+    `the kernel starts at ${at}, and the host CPU ${model.name} cannot give kseg0 to a guest under trap and ` +
+      `emulate: use a host CPU with EVA (${evaModels()}), run it with mode bare, or build it for KVM guests ` +
+      "(40000000 to 5fffffff; Linux: CONFIG_KVM_GUEST)",
+  );
+}
+
+function checkNotTe(entry: number): void {
+  if (!isIn(TE_KSEG0, entry)) return;
+  const at = entry.toString(16).padStart(8, "0");
+  throw new GuestConfigError(
+    `the kernel starts at ${at}: it is built for trap and emulate, run it with mode te`,
+  );
 }
 
 function wallClock(config: GuestConfig): { wallClock?: WallClock } {

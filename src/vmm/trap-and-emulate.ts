@@ -2,7 +2,8 @@ import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import { checkTicks, type Guest, type GuestConfig, type RunResult } from "../guest.ts";
-import { Kvm, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
+import { CP0, STATUS } from "../isa/cp0.ts";
+import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
@@ -38,6 +39,7 @@ export class TrapAndEmulateGuest implements Guest {
     kernel: ElfImage,
     machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
     memory: number,
+    map: GuestMap,
   ) {
     this.ram = maltaRamRegions(memory);
     const machine = new Machine(
@@ -45,8 +47,13 @@ export class TrapAndEmulateGuest implements Guest {
       config.engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
-    const kvm = new Kvm(machine, { pageSize: config.hostPageSize ?? 4096, end: HYPERVISOR_MEMORY });
+    const kvm = new Kvm(machine, {
+      pageSize: config.hostPageSize ?? 4096,
+      end: HYPERVISOR_MEMORY,
+      eva: needsEva(map),
+    });
     this.vm = kvm.createVm({
+      map,
       refill: config.refill ?? "fast",
       checkInvariants: config.checkInvariants ?? false,
     });
@@ -80,6 +87,12 @@ export class TrapAndEmulateGuest implements Guest {
       writeBytes: (pa, bytes) => machine.writeBytes(HYPERVISOR_MEMORY + pa, bytes),
       write32: (pa, value) => machine.write32(HYPERVISOR_MEMORY + pa, value),
     });
+    this.start(boot);
+    // As YAMON enters a kernel. One for trap and emulate starts with ERL set, as its CPU comes out of reset.
+    if (needsEva(map)) this.vcpu.cp0[CP0.Status] = STATUS.BEV;
+  }
+
+  private start(boot: ReturnType<typeof loadGuest>): void {
     const regs = this.vcpu.getRegs();
     const { a0, a1, a2, a3 } = boot.registers;
     const gpr = Array.from(regs.gpr);
