@@ -3,6 +3,7 @@ import { CPU_MODELS } from "../machine/cpu-models.ts";
 import { Machine, type EngineFactory } from "../machine/machine.ts";
 import type { Endian } from "../machine/memory.ts";
 import { Assembler } from "../uasm/assembler.ts";
+import { needsEva, TE_MAP } from "./guest-map.ts";
 import type { HostPageSize } from "./page-format.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -50,7 +51,11 @@ export class TestGuest {
       },
       engine,
     );
-    this.kvm = new Kvm(this.machine, { pageSize: options.pageSize ?? 4096, end: HOST_BYTES });
+    this.kvm = new Kvm(this.machine, {
+      pageSize: options.pageSize ?? 4096,
+      end: HOST_BYTES,
+      eva: needsEva(options.map ?? TE_MAP),
+    });
     this.vm = this.kvm.createVm({ checkInvariants: true, ...options });
     this.vm.setUserMemoryRegion({
       slot: 0,
