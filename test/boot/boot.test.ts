@@ -15,6 +15,23 @@ const CASES = [
   { guest: "kvm-linux-16k", hostPages: ["4k", "16k"] },
 ] as const;
 
+const stock = await cachedGuest("debian");
+describe.skipIf(stock.paths === undefined)("debian under trap and emulate on a host with EVA", () => {
+  test("boots to a shell in which commands work, starts processes, and powers off with status 0", async () => {
+    const forks =
+      "i=0; while [ $i -lt 100 ]; do /bin/busybox true || echo failed; i=$((i+1)); done; echo done $i\n";
+    const run = await runGuest({ ...stock.paths!, mode: "te" }, ["--host-cpu", "P5600"], forks + COMMANDS);
+    const { console: text, status, errors } = run;
+    expect(text.slice(-3000)).toContain("Power down");
+    expect(text).toMatch(/^done 100\r?$/m);
+    expect(text).not.toMatch(/^failed\r?$/m);
+    expect(text).toMatch(/^six times seven is 42\r?$/m);
+    expect(text).toMatch(/^cpu model\s*: MIPS 24Kc/m);
+    expect(run.stats.refills.fast).toBeGreaterThan(1000);
+    expect(status, errors).toBe(0);
+  });
+});
+
 for (const { guest, hostPages } of CASES) {
   const found = await cachedGuest(guest);
   for (const size of hostPages) {
