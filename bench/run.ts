@@ -1,13 +1,10 @@
 /**
- * `npm run bench`: how fast kseg is, against QEMU on the same images and against itself.
- *
- *   npm run bench -- --only programs,boot,refill   some of the sections
- *   npm run bench -- --rounds 5                    runs of each side (default 3)
- *   npm run bench -- --json FILE                   the figures and their samples as JSON
+ * `npm run bench`: how fast kseg is, against QEMU on the same images and against itself (`--help` lists the
+ * flags).
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { debianBoot, programs } from "./against-qemu.ts";
 import { qemuMissing } from "./process.ts";
 import { refillCost } from "./refill.ts";
@@ -25,7 +22,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   refill: { title: "TLB refill", needsQemu: false, measure: refillCost },
 };
 
-const { values } = parseArgs({
+const values = toolFlags({
+  name: "bench",
+  summary: "how fast kseg is, against QEMU on the same images and against itself",
+  help: [
+    `--only LIST   some of the sections: ${Object.keys(BENCHES).join(",")}`,
+    "--rounds N    runs of each side (default 3)",
+    "--json FILE   the figures and their samples as JSON",
+  ],
   options: {
     only: { type: "string", default: Object.keys(BENCHES).join(",") },
     rounds: { type: "string", default: "3" },
@@ -36,10 +40,8 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const names = values.only.split(",");
 const unknown = names.filter((name) => BENCHES[name] === undefined);
-if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`bench: --only takes ${Object.keys(BENCHES).join(",")}; --rounds a positive number`);
-  process.exit(2);
-}
+if (unknown.length > 0) usageError("bench", `--only does not take ${unknown.join(",")}`);
+if (!Number.isInteger(rounds) || rounds < 1) usageError("bench", "--rounds takes a positive number");
 
 const noQemu = qemuMissing();
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown CPU"}, Node ${process.versions.node}`;

@@ -1,25 +1,28 @@
 /**
- * `npm run fuzz`: hostile guests under the hypervisor, one for each seed.
- *
- *   npm run fuzz -- --seeds 1-100            seeds to run (default 1-10)
- *   npm run fuzz -- --instructions 100000    guest instructions of each (default 1000000)
- *   npm run fuzz -- --jobs 2                 seeds at a time (default 1)
- *   npm run fuzz -- --replay 17              one seed, with the stack of what it throws
- *   npm run fuzz -- --slice 20               as many seeds, others each day
+ * `npm run fuzz`: hostile guests under the hypervisor, one for each seed (`--help` lists the flags).
  *
  * A seed that fails is printed with the command that replays it, and so is one that does not come back. The
  * status is 1 if any did.
  */
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { effortOf, runSeed, type SeedResult } from "../test/fuzz/seed.ts";
 import type { Answer, Job } from "../test/fuzz/worker.ts";
+import { toolFlags, usageError } from "./tool-flags.ts";
 
 const MILLISECONDS_PER_DAY = 86_400_000;
 /** A seed is given this long, and a while for each instruction. */
 const PATIENCE = { seconds: 60, secondsPerMillion: 600 } as const;
 
-const { values } = parseArgs({
+const values = toolFlags({
+  name: "fuzz",
+  summary: "hostile guests under the hypervisor, one for each seed",
+  help: [
+    "--seeds A-B       seeds to run (default 1-10)",
+    "--instructions N  guest instructions of each (default 1000000)",
+    "--jobs N          seeds at a time (default 1)",
+    "--replay SEED     one seed, with the stack of what it throws",
+    "--slice N         as many seeds, others each day",
+  ],
   options: {
     seeds: { type: "string", default: "1-10" },
     instructions: { type: "string", default: "1000000" },
@@ -29,14 +32,11 @@ const { values } = parseArgs({
   },
 });
 
-function fail(message: string): never {
-  console.error(`fuzz: ${message}`);
-  process.exit(2);
-}
-
 function positive(name: string, text: string): number {
   const value = Number(text);
-  return Number.isInteger(value) && value > 0 ? value : fail(`--${name} takes a positive number`);
+  return Number.isInteger(value) && value > 0
+    ? value
+    : usageError("fuzz", `--${name} takes a positive number`);
 }
 
 function seedRange(): [first: number, last: number] {
@@ -46,7 +46,7 @@ function seedRange(): [first: number, last: number] {
     return [day * count, (day + 1) * count - 1];
   }
   const match = /^(\d+)(?:-(\d+))?$/.exec(values.seeds);
-  if (match === null) return fail("--seeds takes A-B or one seed");
+  if (match === null) return usageError("fuzz", "--seeds takes A-B or one seed");
   return [Number(match[1]), Number(match[2] ?? match[1])];
 }
 
@@ -128,7 +128,7 @@ function ask(worker: Worker, job: Job, patience: number): Promise<Answer | null>
   });
 }
 
-if (values.replay !== undefined) replay(Number(values.replay));
+if (values.replay !== undefined) replay(positive("replay", values.replay));
 else {
   const [first, last] = seedRange();
   console.log(`fuzz: seeds ${first} to ${last}`);

@@ -1,17 +1,18 @@
 import { SUITES } from "../test/oracle/suites.ts";
 import { OracleUsageError } from "../test/oracle/usage.ts";
+import { toolArguments, usageError } from "./tool-flags.ts";
 
 /** `npm run oracle [-- SUITE [OPTIONS]]`: compares kseg with QEMU. All suites if none is named. */
-const [name, ...args] = process.argv.slice(2);
+const [name, ...args] = toolArguments({
+  name: "oracle",
+  summary: "compares kseg with QEMU; all suites, or the one that is named first",
+  help: SUITES.flatMap((suite) => [
+    `${suite.name}: ${suite.summary}`,
+    ...suite.options.map((option) => `    ${option}`),
+  ]),
+});
 const chosen = SUITES.filter((suite) => name === undefined || suite.name === name);
-if (chosen.length === 0) {
-  console.error(`usage: npm run oracle [-- SUITE [OPTIONS]]`);
-  for (const suite of SUITES) {
-    console.error(`  ${suite.name}: ${suite.summary}`);
-    for (const option of suite.options) console.error(`      ${option}`);
-  }
-  process.exit(2);
-}
+if (chosen.length === 0) usageError("oracle", `there is no suite ${name}`);
 for (const suite of chosen) {
   console.log(`${suite.name}: ${suite.summary}`);
   try {

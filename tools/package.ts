@@ -4,13 +4,31 @@
  * only this checkout needs. `npm pack ./dist/package` makes a file of it.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
+import { toolArguments, usageError } from "./tool-flags.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-const out = path.resolve(process.argv[2] ?? path.join(root, "dist/package"));
+const [folder = path.join(root, "dist/package"), ...rest] = toolArguments({
+  name: "package",
+  summary: "makes the package that others install",
+  help: ["FOLDER  where (default dist/package); what an earlier package left there is removed"],
+});
+const out = path.resolve(folder);
+if (rest.length > 0 || folder.startsWith("-")) usageError("package", "takes one folder");
+if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(path.join(out, "lib/cli/main.js")))
+  usageError("package", `${folder} holds other files than a package of kseg`);
 
 interface Manifest {
   readonly [field: string]: unknown;

@@ -1,10 +1,6 @@
 /**
- * `npm run series`: the test of each patch on every executable host model, with host pages of 4K and 16K.
- *
- *   npm run series                   the table
- *   npm run series -- --mutate       also undoes each patch in a copy of the sources: its test must then fail
- *   npm run series -- --only 17      one patch
- *   npm run series -- --json         outcomes as JSON, up to the first failure of each patch
+ * `npm run series`: the test of each patch on every executable host model, with host pages of 4K and 16K
+ * (`--help` lists the flags).
  *
  * The status is 1 if a test failed or a mutation was not noticed. Patches that are "not yet" there count as not
  * passed, with the reason below the table.
@@ -14,16 +10,23 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { MUTATIONS } from "../test/series/mutations.ts";
 import { HOSTS, type Mutation, type Patch } from "../test/series/patch.ts";
 import { runPatch, SERIES, type Outcome } from "../test/series/series.ts";
+import { toolFlags, usageError } from "./tool-flags.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** A mutated kseg may run for ever. */
 const PATIENCE_MS = 30_000;
 
-const { values } = parseArgs({
+const values = toolFlags({
+  name: "series",
+  summary: "a table of the series' patches, each tested on every host model",
+  help: [
+    "--mutate   also undoes each patch in a copy of the sources: its test must then fail",
+    "--only N   one patch",
+    "--json     outcomes as JSON, up to the first failure of each patch",
+  ],
   options: {
     mutate: { type: "boolean", default: false },
     only: { type: "string" },
@@ -32,10 +35,7 @@ const { values } = parseArgs({
 });
 
 const patches = SERIES.filter(({ number }) => values.only === undefined || number === Number(values.only));
-if (patches.length === 0) {
-  console.error("series: --only takes the number of a patch, 1 to 30");
-  process.exit(2);
-}
+if (patches.length === 0) usageError("series", "--only takes the number of a patch, 1 to 30");
 
 /** Outcomes up to the first failure. */
 function untilFailure(patch: Patch): Outcome[] {
@@ -80,7 +80,7 @@ function tryMutations(wanted: readonly Patch[]): Map<number, boolean> {
   const noticed = new Map<number, boolean>();
   const copy = mkdtempSync(join(tmpdir(), "kseg-series-"));
   try {
-    for (const part of ["src", "test/series", "tools/series.ts", "package.json"])
+    for (const part of ["src", "test/series", "tools/series.ts", "tools/tool-flags.ts", "package.json"])
       cpSync(join(ROOT, part), join(copy, part), { recursive: true });
     for (const mutation of MUTATIONS) {
       if (!wanted.some(({ number }) => number === mutation.patch)) continue;
