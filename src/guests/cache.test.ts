@@ -1,14 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { cacheRoot, GuestCache, sha256OfFile } from "./cache.ts";
 import { CacheError, ChecksumError } from "./errors.ts";
+import { listArtefacts } from "./paths.ts";
 import { temporaryFolder } from "./test-support.ts";
 
 const folder = await temporaryFolder();
 let count = 0;
-const newCache = (): GuestCache => new GuestCache(path.join(folder, `cache-${count++}`));
+/** Locks that are found dead within a test's time. */
+const TIMING = { beat: 50, deadAfter: 1000, poll: 10 };
+const newCache = (): GuestCache => new GuestCache(path.join(folder, `cache-${count++}`), TIMING);
 
 async function storeBusybox(cache: GuestCache, text: string, name = "busybox"): Promise<void> {
   await cache.store("busybox", async (put) => {
@@ -105,50 +108,94 @@ describe("GuestCache", () => {
     await writeFile(file, "righ");
     await expect(cache.load("busybox")).rejects.toThrow("has 4 bytes, its manifest says 5");
     await writeFile(path.join(cache.root, "busybox", "manifest.json"), "{");
-    await expect(cache.load("busybox")).rejects.toThrow("not valid JSON");
+    await expect(cache.load("busybox")).rejects.toThrow("its manifest is not valid JSON; obtain");
+    await storeBusybox(cache, "right");
+    await rm(file);
+    await expect(cache.load("busybox")).rejects.toThrow("damaged: busybox is missing; obtain");
+    await mkdir(file);
+    await expect(cache.load("busybox")).rejects.toThrow("damaged: busybox is not a file; obtain");
+    await storeBusybox(cache, "right");
+    expect(await cache.load("busybox")).toBeDefined();
+  });
+
+  const writeManifest = async (cache: GuestCache, manifest: unknown): Promise<void> => {
+    await mkdir(path.join(cache.root, "busybox"), { recursive: true });
+    await writeFile(path.join(cache.root, "busybox", "manifest.json"), JSON.stringify(manifest));
+  };
+
+  it("takes what another version of kseg made as absent", async () => {
+    const cache = newCache();
+    await writeManifest(cache, { format: 2, artefact: "busybox", contents: {} });
+    expect(await cache.load("busybox")).toBeUndefined();
   });
 
   it.each([
-    { format: 2, artefact: "busybox", files: [{ name: "busybox", size: 1, sha256: "" }], source: {} },
     { format: 1, artefact: "initramfs", files: [{ name: "busybox", size: 1, sha256: "" }], source: {} },
     { format: 1, artefact: "busybox", files: [], source: {} },
     { format: 1, artefact: "busybox", files: [{ name: "../x", size: 1, sha256: "" }], source: {} },
     { format: 1, artefact: "busybox", files: [null], source: {} },
+    { files: 5 },
+    [],
+    5,
     null,
-  ])("takes a manifest that is not its own as absent: %j", async (manifest) => {
+  ])("says that an artefact is damaged when its manifest is not its own: %j", async (manifest) => {
     const cache = newCache();
-    await mkdir(path.join(cache.root, "busybox"), { recursive: true });
-    await writeFile(path.join(cache.root, "busybox", "manifest.json"), JSON.stringify(manifest));
-    expect(await cache.load("busybox")).toBeUndefined();
+    await writeManifest(cache, manifest);
+    const problem = /busybox: damaged: its manifest is not that of busybox; obtain the guest again$/;
+    await expect(cache.load("busybox")).rejects.toThrow(problem);
+    const [state] = (await listArtefacts(cache)).filter(({ name }) => name === "busybox");
+    expect(state).toMatchObject({ state: "damaged", problem: expect.stringMatching(problem) as string });
+    await storeBusybox(cache, "new");
+    expect((await cache.load("busybox"))?.manifest.source).toEqual({ version: "new" });
   });
 
-  it("lets one process at a time work in a folder", async () => {
+  it("says that something else is in place of a manifest, and replaces it", async () => {
     const cache = newCache();
-    const order: string[] = [];
-    await cache.locked(cache.root, 0, async () => {
-      await expect(cache.locked(cache.root, 0, async () => undefined)).rejects.toThrow(
-        `process ${process.pid}`,
-      );
-      order.push("first");
-    });
-    await cache.locked(cache.root, 0, async () => void order.push("second"));
-    let patient: Promise<void> | undefined;
-    await cache.locked(cache.root, 0, async () => {
-      patient = cache.locked(cache.root, 10_000, async () => void order.push("fourth"));
-      await new Promise((resolve) => setTimeout(resolve, 120));
-      order.push("third");
-    });
-    await patient;
-    expect(order).toEqual(["first", "second", "third", "fourth"]);
+    const manifest = path.join(cache.root, "busybox", "manifest.json");
+    await mkdir(manifest, { recursive: true });
+    await expect(cache.load("busybox")).rejects.toThrow("damaged: its manifest is not a file; obtain");
+    await rm(manifest, { recursive: true });
+    await symlink("nowhere", manifest);
+    await expect(cache.load("busybox")).rejects.toThrow("damaged: its manifest is not a file; obtain");
+    await storeBusybox(cache, "new");
+    expect(await cache.load("busybox")).toBeDefined();
   });
 
-  it("names the file and the reason when the folder cannot be used", async () => {
+  it.each([
+    ["a file", (place: string) => writeFile(place, "")],
+    ["a link to nothing", (place: string) => symlink("nowhere", place)],
+  ])("says that %s is in place of an artefact's folder", async (_, make) => {
+    const cache = newCache();
+    await mkdir(cache.root);
+    await make(path.join(cache.root, "busybox"));
+    const message = /busybox: is not a folder, and a folder has to be there; delete it or move it away$/;
+    await expect(cache.load("busybox")).rejects.toThrow(message);
+    await expect(storeBusybox(cache, "x")).rejects.toThrow(message);
+  });
+
+  it("names the file, the reason and a remedy when the folder cannot be used", async () => {
     const file = path.join(folder, "file");
     await writeFile(file, "");
-    const cache = new GuestCache(path.join(file, "below"));
-    expect(await cache.load("busybox")).toBeUndefined();
-    await expect(storeBusybox(cache, "x")).rejects.toThrow(CacheError);
-    await expect(storeBusybox(cache, "x")).rejects.toThrow("a part of the path is not a directory");
+    const circle = path.join(folder, "circle");
+    await symlink(circle, circle);
+    const cases = [
+      [path.join(file, "below"), "a part of the path is not a directory; set KSEG_CACHE to"],
+      [path.join(folder, "n".repeat(300)), "too long; set KSEG_CACHE to a shorter path"],
+      [circle, "links lead in a circle, or through too many others; set KSEG_CACHE to"],
+    ] as const;
+    for (const [root, message] of cases) {
+      const error: unknown = await storeBusybox(new GuestCache(root), "x").catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(CacheError);
+      expect(error).toHaveProperty("message", expect.stringContaining(message));
+      expect(error).toHaveProperty("message", expect.not.stringMatching(/\bE[A-Z]{3,}\b/));
+    }
+    expect(await new GuestCache(path.join(file, "below")).load("busybox")).toBeUndefined();
+  });
+
+  it.runIf(process.platform === "linux")("refuses a folder in which nothing can be made", async () => {
+    await expect(storeBusybox(new GuestCache("/proc"), "x")).rejects.toThrow(
+      "no folder can be made there; set KSEG_CACHE to a folder",
+    );
   });
 
   it("says how much disk is needed", async () => {

@@ -3,27 +3,30 @@
  *
  *     <root>/<artefact>/<files>, manifest.json      a finished artefact
  *     <root>/work/…                                 downloads and build trees, may be deleted at any time
- *     <folder>/lock                                 the process at work in that folder
+ *     <folder>/lock                                 the process at work in that folder (lock.ts)
  *
  * A manifest names every file with size and SHA-256 and is written last, by rename: an artefact without one
  * does not exist, so an interruption leaves either the old artefact, none, or the new one, never a mixture.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { CacheError, ChecksumError, systemCode, systemReason } from "./errors.ts";
+import { CacheError, ChecksumError } from "./errors.ts";
+import { guarded, isFolder, isThere, makeFolder, notAFolder, statIfThere } from "./file-system.ts";
+import { LOCK_FILE, type LockTiming, withLock } from "./lock.ts";
 
 /** How long a store waits for another process that stores the same artefact, in milliseconds. */
 const STORE_PATIENCE = 60_000;
 
-/** Time between two looks at a lock, in milliseconds. */
-const LOCK_POLL = 50;
+const MANIFEST = "manifest.json";
 
-/** How long a lock without a number may be one that is just being made, in milliseconds. */
-const LOCK_GRACE = 2000;
+/** Folder inside the artefact's for files that are being written. */
+const PARTIAL = "partial";
+
+/** Version of the manifest's form; another number means another version of kseg. */
+const FORMAT = 1;
 
 /** Everything the cache can hold. */
 export const ARTEFACTS = [
@@ -49,7 +52,7 @@ export interface ManifestFile {
 
 /** What `manifest.json` holds. */
 export interface Manifest {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly artefact: ArtefactName;
   readonly files: readonly ManifestFile[];
   /** Where the contents come from (package, version, …); free-form facts for people and for rebuild decisions. */
@@ -94,23 +97,15 @@ export async function sha256OfFile(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Runs `work`; failed system calls become a {@link CacheError} about `file`. */
-async function guarded<T>(file: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const reason = systemReason(error);
-    if (reason === undefined) throw error;
-    throw new CacheError(file, reason, { cause: error });
-  }
-}
-
 /** A cache folder; nothing is created before something is stored. */
 export class GuestCache {
   readonly root: string;
+  readonly #timing: LockTiming | undefined;
 
-  constructor(root: string = cacheRoot()) {
+  /** `timing` is that of {@link withLock}; tests cannot wait as long as it does by itself. */
+  constructor(root: string = cacheRoot(), timing?: LockTiming) {
     this.root = root;
+    this.#timing = timing;
   }
 
   /** Path inside the folder for downloads and build trees. */
@@ -121,7 +116,7 @@ export class GuestCache {
   /** Creates {@link work}'s folder and returns it. */
   async makeWork(...names: string[]): Promise<string> {
     const folder = this.work(...names);
-    await guarded(folder, () => mkdir(folder, { recursive: true }));
+    await makeFolder(folder);
     return folder;
   }
 
@@ -134,7 +129,10 @@ export class GuestCache {
     const free = bavail * bsize;
     if (free >= bytes) return;
     const megabytes = (count: number): string => `${Math.floor(count / 1e6)} MB`;
-    throw new CacheError(this.root, `${megabytes(bytes)} of disk are needed, ${megabytes(free)} are free`);
+    throw new CacheError(
+      this.root,
+      `${megabytes(bytes)} of disk are needed, ${megabytes(free)} are free; free some, or set KSEG_CACHE`,
+    );
   }
 
   /**
@@ -143,43 +141,25 @@ export class GuestCache {
    */
   async load(name: ArtefactName): Promise<Artefact | undefined> {
     const folder = path.join(this.root, name);
-    const manifest = await this.#manifest(name, folder);
+    const manifest = await readManifest(name, folder);
     if (manifest === undefined) return undefined;
     for (const file of manifest.files) {
       const full = path.join(folder, file.name);
-      const { size } = await guarded(full, () => stat(full));
-      if (size !== file.size) throw new CacheError(full, `has ${size} bytes, its manifest says ${file.size}`);
+      const info = await guarded(full, () => statIfThere(full));
+      if (info === undefined) throw damaged(folder, `${file.name} is missing`);
+      if (!info.isFile()) throw damaged(folder, `${file.name} is not a file`);
+      if (info.size !== file.size) {
+        throw damaged(folder, `${file.name} has ${info.size} bytes, its manifest says ${file.size}`);
+      }
       const actual = await guarded(full, () => sha256OfFile(full));
       if (actual !== file.sha256) throw new ChecksumError(full, file.sha256, actual);
     }
     return { manifest, folder, file: (file) => path.join(folder, file) };
   }
 
-  async #manifest(name: ArtefactName, folder: string): Promise<Manifest | undefined> {
-    const file = path.join(folder, "manifest.json");
-    let text: string;
-    try {
-      text = await readFile(file, "utf8");
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-      throw new CacheError(file, systemReason(error) ?? String(error), { cause: error });
-    }
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      throw new CacheError(file, "is not valid JSON; delete its folder and obtain the guest again", {
-        cause: error,
-      });
-    }
-    // A folder made by another version of kseg counts as absent and is made anew.
-    return isManifest(value, name) ? value : undefined;
-  }
-
   /**
-   * Makes or replaces an artefact. `fill` writes its files with the given function and returns the manifest's
-   * `source`. When it throws, the artefact stays as it was.
+   * Makes or replaces an artefact, a damaged one as well. `fill` writes its files with the given function and
+   * returns the manifest's `source`. When it throws, the artefact stays as it was.
    * @throws {CacheError} when the disk is full or may not be written.
    */
   async store(
@@ -188,7 +168,7 @@ export class GuestCache {
   ): Promise<Artefact> {
     const folder = path.join(this.root, name);
     return this.locked(folder, STORE_PATIENCE, async () => {
-      const partial = path.join(folder, "partial");
+      const partial = path.join(folder, PARTIAL);
       await guarded(folder, async () => {
         await rm(partial, { recursive: true, force: true });
         await mkdir(partial);
@@ -201,16 +181,16 @@ export class GuestCache {
           return entry;
         });
         files.sort((a, b) => (a.name < b.name ? -1 : 1));
-        const manifest: Manifest = { format: 1, artefact: name, files, source };
+        const manifest: Manifest = { format: FORMAT, artefact: name, files, source };
         await guarded(folder, async () => {
-          await writeFile(path.join(partial, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+          await writeFile(path.join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
           // From here to the last rename the artefact counts as absent.
-          await rm(path.join(folder, "manifest.json"), { force: true });
+          await rm(path.join(folder, MANIFEST), { force: true, recursive: true });
+          for (const old of await readdir(folder)) {
+            if (old !== LOCK_FILE && old !== PARTIAL) await rm(path.join(folder, old), { recursive: true });
+          }
           for (const { name: file } of files) await rename(path.join(partial, file), path.join(folder, file));
-          await rename(path.join(partial, "manifest.json"), path.join(folder, "manifest.json"));
-          // Files of the artefact before this one, under other names.
-          const kept = new Set(["manifest.json", "lock", "partial", ...files.map((file) => file.name)]);
-          for (const file of await readdir(folder)) if (!kept.has(file)) await rm(path.join(folder, file));
+          await rename(path.join(partial, MANIFEST), path.join(folder, MANIFEST));
         });
         return { manifest, folder, file: (file) => path.join(folder, file) };
       } finally {
@@ -221,32 +201,11 @@ export class GuestCache {
 
   /**
    * Runs `work` while no other process is at work in `folder` (made when missing), waiting up to `patience`
-   * milliseconds for it. A lock left by a process that no longer runs is taken over.
+   * milliseconds for it.
    * @throws {CacheError} when another process keeps the lock.
    */
-  async locked<T>(folder: string, patience: number, work: () => Promise<T>): Promise<T> {
-    await guarded(folder, () => mkdir(folder, { recursive: true }));
-    const file = path.join(folder, "lock");
-    const giveUpAt = Date.now() + patience;
-    for (;;) {
-      try {
-        await writeFile(file, `${process.pid}\n`, { flag: "wx" });
-        break;
-      } catch (error) {
-        if (systemCode(error) !== "EEXIST") {
-          throw new CacheError(file, systemReason(error) ?? String(error), { cause: error });
-        }
-      }
-      const holder = await lockHolder(file);
-      if (holder === undefined) await rm(file, { force: true });
-      else if (Date.now() < giveUpAt) await setTimeout(LOCK_POLL);
-      else throw new CacheError(folder, `in use by another kseg command (process ${holder})`);
-    }
-    try {
-      return await work();
-    } finally {
-      await rm(file, { force: true });
-    }
+  locked<T>(folder: string, patience: number, work: () => Promise<T>): Promise<T> {
+    return withLock(folder, patience, work, this.#timing);
   }
 }
 
@@ -272,32 +231,42 @@ async function writeHashed(
   return { name, size, sha256: hash.digest("hex") };
 }
 
-/** The process that holds a lock, or undefined when none does any more. */
-async function lockHolder(file: string): Promise<number | undefined> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  if (text !== "") return isRunning(Number(text)) ? Number(text) : undefined;
-  // The holder may be between creating the file and writing its number.
-  const made = await stat(file).then(
-    (info) => info.mtimeMs,
-    () => 0,
-  );
-  return Date.now() - made < LOCK_GRACE ? 0 : undefined;
+/** The manifest in `folder`, or undefined when the artefact was never finished. @throws {CacheError} */
+async function readManifest(name: ArtefactName, folder: string): Promise<Manifest | undefined> {
+  const file = path.join(folder, MANIFEST);
+  const info = await guarded(file, () => statIfThere(file));
+  if (info === undefined) {
+    if ((await isThere(folder)) && !(await isFolder(folder))) throw notAFolder(folder);
+    if (!(await isThere(file))) return undefined;
+  }
+  // Opening a pipe would wait for ever for someone to write into it.
+  if (info?.isFile() !== true) throw damaged(folder, "its manifest is not a file");
+  const text = await guarded(file, () => readFile(file, "utf8"));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(folder, "its manifest is not valid JSON", error);
+  }
+  if (isManifest(value, name)) return value;
+  // What another version of kseg made counts as absent and is made anew.
+  if (isOtherFormat(value)) return undefined;
+  throw damaged(folder, `its manifest is not that of ${name}`);
 }
 
-function isRunning(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) === "EPERM";
-  }
+function damaged(folder: string, what: string, cause?: unknown): CacheError {
+  return new CacheError(folder, `damaged: ${what}; obtain the guest again`, { cause });
+}
+
+function isOtherFormat(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || !("format" in value)) return false;
+  return typeof value.format === "number" && value.format !== FORMAT;
 }
 
 function isManifest(value: unknown, name: ArtefactName): value is Manifest {
   if (typeof value !== "object" || value === null) return false;
   const { format, artefact, files, source } = value as Partial<Record<keyof Manifest, unknown>>;
-  if (format !== 1 || artefact !== name || typeof source !== "object" || source === null) return false;
+  if (format !== FORMAT || artefact !== name || typeof source !== "object" || source === null) return false;
   if (!Array.isArray(files) || files.length === 0) return false;
   return files.every((file: Partial<Record<keyof ManifestFile, unknown>> | null) => {
     if (typeof file !== "object" || file === null) return false;

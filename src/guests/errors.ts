@@ -2,6 +2,7 @@
  * What can go wrong while real guests are obtained, as typed errors. Each message is one line that says
  * what is wrong and, where the user can do something, what to do.
  */
+import { getSystemErrorMap } from "node:util";
 
 /** Base of every error of this layer; `exitStatus` is what a command line program should end with. */
 export class GuestError extends Error {
@@ -94,7 +95,7 @@ export class ChecksumError extends GuestError {
 
   constructor(path: string, expected: string, actual: string) {
     super(
-      `${path}: SHA-256 is ${actual.slice(0, 16)}…, expected ${expected.slice(0, 16)}…: the file was changed or damaged`,
+      `${path}: SHA-256 is ${actual.slice(0, 16)}…, expected ${expected.slice(0, 16)}…: the file was changed or damaged; obtain it again`,
       1,
     );
     this.path = path;
@@ -103,7 +104,7 @@ export class ChecksumError extends GuestError {
   }
 }
 
-/** The cache cannot be read or written: disk full, no permission, another kseg at work. */
+/** The cache cannot be read or written: disk full, no permission, another kseg at work, something damaged. */
 export class CacheError extends GuestError {
   readonly path: string;
 
@@ -113,17 +114,17 @@ export class CacheError extends GuestError {
   }
 }
 
+/** Plainer words than the system's own, by error code. */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOSPC: "no space left on the disk",
   EDQUOT: "disk quota exceeded",
   EROFS: "the file system is read-only",
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  ENOENT: "no such file or directory",
   EISDIR: "is a directory",
   ENOTDIR: "a part of the path is not a directory",
-  EMFILE: "too many open files",
   EIO: "input/output error",
+  ELOOP: "its links lead in a circle, or through too many others",
+  ENAMETOOLONG: "the path or a name in it is too long",
+  ENXIO: "is a socket or a device that nothing serves",
 };
 
 /** The operating system's error code of `error`, if it has one. */
@@ -132,9 +133,11 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Plain words for a failed system call, or undefined for any other kind of error. */
+/** Plain words for a failed system call, without its code, or undefined for any other kind of error. */
 export function systemReason(error: unknown): string | undefined {
   const code = systemCode(error);
   if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
-  return SYSTEM_ERRORS[code] ?? `system error ${code}`;
+  const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
+  const known = typeof errno === "number" ? getSystemErrorMap().get(errno)?.[1] : undefined;
+  return SYSTEM_ERRORS[code] ?? known ?? "the system refused, without a reason";
 }

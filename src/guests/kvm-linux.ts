@@ -17,6 +17,7 @@ import { PrivateApt } from "./apt.ts";
 import type { Artefact, GuestCache } from "./cache.ts";
 import { readHead, storeDeb } from "./contents.ts";
 import { ELF_HEAD_BYTES, elfKind } from "./elf-kind.ts";
+import { isFolder } from "./file-system.ts";
 import { GuestError, GuestInputError, GuestUsageError, MissingToolsError } from "./errors.ts";
 import type { GuestName, GuestPaths } from "./paths.ts";
 import { run, which } from "./process.ts";
@@ -291,11 +292,4 @@ function make(
       "",
     hint: `the tree is ${build}`,
   });
-}
-
-function isFolder(folder: string): Promise<boolean> {
-  return stat(folder).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
 }

@@ -1,0 +1,97 @@
+/**
+ * Locks on folders of the cache: one process at a time works there. The lock is a file that its holder touches
+ * again and again, so a holder that died is noticed on every system and file system, whatever became of its
+ * process number. Nothing compares clocks: a lock is dead when it was watched long enough without a change.
+ */
+import { randomUUID } from "node:crypto";
+import { lstat, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { CacheError, systemCode } from "./errors.ts";
+import { guarded, makeFolder } from "./file-system.ts";
+
+/** How often a lock is touched and looked at, in milliseconds. */
+export interface LockTiming {
+  /** Between two touches by the holder. */
+  readonly beat: number;
+  /** Without a change for this long, a lock is dead: many beats, because a loaded machine misses some. */
+  readonly deadAfter: number;
+  /** Between two looks by who waits. */
+  readonly poll: number;
+}
+
+/** Timing between processes; file systems may keep times in steps of two seconds. */
+const TIMING: LockTiming = { beat: 2000, deadAfter: 15_000, poll: 50 };
+
+/** The lock's name in its folder. */
+export const LOCK_FILE = "lock";
+
+/**
+ * Runs `work` while no other process is at work in `folder` (made when missing), waiting up to `patience`
+ * milliseconds for it. A dead lock is taken over, however short the patience: telling it apart takes
+ * `timing.deadAfter`. A holder that was stopped for longer than that has lost its lock.
+ * @throws {CacheError} when another process keeps the lock, or the folder cannot be used.
+ */
+export async function withLock<T>(
+  folder: string,
+  patience: number,
+  work: () => Promise<T>,
+  timing: LockTiming = TIMING,
+): Promise<T> {
+  await makeFolder(folder);
+  const file = path.join(folder, LOCK_FILE);
+  const giveUpAt = Date.now() + patience;
+  let seen = { state: "", since: 0 };
+  const own = `${process.pid} ${randomUUID()}\n`;
+  while (!(await guarded(file, () => create(file, own)))) {
+    const state = await stateOf(file);
+    const now = Date.now();
+    if (state !== seen.state) {
+      // A change between two looks is the sign of life that distinguishes a holder from its remains.
+      if (seen.state !== "" && state !== "" && now >= giveUpAt) {
+        throw new CacheError(
+          folder,
+          `in use by another kseg command (process ${Number.parseInt(await textOf(file), 10)}); wait until it ends`,
+        );
+      }
+      seen = { state, since: now };
+    } else if (state !== "" && now - seen.since >= timing.deadAfter)
+      await rm(file, { force: true, recursive: true });
+    await setTimeout(timing.poll);
+  }
+  const beat = setInterval(() => {
+    const now = new Date();
+    // Failing to touch it is not the work's failure: the next beat may succeed.
+    utimes(file, now, now).catch(() => undefined);
+  }, timing.beat);
+  beat.unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+    if ((await textOf(file)) === own) await rm(file, { force: true });
+  }
+}
+
+/** Makes the lock, unless it is there. */
+async function create(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** What changes when the file is touched or made anew; empty without a file. */
+function stateOf(file: string): Promise<string> {
+  return lstat(file).then(
+    ({ ino, mtimeMs }) => `${ino} ${mtimeMs}`,
+    () => "",
+  );
+}
+
+function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").catch(() => "");
+}
