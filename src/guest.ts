@@ -24,9 +24,16 @@ export interface GuestConfig {
   readonly refill?: "fast" | "slow";
   /** Default "virtual". */
   readonly clock?: "virtual" | "wall";
-  /** Milliseconds of real time, never going back (`performance.now`); needed for the wall clock. */
+  /**
+   * Milliseconds of real time, never going back (`performance.now`); needed for the wall clock. It is read in the
+   * middle of a run: what it throws, `run` throws, and the guest cannot go on.
+   */
   readonly now?: () => number;
-  /** Takes what the guest prints on its serial console, in order. */
+  /**
+   * Takes what the guest prints on its serial console, in order. It is called during `run`, while the machine
+   * stands still: it may call everything of the guest but `run`. What it throws, `run` throws; the guest can be
+   * run on.
+   */
   readonly onConsole: (bytes: Uint8Array) => void;
   /** Checks the hypervisor's invariants after every exit. */
   readonly checkInvariants?: boolean;
@@ -47,18 +54,22 @@ export type RunResult =
 export interface Guest {
   /**
    * Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. Throws
-   * RangeError if `ticks` is no positive number.
+   * RangeError if `ticks` is no positive number, {@link GuestBusyError} in a callback of the same guest, and
+   * {@link GuestConfigError} if the configuration's `now` gives no time.
    */
   run(ticks: number): RunResult;
-  /** Makes a `run` that is under way (in a console callback, say) come back. */
+  /** Makes a `run` that is under way (called in a console callback, that is) come back. Otherwise does nothing. */
   stop(): void;
-  /** Queues console input; the guest gets it when it can take it. */
+  /** Queues a copy of console input; the guest gets it when it can take it. Throws TypeError. */
   sendInput(bytes: Uint8Array): void;
   /** Input that the guest has not taken yet, in bytes. */
   readonly inputPending: number;
   /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
   stats(): Stats;
-  /** Gives everything back. The guest cannot be used any more. */
+  /**
+   * Pulls the plug, and gives everything back: a `run` that is under way and all later ones return "off", unless
+   * the guest had come to another end. Input is dropped from now on. Can be called at any time, and again.
+   */
   destroy(): void;
 }
 
@@ -70,7 +81,16 @@ export class GuestConfigError extends Error {
   }
 }
 
+/** `run` was called during a `run` of the same guest: in one of its callbacks. */
+export class GuestBusyError extends Error {
+  constructor() {
+    super("the guest is running: run it on when run has come back");
+    this.name = "GuestBusyError";
+  }
+}
+
 /** Throws RangeError unless `ticks` is a time to run for: any other would never pass. */
 export function checkTicks(ticks: number): void {
-  if (!(ticks > 0)) throw new RangeError(`cannot run for ${ticks} ticks: give a positive number`);
+  if (typeof ticks !== "number" || !(ticks > 0))
+    throw new RangeError(`cannot run for ${String(ticks)} ticks: give a positive number`);
 }

@@ -1,6 +1,13 @@
 /** kseg: a MIPS hypervisor and the MIPS machine under it. What a user of the package needs. */
 export { createGuest } from "./vmm/create-guest.ts";
-export { GuestConfigError, type Guest, type GuestConfig, type Mode, type RunResult } from "./guest.ts";
+export {
+  GuestBusyError,
+  GuestConfigError,
+  type Guest,
+  type GuestConfig,
+  type Mode,
+  type RunResult,
+} from "./guest.ts";
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";

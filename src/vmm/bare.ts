@@ -1,14 +1,14 @@
 import { createMalta } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import { checkTicks, type Guest, type GuestConfig, type RunResult } from "../guest.ts";
+import type { GuestConfig, RunResult } from "../guest.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
-import { Console } from "./console.ts";
+import { MachineGuest } from "./machine-guest.ts";
 
 const GPR_A0 = 4;
 const GPR_SP = 29;
@@ -16,10 +16,8 @@ const GPR_SP = 29;
 const INITIAL_STACK = 0x8000_1ff0;
 
 /** A guest directly on the machine: the kernel is the machine's own. */
-export class BareGuest implements Guest {
-  private readonly machine: Machine;
-  private readonly console: Console;
-  private end: RunResult | null = null;
+export class BareGuest extends MachineGuest {
+  protected readonly machine: Machine;
 
   constructor(
     config: GuestConfig,
@@ -27,6 +25,7 @@ export class BareGuest implements Guest {
     machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
     memory: number,
   ) {
+    super(config.onConsole);
     const machine = new Machine(
       {
         ...machineConfig,
@@ -38,22 +37,16 @@ export class BareGuest implements Guest {
       config.engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
-    const console = new Console(config.onConsole);
-    this.console = console;
-    const off = (how: "power-off" | "reset") => (): void => {
-      this.end = { kind: "off", how };
-      machine.stop();
-    };
     const board = createMalta({
       timeline: machine.timeline,
       bus: machine.bus,
       endian: machineConfig.endian,
       setInterrupt: (ip, level) => machine.cpu.setInterruptLine(ip, level),
-      console,
-      onPowerOff: off("power-off"),
-      onReset: off("reset"),
+      console: this.console,
+      onPowerOff: () => this.turnOff("power-off"),
+      onReset: () => this.turnOff("reset"),
     });
-    console.attach(board);
+    this.console.attach(board);
     const boot = loadGuest(config, kernel, {
       size: memory,
       writeBytes: (pa, bytes) => machine.writeBytes(pa, bytes),
@@ -73,25 +66,14 @@ export class BareGuest implements Guest {
     cpu.setPc(boot.entry);
   }
 
-  run(ticks: number): RunResult {
-    checkTicks(ticks);
-    if (this.end !== null) return this.end;
-    const stop = this.machine.run(ticks);
-    this.console.flush();
-    if (this.end !== null) return this.end;
+  protected runMachine(limit: number): RunResult {
+    const stop = this.machine.run(limit - this.machine.timeline.now());
     if (stop.kind !== "idle") return { kind: "running" };
     return { kind: "idle", milliseconds: (stop.ticks / TICKS_PER_SECOND) * 1000 };
   }
 
-  stop(): void {
+  protected pause(): void {
     this.machine.stop();
-  }
-
-  sendInput(bytes: Uint8Array): void {
-    this.console.send(bytes);
-  }
-  get inputPending(): number {
-    return this.console.pending;
   }
 
   stats(): Stats {
@@ -111,7 +93,6 @@ export class BareGuest implements Guest {
     };
   }
 
-  destroy(): void {
-    this.end ??= { kind: "off", how: "power-off" };
-  }
+  /** A machine by itself holds nothing that the garbage collector does not find. */
+  protected release(): void {}
 }

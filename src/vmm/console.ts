@@ -1,22 +1,24 @@
 import type { MaltaBoard } from "../boards/malta/malta.ts";
+import { ByteQueue } from "./byte-queue.ts";
 
-/** Output is handed on in pieces of at most this many bytes. */
+/** So much output is handed on before the guest goes on, in bytes. */
 const OUTPUT_PIECE = 4096;
 
 /**
- * The guest's serial console: what it prints is collected and handed on, what it is to read waits until its
- * UART can take it.
+ * The guest's serial console: what it prints is collected until it is handed on, what it is to read waits until
+ * its UART can take it.
  */
 export class Console {
   private readonly onOutput: (bytes: Uint8Array) => void;
-  private output: number[] = [];
-  private input: number[] = [];
-  /** Input before this index has been taken. */
-  private taken = 0;
+  private readonly onFull: () => void;
+  private readonly output = new ByteQueue();
+  private readonly input = new ByteQueue();
   private board: MaltaBoard | null = null;
 
-  constructor(onOutput: (bytes: Uint8Array) => void) {
+  /** `onFull` is called when it is time for a {@link flush}. */
+  constructor(onOutput: (bytes: Uint8Array) => void, onFull: () => void) {
     this.onOutput = onOutput;
+    this.onFull = onFull;
   }
 
   attach(board: MaltaBoard): void {
@@ -24,36 +26,33 @@ export class Console {
   }
 
   transmit(byte: number): void {
-    this.output.push(byte);
-    if (this.output.length >= OUTPUT_PIECE) this.flush();
+    this.output.pushByte(byte);
+    if (this.output.length >= OUTPUT_PIECE) this.onFull();
   }
 
   /** Hands on what the guest has printed so far. */
   flush(): void {
-    if (this.output.length === 0) return;
-    const bytes = Uint8Array.from(this.output);
-    this.output = [];
-    this.onOutput(bytes);
+    if (this.output.length > 0) this.onOutput(this.output.takeAll());
   }
 
   send(bytes: Uint8Array): void {
-    for (const byte of bytes) this.input.push(byte);
+    this.input.push(bytes);
     this.readyToReceive();
   }
 
   /** Input not taken yet, in bytes. */
   get pending(): number {
-    return this.input.length - this.taken;
+    return this.input.length;
   }
 
   /** Called by the UART when it has become able to take a byte. */
   readyToReceive(): void {
     const uart = this.board?.console;
-    while (uart !== undefined && this.taken < this.input.length && uart.receive(this.input[this.taken]!))
-      this.taken++;
-    if (this.taken === this.input.length) {
-      this.input = [];
-      this.taken = 0;
+    if (uart === undefined) return;
+    for (;;) {
+      const byte = this.input.first;
+      if (byte === undefined || !uart.receive(byte)) return;
+      this.input.shift();
     }
   }
 }

@@ -116,6 +116,15 @@ function checkNotTe(entry: number): void {
 function wallClock(config: GuestConfig): { wallClock?: WallClock } {
   if ((config.clock ?? "virtual") === "virtual") return {};
   const { now } = config;
-  if (now === undefined) throw new GuestConfigError("the wall clock needs a source of time: give `now`");
-  return { wallClock: { now: () => now() * TICKS_PER_MILLISECOND } };
+  if (typeof now !== "function")
+    throw new GuestConfigError("the wall clock needs a source of time: give `now`");
+  const start = now();
+  const ticks = (): number => {
+    const time = now();
+    const passed = (time - start) * TICKS_PER_MILLISECOND;
+    if (typeof time === "number" && Number.isSafeInteger(Math.trunc(passed))) return passed;
+    throw new GuestConfigError(`now() gave ${String(time)}, after ${String(start)}: give milliseconds`);
+  };
+  ticks();
+  return { wallClock: { now: ticks } };
 }

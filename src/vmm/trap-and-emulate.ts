@@ -1,7 +1,7 @@
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import { checkTicks, type Guest, type GuestConfig, type RunResult } from "../guest.ts";
+import type { GuestConfig, RunResult } from "../guest.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
@@ -11,8 +11,8 @@ import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
-import { Console } from "./console.ts";
 import { HYPERVISOR_MEMORY } from "./limits.ts";
+import { MachineGuest } from "./machine-guest.ts";
 import { failureReport } from "./report.ts";
 
 const GPR_A0 = 4;
@@ -23,16 +23,14 @@ const KVM_INTERRUPTS: readonly number[] = [2, 3, 4];
  * A guest under the hypervisor, and the VMM that gives it a board: guest physical memory is the part of host
  * memory above the hypervisor's own, devices are reached by MMIO exits.
  */
-export class TrapAndEmulateGuest implements Guest {
-  private readonly machine: Machine;
+export class TrapAndEmulateGuest extends MachineGuest {
+  protected readonly machine: Machine;
   private readonly vm: Vm;
   private readonly vcpu: Vcpu;
   private readonly board: MaltaBoard;
   private readonly bus = new Bus();
-  private readonly console: Console;
   /** Where the board shows the guest's memory: devices lie between the regions. */
   private readonly ram: readonly RamRegion[];
-  private end: RunResult | null = null;
 
   constructor(
     config: GuestConfig,
@@ -41,6 +39,7 @@ export class TrapAndEmulateGuest implements Guest {
     memory: number,
     map: GuestMap,
   ) {
+    super(config.onConsole);
     this.ram = maltaRamRegions(memory);
     const machine = new Machine(
       { ...machineConfig, ramBytes: HYPERVISOR_MEMORY + memory, guestTime: "user", hostCalls: true },
@@ -65,11 +64,6 @@ export class TrapAndEmulateGuest implements Guest {
         hostPhysAddr: HYPERVISOR_MEMORY + offset,
       });
     this.vcpu = this.vm.createVcpu(0);
-    this.console = new Console(config.onConsole);
-    const off = (how: "power-off" | "reset") => (): void => {
-      this.end = { kind: "off", how };
-      this.vcpu.requestStop();
-    };
     this.board = createMalta({
       timeline: machine.timeline,
       bus: this.bus,
@@ -78,8 +72,8 @@ export class TrapAndEmulateGuest implements Guest {
         if (KVM_INTERRUPTS.includes(ip)) this.vcpu.interrupt(level ? ip : -ip);
       },
       console: this.console,
-      onPowerOff: off("power-off"),
-      onReset: off("reset"),
+      onPowerOff: () => this.turnOff("power-off"),
+      onReset: () => this.turnOff("reset"),
     });
     this.console.attach(this.board);
     const boot = loadGuest(config, kernel, {
@@ -100,18 +94,10 @@ export class TrapAndEmulateGuest implements Guest {
     this.vcpu.setRegs({ ...regs, gpr, pc: BigInt(boot.entry | 0) });
   }
 
-  run(ticks: number): RunResult {
-    checkTicks(ticks);
-    const result = this.runVcpu(this.machine.timeline.now() + ticks);
-    this.console.flush();
-    return result;
-  }
-
-  private runVcpu(limit: number): RunResult {
+  protected runMachine(limit: number): RunResult {
     const { vcpu } = this;
     const { timeline } = this.machine;
     for (;;) {
-      if (this.end !== null) return this.end;
       const exit = vcpu.run(limit - timeline.now());
       switch (exit.reason) {
         case "mmio":
@@ -125,10 +111,9 @@ export class TrapAndEmulateGuest implements Guest {
           return { kind: "idle", milliseconds };
         }
         case "intr":
-          return this.end ?? { kind: "running" };
+          return { kind: "running" };
         case "internal-error":
-          this.end = { kind: "failed", report: failureReport(exit) };
-          break;
+          return { kind: "failed", report: failureReport(exit) };
         default:
           exit satisfies never;
       }
@@ -159,15 +144,8 @@ export class TrapAndEmulateGuest implements Guest {
     this.machine.writeBytes(hpa, bytes);
   }
 
-  stop(): void {
+  protected pause(): void {
     this.vcpu.requestStop();
-  }
-
-  sendInput(bytes: Uint8Array): void {
-    this.console.send(bytes);
-  }
-  get inputPending(): number {
-    return this.console.pending;
   }
 
   stats(): Stats {
@@ -192,8 +170,7 @@ export class TrapAndEmulateGuest implements Guest {
     };
   }
 
-  destroy(): void {
+  protected release(): void {
     this.vm.destroy();
-    this.end ??= { kind: "off", how: "power-off" };
   }
 }

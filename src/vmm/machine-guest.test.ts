@@ -1,0 +1,165 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { GuestBusyError, GuestConfigError, type Guest, type GuestConfig, type Mode } from "../guest.ts";
+import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import { createGuest } from "./create-guest.ts";
+
+const image = (mode: Mode): Uint8Array =>
+  readFileSync(new URL(`../../guests/demo/demo-${mode}.elf`, import.meta.url));
+const text = new TextEncoder();
+/** Enough to fill the console's buffer several times. */
+const TALKATIVE = text.encode(`${"ps\n".repeat(30)}poweroff\n`);
+const OFF = { kind: "off", how: "power-off" };
+
+function create(mode: Mode, onConsole: (guest: Guest, bytes: Uint8Array) => void): Guest {
+  const guest: Guest = createGuest({
+    kernel: image(mode),
+    mode,
+    onConsole: (bytes) => onConsole(guest, bytes),
+  });
+  guest.sendInput(TALKATIVE);
+  return guest;
+}
+
+/** What the guest prints, in one go, and its statistics. */
+function undisturbed(mode: Mode): { console: string; stats: unknown } {
+  let console = "";
+  const guest = create(mode, (_, bytes) => (console += String.fromCharCode(...bytes)));
+  expect(guest.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+  return { console, stats: guest.stats() };
+}
+
+describe.each<Mode>(["te", "bare"])("under %s a console callback", (mode) => {
+  it("cannot run the guest, which goes on when that was refused", () => {
+    let console = "";
+    let refused = 0;
+    const guest = create(mode, (self, bytes) => {
+      console += String.fromCharCode(...bytes);
+      expect(() => self.run(1)).toThrow(GuestBusyError);
+      refused++;
+    });
+    expect(guest.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+    expect(refused).toBeGreaterThan(2);
+    expect({ console, stats: guest.stats() }).toEqual(undisturbed(mode));
+  });
+
+  it("can destroy the guest, whose runs are over then", () => {
+    let calls = 0;
+    const guest = create(mode, (self) => {
+      calls++;
+      self.destroy();
+      self.destroy();
+      self.sendInput(text.encode("ps\n"));
+    });
+    for (let i = 0; i < 3; i++) expect(guest.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+    const { guestInstructions } = guest.stats();
+    expect(calls).toBe(1);
+    guest.destroy();
+    expect(guest.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+    expect(guest.stats().guestInstructions).toBe(guestInstructions);
+  });
+
+  it("can stop the run, and that run only", () => {
+    let console = "";
+    const guest = create(mode, (self, bytes) => {
+      console += String.fromCharCode(...bytes);
+      self.stop();
+    });
+    let runs = 0;
+    while (guest.run(20 * TICKS_PER_SECOND).kind === "running") {
+      // No run is under way: this stops nothing.
+      guest.stop();
+      runs++;
+    }
+    expect(runs).toBeGreaterThan(2);
+    expect({ console, stats: guest.stats() }).toEqual(undisturbed(mode));
+  });
+
+  it("may throw, and the guest goes on afterwards", () => {
+    let console = "";
+    const guest = create(mode, (_, bytes) => {
+      console += String.fromCharCode(...bytes);
+      throw new Error("no room for this");
+    });
+    let thrown = 0;
+    for (let result = null; result === null;) {
+      try {
+        result = guest.run(20 * TICKS_PER_SECOND);
+      } catch (error) {
+        expect(String(error)).toContain("no room for this");
+        thrown++;
+      }
+    }
+    expect(thrown).toBeGreaterThan(2);
+    expect({ console, stats: guest.stats() }).toEqual(undisturbed(mode));
+  });
+});
+
+describe.each<Mode>(["te", "bare"])("under %s a clock", (mode) => {
+  const config = (now: unknown): GuestConfig =>
+    ({ kernel: image(mode), mode, clock: "wall", now, onConsole() {} }) as GuestConfig;
+
+  it.each([
+    ["NaN", () => NaN],
+    ["Infinity", () => Infinity],
+    ["a string", () => "5"],
+    ["nothing", () => undefined],
+    ["no function", 5],
+  ])("that gives %s is refused", (_, now) => {
+    expect(() => createGuest(config(now))).toThrow(GuestConfigError);
+  });
+
+  it("that breaks during a run ends the guest with a typed error", () => {
+    let reads = 0;
+    const guest = createGuest(config(() => (++reads > 1000 ? NaN : reads)));
+    expect(() => guest.run(Infinity)).toThrow(GuestConfigError);
+    const result = guest.run(1000);
+    expect(result).toMatchObject({ kind: "failed" });
+    guest.destroy();
+    expect(guest.run(1000)).toEqual(result);
+  });
+
+  it("cannot run the guest, and may destroy it", () => {
+    let action: () => void = () => {};
+    let reads = 0;
+    const now = (): number => {
+      if (++reads === 1000) action();
+      return reads / 1000;
+    };
+    const guest = createGuest(config(now));
+    action = () => {
+      expect(() => guest.run(1)).toThrow(GuestBusyError);
+      guest.destroy();
+    };
+    expect(guest.run(Infinity)).toEqual(OFF);
+    expect(guest.run(1)).toEqual(OFF);
+  });
+});
+
+it("queues as much console input as there is, in linear time, as a copy", () => {
+  const guest = createGuest({ kernel: image("te"), onConsole() {} });
+  const megabytes = (count: number): number => {
+    const bytes = new Uint8Array(count << 20);
+    const start = performance.now();
+    guest.sendInput(bytes);
+    return performance.now() - start;
+  };
+  expect(() => guest.sendInput("abc" as unknown as Uint8Array)).toThrow(TypeError);
+  // A number[] of this many bytes took 3 seconds; copying them takes some hundredths.
+  expect(megabytes(64)).toBeLessThan(1000);
+  expect(guest.inputPending).toBe(64 << 20);
+  guest.destroy();
+});
+
+it("runs guests side by side, one in the callback of another", () => {
+  const inner = create("te", () => {});
+  let console = "";
+  const outer = create("bare", (_, bytes) => {
+    console += String.fromCharCode(...bytes);
+    inner.run(TICKS_PER_SECOND / 100);
+  });
+  expect(outer.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+  expect({ console, stats: outer.stats() }).toEqual(undisturbed("bare"));
+  expect(inner.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
+  expect(inner.stats()).toEqual(undisturbed("te").stats);
+});
