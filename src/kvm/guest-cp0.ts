@@ -1,4 +1,6 @@
-import { CAUSE, CONFIG, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0, STATUS } from "../isa/cp0.ts";
+import { cp0Table } from "../machine/cp0-table.ts";
+import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
 import type { Machine } from "../machine/machine.ts";
 import { GUEST_TLB_SIZE } from "./guest-tlb.ts";
 import type { GuestMap } from "./guest-map.ts";
@@ -7,44 +9,55 @@ import type { GuestMap } from "./guest-map.ts";
 export interface GuestCp0Write {
   /** Bits that a write changes. */
   readonly mask: number;
-  /** A write has no effect beyond the stored bits and stores all of them: dynamic translation may replace it. */
+  /** Dynamic translation may replace the MTC0 by a store of all bits: nothing else happens, and no one can tell. */
   readonly plain: boolean;
 }
 
 const ALL = 0xffff_ffff;
 const plain: GuestCp0Write = { mask: ALL, plain: true };
-const masked = (mask: number): GuestCp0Write => ({ mask, plain: false });
-const IGNORED: GuestCp0Write = masked(0);
+const IGNORED: GuestCp0Write = { mask: 0, plain: false };
+
+/** The CPU that guests are told they have: a 24Kc with a TLB of its own size, UserLocal, and one interrupt vector. */
+const GUEST_CPU: CpuModel = {
+  ...CPU_MODELS["24Kc"]!,
+  tlbEntries: GUEST_TLB_SIZE,
+  userLocal: true,
+  vectoredInterrupts: false,
+};
+const SPECS = cp0Table(GUEST_CPU, "little");
+
+/** Registers whose writes do more than set bits, or other ones: `emulate/cp0.ts` treats them apart. */
+const WITH_EFFECT: ReadonlySet<number> = new Set([CP0.Count, CP0.Compare]);
+/** Bits that the machine's CPU can write and the guest's cannot: it has no watch registers. */
+const CAUSE_ABSENT = CAUSE.WP;
 
 /**
- * What the guest's MTC0 does to each register that it can write. Registers that are not here ignore writes:
- * identification, configuration and what only the hardware sets. Status, Cause, EBase, EntryHi, Count,
- * Compare, PageMask and HWREna are treated apart (`emulate/cp0.ts`); their masks are here as far as fixed.
- *
- * Index, EntryLo0 and EntryLo1 keep whatever is written; what uses them reduces it.
+ * Registers that are masked when they are read. A guest writes EntryLo0 and EntryLo1 at every TLB refill and
+ * hardly ever reads them, so it is worth more that the write is translated than that the read is.
  */
-const WRITES: ReadonlyMap<number, GuestCp0Write> = new Map([
-  [CP0.Index, plain],
-  [CP0.EntryLo0, plain],
-  [CP0.EntryLo1, plain],
-  [CP0.Context, masked(CONTEXT.PTEBASE)],
-  [CP0.UserLocal, plain],
-  [CP0.Wired, masked(GUEST_TLB_SIZE - 1)],
-  [CP0.EntryHi, masked(ENTRY_HI.VPN2 | ENTRY_HI.ASID)],
-  [CP0.Cause, masked(CAUSE.DC | CAUSE.IV | CAUSE.IP01)],
-  [CP0.EPC, plain],
-  [CP0.Config, masked(CONFIG.K0)],
-  [CP0.ITagLo, plain],
-  [CP0.IDataLo, plain],
-  [CP0.DTagLo, plain],
-  [CP0.DDataLo, plain],
-  [CP0.ITagHi, plain],
-  [CP0.IDataHi, plain],
-  [CP0.DTagHi, plain],
-  [CP0.DDataHi, plain],
-  [CP0.ErrorEPC, plain],
-  [CP0.DESAVE, plain],
-]);
+export const MASKED_WHEN_READ: ReadonlySet<number> = new Set([CP0.EntryLo0, CP0.EntryLo1]);
+
+function writeOf(index: number, writable: number): GuestCp0Write {
+  const mask = index === CP0.Cause ? writable & ~CAUSE_ABSENT : writable;
+  const isPlain = (mask === ALL && !WITH_EFFECT.has(index)) || MASKED_WHEN_READ.has(index);
+  return { mask, plain: isPlain };
+}
+
+/**
+ * What the guest's MTC0 does to each register. The masks are those of the machine's table for the CPU that
+ * the guest is told it has. Status, EBase, PageMask and HWREna depend on more than that (`emulate/cp0.ts`).
+ */
+const WRITES: ReadonlyMap<number, GuestCp0Write> = new Map(
+  Array.from(SPECS, ([index, { writable }]) => [index, writeOf(index, writable)]),
+);
+
+/** Bits of EntryLo0 and EntryLo1 that exist. */
+const ENTRY_LO_BITS = SPECS.get(CP0.EntryLo0)!.writable;
+
+/** The guest's EntryLo0 or EntryLo1: a translated MTC0 may have left more bits in the register array than exist. */
+export function guestEntryLo(cp0: Int32Array, index: number): number {
+  return cp0[index]! & ENTRY_LO_BITS;
+}
 
 /** The KScratch registers, which exist as far as the guest's Config4.KScrExist says. */
 const KSCRATCH_NUMBER = 31;

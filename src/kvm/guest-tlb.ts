@@ -10,7 +10,7 @@ export const GUEST_TLB_SIZE = 64;
  * and the GVA page tables only cache what follows from it.
  *
  * It behaves as the PRA describes: G is the AND of both halves, an entry that was never written matches
- * nothing. If several entries match, the one with the lowest index counts.
+ * nothing. No two entries match the same address: a write that would lead to that is a machine check.
  */
 export class GuestTlb {
   readonly size = GUEST_TLB_SIZE;
@@ -60,16 +60,12 @@ export class GuestTlb {
     return -1;
   }
 
-  /**
-   * True if some entry other than `index` matches an address and ASID that entry `index` matches too. Of such
-   * entries the one with the lowest index counts, so that writing one can hide what another maps.
-   */
-  overlaps(index: number): boolean {
-    const mask = this.pageMask[index]!;
-    const hi = this.entryHi[index]!;
-    const global = (this.entryLo0[index]! & ENTRY_LO.G) !== 0;
+  /** True if some entry other than `index` matches an address and ASID that `entry` would match there too. */
+  conflicts(index: number, entry: TlbEntry): boolean {
+    const mask = legalPageMask(entry.pageMask);
+    const global = (entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G) !== 0;
     for (let other = 0; other < GUEST_TLB_SIZE; other++) {
-      const differ = hi ^ this.entryHi[other]!;
+      const differ = entry.entryHi ^ this.entryHi[other]!;
       if ((differ & ENTRY_HI.VPN2 & ~mask & ~this.pageMask[other]!) !== 0) continue;
       if (other === index || this.used[other] === 0) continue;
       if (global || (this.entryLo0[other]! & ENTRY_LO.G) !== 0 || (differ & ENTRY_HI.ASID) === 0) return true;

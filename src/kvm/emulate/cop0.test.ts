@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../../engine/index.ts";
 import { CONFIG, CP0, STATUS } from "../../isa/cp0.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
 import { disassemble } from "../../isa/disassemble.ts";
 import { GPR } from "../../isa/registers.ts";
 import { Assembler } from "../../uasm/assembler.ts";
@@ -28,14 +29,23 @@ function run(
   return guest;
 }
 
-/** Writes ones to a register and reads it back. */
+/** Writes ones to a register and reads it back, twice: the second time dynamic translation has been there. */
 function writeOnes(index: number): number {
   const guest = run((asm) => {
+    const again = asm.label();
     asm.addiu(t0, 0, -1);
+    asm.addiu(t3, 0, 2);
+    asm.bind(again);
+    asm.addu(t2, t1, 0);
     asm.mtc0(t0, index >>> 3, index & 7);
     asm.mfc0(t1, index >>> 3, index & 7);
+    asm.addiu(t3, t3, -1);
+    asm.bnez(t3, again);
+    asm.nop();
   });
-  return guest.vcpu.regs.gpr[t1]! >>> 0;
+  const { gpr } = guest.vcpu.regs;
+  expect(gpr[t2]).toBe(gpr[t1]);
+  return gpr[t1]! >>> 0;
 }
 
 describe("the guest's CP0", () => {
@@ -44,6 +54,9 @@ describe("the guest's CP0", () => {
     ["BadVAddr", CP0.BadVAddr, 0],
     ["Config1", CP0.Config1, null],
     ["Config7", CP0.Config7, 0x8000_0400],
+    ["Index", CP0.Index, 63],
+    ["EntryLo0", CP0.EntryLo0, 0x03ff_ffff],
+    ["EntryLo1", CP0.EntryLo1, 0x03ff_ffff],
     ["Context", CP0.Context, 0xff80_0000],
     ["Wired", CP0.Wired, 63],
     ["EntryHi", CP0.EntryHi, 0xffff_e0ff],
@@ -52,6 +65,7 @@ describe("the guest's CP0", () => {
     ["HWREna", CP0.HWREna, 0x2000_000f],
     ["ErrCtl", CP0.ErrCtl, 0],
     ["EPC", CP0.EPC, 0xffff_ffff],
+    ["DESAVE, without EJTAG", CP0.DESAVE, 0],
     ["a KScratch that Config4 does not announce", CP0.KScratch1, 0],
   ] as const)("%s keeps what it should of ones", (_name, index, expected) => {
     const kept = writeOnes(index);
@@ -65,6 +79,70 @@ describe("the guest's CP0", () => {
     expect(cp0[CP0.Config1]! & 0x7f).toBe(0);
     expect(cp0[CP0.Status]).toBe(STATUS.BEV | STATUS.ERL);
   });
+
+  test("TLBP alone sets Index.P, and software cannot clear it", () => {
+    const guest = run((asm) => {
+      asm.loadConstant(t0, 0x0010_0000);
+      asm.mtc0(t0, 10, 0);
+      asm.tlbp();
+      asm.addiu(t0, 0, 5);
+      asm.mtc0(t0, 0, 0);
+      asm.mfc0(t1, 0, 0);
+    });
+    expect(guest.vcpu.regs.gpr[t1]! >>> 0).toBe(0x8000_0005);
+  });
+
+  test("a TLB entry has the frame bits that the guest's CPU has, also after a translated MTC0", () => {
+    const guest = run((asm) => {
+      const again = asm.label();
+      asm.addiu(t0, 0, -1);
+      asm.addiu(t3, 0, 2);
+      asm.bind(again);
+      asm.mtc0(t0, 2, 0);
+      asm.mtc0(t0, 3, 0);
+      asm.tlbwi();
+      asm.addiu(t3, t3, -1);
+      asm.bnez(t3, again);
+      asm.nop();
+      asm.tlbr();
+      asm.mfc0(t1, 2, 0);
+    });
+    expect(guest.vcpu.regs.gpr[t1]).toBe(0x03ff_ffff);
+    expect(guest.vcpu.guestTlb.read(0).entryLo1).toBe(0x03ff_ffff);
+  });
+
+  test.each(["tlbwi", "tlbwr"] as const)(
+    "%s of a second entry for an address raises a machine check and is not carried out",
+    (write) => {
+      const guest = new TestGuest(createInterpreter);
+      guest.trapExceptions();
+      guest.mapPages(3, 0x0010_0000, 5, entryLo(0, true), entryLo(0, true));
+      const { cp0, guestTlb } = guest.vcpu;
+      let at = 0;
+      guest.assemble(CODE, (asm) => {
+        asm.loadConstant(t0, 0x0010_0000 | 6);
+        asm.mtc0(t0, 10, 0);
+        asm.addiu(t1, 0, 4);
+        asm.mtc0(t1, 0, 0);
+        asm.tlbwi();
+        // Another ASID was no conflict; the same one is, also for an entry that is not valid.
+        asm.addiu(t0, t0, -1);
+        asm.mtc0(t0, 10, 0);
+        asm.addiu(t1, 0, 63);
+        asm.mtc0(t1, 6, 0);
+        asm.mtc0(t1, 0, 0);
+        at = asm.address;
+        asm[write]();
+        asm.wait();
+      });
+      guest.start(CODE);
+      expect(guest.runToTrap()).toBe(0x180);
+      expect((cp0[CP0.Cause]! >>> 2) & 31).toBe(EXC_CODE.MCheck);
+      expect(cp0[CP0.EPC]! >>> 0).toBe(at);
+      expect(cp0[CP0.Status]! & STATUS.TS).toBe(STATUS.TS);
+      expect([4, 63].map((index) => guestTlb.isUsed(index))).toEqual([true, false]);
+    },
+  );
 
   test("Random falls with each instruction, stays above Wired, and TLBWR follows it", () => {
     const wired = 40;

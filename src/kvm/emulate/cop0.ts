@@ -79,8 +79,9 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
       return done();
     case "tlbwi":
     case "tlbwr": {
-      const refusal = effect.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
-      return refusal === null ? done() : internalError(vcpu, refusal);
+      const outcome = effect.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
+      if (outcome.kind === "unsupported") return internalError(vcpu, outcome.why);
+      return outcome.kind === "exception" ? null : done();
     }
     case "eret":
       finishInstruction(vcpu, eret(vcpu));

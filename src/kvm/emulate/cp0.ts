@@ -1,13 +1,15 @@
 import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
-import { guestCp0Write } from "../guest-cp0.ts";
+import { guestCp0Write, guestEntryLo, MASKED_WHEN_READ } from "../guest-cp0.ts";
 import { HWR_OP } from "../trace.ts";
 import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
 
+const LIVE: ReadonlySet<number> = new Set([CP0.Count, CP0.Random, ...MASKED_WHEN_READ]);
+
 /** Registers whose value is worked out when it is read: their MFC0 is never translated. */
 export function isLive(index: number): boolean {
-  return index === CP0.Count || index === CP0.Random;
+  return LIVE.has(index);
 }
 
 /** The value that the guest's MFC0 of register `index` reads. */
@@ -17,6 +19,9 @@ function readGuestCp0(vcpu: VcpuState, index: number): number {
       return vcpu.timer.count() | 0;
     case CP0.Random:
       return random(vcpu);
+    case CP0.EntryLo0:
+    case CP0.EntryLo1:
+      return guestEntryLo(vcpu.cp0, index);
     case CP0.ErrCtl:
       return 0;
     default:
@@ -31,10 +36,9 @@ export function mfc0(vcpu: VcpuState, index: number): number {
   return value;
 }
 
-/** Hardware registers that HWREna can give to user mode. */
-function hwrenaMask(vcpu: VcpuState): number {
-  const ulr = (vcpu.cp0[CP0.Config3]! & CONFIG.C3_ULRI) !== 0 ? HWRENA.ULR : 0;
-  return HWRENA.CPUNum | HWRENA.SYNCI_Step | HWRENA.CC | HWRENA.CCRes | ulr;
+/** Hardware registers that HWREna cannot give to user mode because the VMM has taken them away. */
+function hwrenaAbsent(vcpu: VcpuState): number {
+  return (vcpu.cp0[CP0.Config3]! & CONFIG.C3_ULRI) === 0 ? HWRENA.ULR : 0;
 }
 
 /** MTC0: writes guest register `index`, with the effects of the write. */
@@ -48,7 +52,7 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
       cp0[index] = legalPageMask(value);
       return;
     case CP0.HWREna:
-      cp0[index] = value & hwrenaMask(vcpu);
+      cp0[index] = value & mask & ~hwrenaAbsent(vcpu);
       return;
     case CP0.Count:
       vcpu.timer.setCount(value);

@@ -1,5 +1,8 @@
-import { CP0, ENTRY_HI, ENTRY_LO } from "../../isa/cp0.ts";
+import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
+import { deliver } from "../deliver.ts";
+import { guestEntryLo } from "../guest-cp0.ts";
 import { guestAsid, type VcpuState } from "../vcpu-state.ts";
 
 const PROBE_FAILED = 0x8000_0000;
@@ -51,29 +54,45 @@ export function random(vcpu: VcpuState): number {
   return last - (vcpu.machine.timeline.retired % (last - wired + 1));
 }
 
-/** Writes entry `index` from the guest's registers. Returns why the hypervisor cannot, or null. */
-function writeEntry(vcpu: VcpuState, index: number): string | null {
+/** How the write of a guest TLB entry ended. */
+export type TlbWrite =
+  | { readonly kind: "written" }
+  /** The guest was given an exception. */
+  | { readonly kind: "exception" }
+  /** The hypervisor cannot carry it out, and `why`. */
+  | { readonly kind: "unsupported"; readonly why: string };
+
+/** Writes entry `index` from the guest's registers. One that matches what another matches is a machine check. */
+function writeEntry(vcpu: VcpuState, index: number): TlbWrite {
   const { cp0, guestTlb, pageSize } = vcpu;
-  const entryLo0 = cp0[CP0.EntryLo0]!;
-  const entryLo1 = cp0[CP0.EntryLo1]!;
-  const pageMask = legalPageMask(cp0[CP0.PageMask]!);
-  const guestPage = ((pageMask | 0x1fff) + 1) >>> 1;
-  if (guestPage < pageSize && ((entryLo0 | entryLo1) & ENTRY_LO.V) !== 0)
-    return `the guest maps a page of ${guestPage} bytes, but the host's pages have ${pageSize}: run it on smaller host pages`;
-  const drop = (): void => vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index));
-  if (guestTlb.isValid(index)) drop();
-  guestTlb.write(index, { entryHi: cp0[CP0.EntryHi]!, pageMask, entryLo0, entryLo1 });
-  // Nothing is derived from the new entry yet, but it may hide another entry from which something is.
-  if (guestTlb.overlaps(index)) drop();
-  return null;
+  const entry = {
+    entryHi: cp0[CP0.EntryHi]!,
+    pageMask: legalPageMask(cp0[CP0.PageMask]!),
+    entryLo0: guestEntryLo(cp0, CP0.EntryLo0),
+    entryLo1: guestEntryLo(cp0, CP0.EntryLo1),
+  };
+  if (guestTlb.conflicts(index, entry)) {
+    cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
+    deliver(vcpu, EXC_CODE.MCheck);
+    return { kind: "exception" };
+  }
+  const guestPage = ((entry.pageMask | 0x1fff) + 1) >>> 1;
+  if (guestPage < pageSize && ((entry.entryLo0 | entry.entryLo1) & ENTRY_LO.V) !== 0) {
+    const why = `the guest maps a page of ${guestPage} bytes, but the host's pages have ${pageSize}: run it on smaller host pages`;
+    return { kind: "unsupported", why };
+  }
+  // Nothing is derived from the new entry yet.
+  if (guestTlb.isValid(index)) vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index));
+  guestTlb.write(index, entry);
+  return { kind: "written" };
 }
 
-/** TLBWI. Returns why the hypervisor cannot carry it out, or null. */
-export function tlbwi(vcpu: VcpuState): string | null {
+/** TLBWI. */
+export function tlbwi(vcpu: VcpuState): TlbWrite {
   return writeEntry(vcpu, indexRegister(vcpu));
 }
 
 /** TLBWR: as TLBWI, into the entry that Random names, which is never a wired one. */
-export function tlbwr(vcpu: VcpuState): string | null {
+export function tlbwr(vcpu: VcpuState): TlbWrite {
   return writeEntry(vcpu, random(vcpu));
 }
