@@ -3,23 +3,11 @@
  * recorded is compared word for word: every access mode of a segment in every mode, the user-access
  * instructions, TLBINV, EHINV, ERETNC, XPA, BadInstr, writable bits, and the hardware page walker.
  */
-import { spawnSync } from "node:child_process";
-import {
-  closeSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../../src/engine/index.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
+import { qemuMissing, runInQemu as runMalta, type ReadRam } from "./malta.ts";
 import { CASES } from "./p5600/cases.ts";
 import {
   buildProgram,
@@ -30,7 +18,6 @@ import {
   type Image,
 } from "./p5600/program.ts";
 
-const QEMU = "qemu-system-mipsel";
 const TIMEOUT = 60_000;
 
 interface Results {
@@ -41,7 +28,7 @@ interface Results {
 }
 
 /** Collects what a machine left, through a reader of its RAM. */
-function collect(read: (pa: number, count: number) => Uint32Array): Results {
+function collect(read: ReadRam): Results {
   const words = read(PLACE.results, CASES.length * RESULT_WORDS);
   return {
     reset: [...read(PLACE.reset, RESET_REGISTERS.length)],
@@ -49,48 +36,16 @@ function collect(read: (pa: number, count: number) => Uint32Array): Results {
   };
 }
 
-function runInQemu(image: Image): Results {
-  const folder = mkdtempSync(join(tmpdir(), "kseg-p5600-"));
-  try {
-    const ram = join(folder, "ram");
-    const fd = openSync(ram, "w+");
-    ftruncateSync(fd, RAM_BYTES);
-    for (const { pa, words } of image.pieces)
-      writeSync(
-        fd,
-        new Uint8Array(words.buffer, words.byteOffset, words.byteLength),
-        0,
-        words.byteLength,
-        pa,
-      );
-    // The boot ROM jumps to the program: LUI t0, JR t0. Its file is big endian whatever the machine is.
-    const bios = new DataView(new ArrayBuffer(16));
-    [0x3c08_0000 | (image.entry >>> 16), 0x0100_0008, 0].forEach((word, n) => bios.setUint32(n * 4, word));
-    writeFileSync(join(folder, "bios"), new Uint8Array(bios.buffer));
-    const { status, stderr } = spawnSync(
-      QEMU,
-      [
-        ...["-M", "malta,memory-backend=ram", "-cpu", "P5600", "-m", `${RAM_BYTES >> 20}`],
-        ...["-object", `memory-backend-file,id=ram,size=${RAM_BYTES},mem-path=${ram},share=on`],
-        ...["-bios", join(folder, "bios"), "-nic", "none", "-vga", "none", "-display", "none", "-nodefaults"],
-        ...["-monitor", "none", "-serial", "none", "-no-reboot"],
-      ],
-      { timeout: TIMEOUT },
-    );
-    const read = (pa: number, count: number): Uint32Array => {
-      const words = new Uint32Array(count);
-      readSync(fd, new Uint8Array(words.buffer), 0, count * 4, pa);
-      return words;
-    };
-    try {
-      if (read(PLACE.done, 1)[0] !== 1) throw new Error(`${QEMU}: status ${status}: ${stderr.toString()}`);
+function runInQemu(image: Image): Promise<Results> {
+  // The boot ROM jumps to the program: LUI t0, JR t0.
+  const rom = Uint32Array.of(0x3c08_0000 | (image.entry >>> 16), 0x0100_0008, 0);
+  return runMalta(
+    { endian: "little", cpu: "P5600", ramBytes: RAM_BYTES, ram: image.pieces, rom, timeoutMs: TIMEOUT },
+    (read, ended) => {
+      if (read(PLACE.done, 1)[0] !== 1) throw new Error(`QEMU: ${ended}`);
       return collect(read);
-    } finally {
-      closeSync(fd);
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+    },
+  );
 }
 
 function runInKseg(image: Image): Results {
@@ -132,15 +87,14 @@ const KNOWN_DIFFERENCES: readonly { readonly cases: RegExp; readonly reason: str
   },
 ];
 
-const version = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
-const missing = version.error !== undefined || version.status !== 0;
-if (missing) console.log(`skipped: ${QEMU} is not installed (Debian: qemu-system-mips)`);
+const missing = qemuMissing("little");
+if (missing !== null) console.log(`P5600 against QEMU skipped: ${missing}`);
 
-describe.skipIf(missing)("P5600 against QEMU", () => {
-  test("each case leaves the same words", { timeout: 2 * TIMEOUT }, () => {
+describe.skipIf(missing !== null)("P5600 against QEMU", () => {
+  test("each case leaves the same words", { timeout: 2 * TIMEOUT }, async () => {
     const image = buildProgram(CASES);
     const ours = runInKseg(image);
-    const theirs = runInQemu(image);
+    const theirs = await runInQemu(image);
     const text = (words: readonly number[]): string => {
       const last = words.findLastIndex((word) => word !== 0);
       return words

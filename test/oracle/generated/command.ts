@@ -1,6 +1,6 @@
 import type { OracleSuite } from "../suites.ts";
 import { OracleUsageError } from "../usage.ts";
-import { qemuMissing } from "../qemu/run-qemu.ts";
+import { qemuMissing } from "../malta.ts";
 import { KNOWN_DIFFERENCES } from "./compare.ts";
 import { CONFIGURATIONS } from "./configurations.ts";
 import { compareConfiguration } from "./suite.ts";

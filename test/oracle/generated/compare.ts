@@ -122,10 +122,11 @@ function wordName(word: number): string {
 }
 
 /** Compares what both machines leave in the RAM of the captured machine: guest memory, tables, stack, code. */
-export function compareRam(kseg: Uint8Array, qemu: Uint8Array): string[] {
+export function compareRam(kseg: Uint32Array, qemu: Uint32Array): string[] {
   const complaints: string[] = [];
-  for (let pa = 0; pa < CAPTURED_BYTES; pa++)
-    if (kseg[pa] !== qemu[pa])
-      complaints.push(`RAM at ${hex(pa)}: kseg ${hex(kseg[pa])}, QEMU ${hex(qemu[pa])}`);
+  for (let pa = 0; pa < CAPTURED_BYTES; pa += 4) {
+    const [ours, theirs] = [kseg[pa / 4]!, qemu[pa / 4]!];
+    if (ours !== theirs) complaints.push(`RAM at ${hex(pa)}: kseg ${hex(ours)}, QEMU ${hex(theirs)}`);
+  }
   return complaints;
 }

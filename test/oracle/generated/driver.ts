@@ -1,3 +1,4 @@
+import { BIOS_BASE, BIOS_BYTES, SOFT_RESET } from "../malta.ts";
 import { CP0, cp0Operands, PAGE_GRAIN, STATUS, type Cp0Name } from "../../../src/isa/cp0.ts";
 import { GPR } from "../../../src/isa/registers.ts";
 import { toKseg0 } from "../../../src/kvm/addresses.ts";
@@ -7,8 +8,6 @@ import { cp0Slot, VCPU, VCPU_BYTES } from "../../../src/kvm/layout.ts";
 import { Assembler } from "../../../src/uasm/assembler.ts";
 import {
   BEV_EXCEPTION,
-  BIOS_BASE,
-  BIOS_BYTES,
   FINISHED,
   RECORD,
   RECORDS,
@@ -27,8 +26,6 @@ const ROM = KSEG1 + BIOS_BASE;
 /** Where a CPU with EJTAG goes for SDBBP, when no probe is there (MIPS EJTAG specification, "Debug Exceptions"). */
 const DEBUG_VECTOR = 0x480;
 const PROGRAM = 0x1000;
-/** Malta's soft reset register: writing the value ends QEMU under -no-reboot. */
-export const SOFT_RESET = { pa: 0x1f00_0500, value: 0x42 } as const;
 
 /** ISA ports of a Malta whose system controller nobody has programmed. */
 const ISA_PORTS = 0x1000_0000;

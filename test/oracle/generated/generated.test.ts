@@ -3,7 +3,7 @@
  * hypervisor's machine, runs in kseg and in QEMU.
  */
 import { describe, expect, test } from "vitest";
-import { qemuMissing } from "../qemu/run-qemu.ts";
+import { qemuMissing } from "../malta.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference } from "./compare.ts";
 import { CONFIGURATIONS } from "./configurations.ts";
 import { compareConfiguration } from "./suite.ts";

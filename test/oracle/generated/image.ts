@@ -1,6 +1,4 @@
-import type { Endian } from "../../../src/machine/memory.ts";
 import type { Configuration } from "./configurations.ts";
-import { toBytes } from "../qemu/image.ts";
 import { buildDriver } from "./driver.ts";
 import { STATUS } from "../../../src/isa/cp0.ts";
 import { CAPTURED_BYTES, RAM_BYTES, RECORD, RECORDS, REPORT, REPORTS } from "./layout.ts";
@@ -20,28 +18,21 @@ export interface Image {
   readonly programs: readonly Program[];
   /** What the records run, in order. */
   readonly records: readonly Program[];
-  readonly ram: Uint8Array;
+  readonly ram: Uint32Array;
   readonly rom: Uint32Array;
   readonly reportEntry: number;
 }
 
-/** `count` words of memory from `pa`. */
-export function wordsAt(ram: Uint8Array, endian: Endian, pa: number, count: number): Uint32Array {
-  const view = new DataView(ram.buffer, ram.byteOffset + pa, count * 4);
-  return Uint32Array.from({ length: count }, (_, index) => view.getUint32(index * 4, endian === "little"));
-}
-
 /** Builds the world of a configuration and, from its RAM, the image. */
 export function buildImage(configuration: Configuration): Image {
-  const { endian } = configuration;
   const world = new World(configuration);
   const programs = assemblePrograms(world);
   const records = Array.from({ length: REPETITIONS }, () => programs).flat();
   const reports = records.reduce((sum, { exits }) => sum + exits.length + 1, 0);
   if (RECORDS + records.length * RECORD.words * 4 > REPORTS) throw new RangeError("too many records");
   if (REPORTS + reports * REPORT.words * 4 > RAM_BYTES) throw new RangeError("too many reports");
-  const ram = new Uint8Array(RAM_BYTES);
-  ram.set(world.machine.memory.readBytes(0, CAPTURED_BYTES));
+  const ram = new Uint32Array(RAM_BYTES / 4);
+  for (let pa = 0; pa < CAPTURED_BYTES; pa += 4) ram[pa / 4] = world.machine.memory.read32(pa);
   records.forEach((program, index) => {
     const words = new Uint32Array(RECORD.words);
     words[RECORD.resumes] = program.exits.length - 1;
@@ -53,7 +44,7 @@ export function buildImage(configuration: Configuration): Image {
     words[RECORD.lo] = program.lo;
     words[RECORD.wired] = Math.floor(index / programs.length);
     words.set(program.gpr, RECORD.gpr);
-    ram.set(toBytes(words, endian), RECORDS + index * RECORD.words * 4);
+    ram.set(words, RECORDS / 4 + index * RECORD.words);
   });
   const { rom, reportEntry } = buildDriver(world, records.length);
   return { configuration, world, programs, records, ram, rom, reportEntry };

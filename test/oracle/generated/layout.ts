@@ -19,8 +19,6 @@ export const VARIABLES = 0x30_0000;
 export const RECORDS = 0x31_0000;
 export const REPORTS = 0x40_0000;
 export const RAM_BYTES = 0x80_0000;
-export const BIOS_BASE = 0x1fc0_0000;
-export const BIOS_BYTES = 0x1_0000;
 
 /** Variables of the driver: byte offsets from VARIABLES. */
 export const VARIABLE = {

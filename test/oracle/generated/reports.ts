@@ -2,7 +2,7 @@ import { ENTRY_HI, type Cp0Name } from "../../../src/isa/cp0.ts";
 import type { Gva } from "../../../src/kvm/addresses.ts";
 import { HOST_CALL } from "../../../src/kvm/entry/host-code.ts";
 import type { TlbEntry } from "../../../src/machine/tlb.ts";
-import { wordsAt, type Image } from "./image.ts";
+import type { Image } from "./image.ts";
 import { FINISHED, REPORT, reportedAt, REPORTS, VARIABLE, VARIABLES } from "./layout.ts";
 import type { Exit, Program } from "./scenarios.ts";
 import type { World } from "./world.ts";
@@ -33,19 +33,18 @@ export const vcpuOf = (report: Report, offset: number): number => report.words[R
 export const gprOf = (report: Report, register: number): number => report.words[REPORT.gpr + register]!;
 
 /** Takes the reports out of a machine's RAM. Throws {@link UnfinishedError}. */
-export function readReports(image: Image, machine: string, ram: Uint8Array): Report[] {
-  const { endian } = image.configuration;
-  const variables = wordsAt(ram, endian, VARIABLES, 8);
+export function readReports(image: Image, machine: string, ram: Uint32Array): Report[] {
+  const variables = ram.subarray(VARIABLES / 4);
   const at = variables[VARIABLE.record / 4]!;
   const name = image.records[at - 1]?.scenario.name;
   if (variables[VARIABLE.finished / 4] !== FINISHED)
     throw new UnfinishedError(`${machine} stopped at record ${at} (${name})`);
   const reports: Report[] = [];
-  let next = REPORTS;
+  let next = REPORTS / 4;
   image.records.forEach((program, record) => {
     for (const exit of [...program.exits, null]) {
-      const words = wordsAt(ram, endian, next, REPORT.words);
-      next += REPORT.words * 4;
+      const words = ram.subarray(next, next + REPORT.words);
+      next += REPORT.words;
       const code = exit === null ? HOST_CALL.vcpuReturned : HOST_CALL.exit;
       if (words[REPORT.record] !== record + 1 || words[REPORT.code] !== code)
         throw new UnfinishedError(

@@ -1,3 +1,4 @@
+import type { Piece } from "../malta.ts";
 import { CP0, cp0Operands, STATUS } from "../../../src/isa/cp0.ts";
 import { GPR } from "../../../src/isa/registers.ts";
 import { Assembler } from "../../../src/uasm/assembler.ts";
@@ -171,12 +172,6 @@ function emitHandler(asm: Assembler): void {
   asm.ehb();
   asm.jr(s6);
   asm.nop();
-}
-
-/** Words and where they go in RAM. */
-export interface Piece {
-  readonly pa: number;
-  readonly words: Uint32Array;
 }
 
 /** Where each case begins: what a difference in EPC means. */

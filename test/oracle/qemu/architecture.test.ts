@@ -5,7 +5,7 @@ import { explain } from "./explain.ts";
 import { generateProgram } from "./generator.ts";
 import { RECORD } from "./layout.ts";
 import { layOut } from "./program.ts";
-import { qemuMissing } from "./run-qemu.ts";
+import { qemuMissing } from "../malta.ts";
 import { shrink } from "./shrink.ts";
 import { compareSeeds } from "./suite.ts";
 

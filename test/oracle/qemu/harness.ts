@@ -1,11 +1,10 @@
+import { BIOS_BASE, BIOS_BYTES, SOFT_RESET, type Piece } from "../malta.ts";
 import { CAUSE, CP0, cp0Operands, ENTRY_HI, STATUS, type Cp0Name } from "../../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../../src/isa/exceptions.ts";
 import { GPR } from "../../../src/isa/registers.ts";
 import { Assembler } from "../../../src/uasm/assembler.ts";
 import type { Label } from "../../../src/uasm/label.ts";
 import {
-  BIOS_BASE,
-  BIOS_BYTES,
   CODE,
   DATA,
   DATA_PAGES,
@@ -33,19 +32,11 @@ import {
 
 const KSEG0 = 0x8000_0000;
 const KSEG1 = 0xa000_0000;
-/** Malta's soft reset register, which ends QEMU under -no-reboot, and the value that triggers it. */
-export const SOFT_RESET = { pa: 0x1f00_0500, value: 0x42 } as const;
 /** Interrupt masks of the two interrupt controllers, in PCI I/O space as it is mapped after reset. */
 const PIC_MASKS = [0x1000_0021, 0x1000_00a1] as const;
 const REVISION_WORD = 0x10;
 
 const { zero, v0, v1, a0, a1, a2, a3, t0, t1, t2, t3, t4, t5, t6, k0, k1 } = GPR;
-
-/** A piece of the image. */
-export interface Piece {
-  readonly pa: number;
-  readonly words: Uint32Array;
-}
 
 const move = (a: Assembler, op: "mfc0" | "mtc0", register: number, name: Cp0Name): void => {
   a[op](register, ...cp0Operands(CP0[name]));

@@ -1,8 +1,7 @@
 import type { Endian } from "../../../src/machine/memory.ts";
-import { buildHarness, isBios, type Piece } from "./harness.ts";
+import { BIOS_BASE, BIOS_BYTES, type Piece, type ReadRam } from "../malta.ts";
+import { buildHarness, isBios } from "./harness.ts";
 import {
-  BIOS_BASE,
-  BIOS_BYTES,
   DUMPED_CP0,
   MAX_PROGRAMS,
   RECORDS,
@@ -56,16 +55,8 @@ export function buildImage(records: readonly ProgramRecord[], endian: Endian): I
   return { endian, programs: records.length, ram, bios };
 }
 
-/** Bytes of words in a byte order. */
-export function toBytes(words: Uint32Array, endian: Endian): Uint8Array {
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  words.forEach((word, index) => view.setUint32(index * 4, word, endian === "little"));
-  return bytes;
-}
-
 /** Collects the outcome through a reader of words. */
-export function readOutcome(programs: number, read: (pa: number, words: number) => Uint32Array): Outcome {
+export function readOutcome(programs: number, read: ReadRam): Outcome {
   const results = Array.from({ length: programs }, (_, index) =>
     read(RESULTS + index * SLOT_BYTES, SLOT_BYTES / 4),
   );
@@ -73,5 +64,4 @@ export function readOutcome(programs: number, read: (pa: number, words: number) 
 }
 
 /** The program that a machine stands at. */
-export const programIndex = (read: (pa: number, words: number) => Uint32Array): number =>
-  read(VARIABLES + VARIABLE.index, 1)[0]!;
+export const programIndex = (read: ReadRam): number => read(VARIABLES + VARIABLE.index, 1)[0]!;

@@ -12,8 +12,6 @@ import type { Cp0Name } from "../../../src/isa/cp0.ts";
  *     2028000   two pages that each program is copied to before it runs
  */
 export const RAM_BYTES = 64 << 20;
-export const BIOS_BASE = 0x1fc0_0000;
-export const BIOS_BYTES = 0x1_0000;
 
 export const VECTOR_BASES = [0, 0x2000] as const;
 export const HARNESS = 0x4000;
