@@ -174,7 +174,9 @@ describe("demo guest images", () => {
   );
 
   test("rebuild to the same bytes", { timeout: 120_000 }, ({ skip }) => {
-    const { status, stdout, stderr } = spawnSync("sh", [`${demo}build.sh`, "--check"], { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync("sh", ["tools/build-guest.sh", demo, "--check"], {
+      encoding: "utf8",
+    });
     if (status === 77) {
       console.log(`rebuild of the demo guest skipped: ${stderr.trim()}`);
       skip(stderr.trim());

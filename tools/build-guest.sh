@@ -1,18 +1,25 @@
 #!/bin/sh
-# Builds the demo guest's images.
+# Builds the images of a folder with a guest of our own.
 #
-#   build.sh           build, and replace the committed images
-#   build.sh --check   build elsewhere, and compare with the committed images
+#   build-guest.sh FOLDER           build, and replace the committed images
+#   build-guest.sh FOLDER --check   build elsewhere, and compare with the committed images
 #
 # Exit status: 0 done or identical, 1 different or broken, 77 cannot be checked here
 # (no cross compiler, or another version than the one that made the committed images).
 set -eu
-cd "$(dirname "$0")"
 
 CC=mipsel-linux-gnu-gcc
 VERSION=12.2.0 # Debian 12's; another compiler makes other bytes
 
-case "${1-}" in
+usage() {
+  echo "usage: build-guest.sh FOLDER [--check]" >&2
+  exit 2
+}
+
+[ -f "${1-}/Makefile" ] || usage
+cd "$1"
+
+case "${2-}" in
 '')
   exec make install
   ;;
@@ -31,9 +38,9 @@ case "${1-}" in
     exit 1
   }
   status=0
-  for image in demo-te demo-bare demo-te-16k; do
-    if cmp "$build/$image.elf" "$image.elf"; then
-      echo "$image.elf: identical"
+  for image in *.elf; do
+    if cmp "$build/$image" "$image"; then
+      echo "$image: identical"
     else
       status=1
     fi
@@ -41,7 +48,6 @@ case "${1-}" in
   exit $status
   ;;
 *)
-  echo "usage: build.sh [--check]" >&2
-  exit 2
+  usage
   ;;
 esac
