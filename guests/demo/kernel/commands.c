@@ -4,7 +4,7 @@
 static void run_help(int argc, char **argv) {
   (void)argc, (void)argv;
   for (u32 i = 0; i < command_count; i++)
-    print("  %-9s%-20s%s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    print("  %-11s%-20s%s\n", commands[i].name, commands[i].arguments, commands[i].help);
   print("Ctrl-D on an empty line turns the machine off.\n");
 }
 
