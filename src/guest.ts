@@ -62,6 +62,8 @@ export interface Guest {
   stop(): void;
   /** Queues a copy of console input; the guest gets it when it can take it. Throws TypeError. */
   sendInput(bytes: Uint8Array): void;
+  /** Guest time that has passed, in ticks. */
+  readonly time: number;
   /** Input that the guest has not taken yet, in bytes. */
   readonly inputPending: number;
   /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
@@ -75,9 +77,13 @@ export interface Guest {
 
 /** The configuration cannot work: `message` is one line that says what is wrong and how to mend it. */
 export class GuestConfigError extends Error {
-  constructor(message: string, options?: { cause: unknown }) {
+  /** The setting that it is about. */
+  readonly setting: keyof GuestConfig;
+
+  constructor(setting: keyof GuestConfig, message: string, options?: { cause: unknown }) {
     super(message, options);
     this.name = "GuestConfigError";
+    this.setting = setting;
   }
 }
 

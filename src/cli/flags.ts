@@ -1,21 +1,24 @@
 /** The flags of `kseg run`, stated once: what they take, their defaults, their help. An interface: keep them. */
 import { type Command, Option } from "commander";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type Mode } from "../index.ts";
+import { GUESTS, type GuestName } from "../guests/index.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 
 /** What the flags of `kseg run` say, checked. */
 export interface RunFlags {
+  readonly guest?: GuestName;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
   /** Bytes. */
   readonly memory: number;
-  readonly mode: Mode;
+  /** Absent: what the guest is made for, "te" if that is not known. */
+  readonly mode?: Mode;
   readonly hostCpu: string;
-  readonly hostPageSize: 4096 | 16384;
+  readonly hostPageSize?: 4096 | 16384;
   readonly engine: "auto" | "interp";
-  readonly refill: "fast" | "slow";
+  readonly refill?: "fast" | "slow";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
   readonly exitOn?: RegExp;
@@ -31,8 +34,10 @@ interface Flag {
   readonly value?: string;
   readonly help: string;
   readonly parse?: (text: string, flag: string) => unknown;
-  /** As it would be typed. */
+  /** The default, as it would be typed. */
   readonly preset?: string;
+  /** What it is when it is not given, in words, for a flag of which it matters whether it was. */
+  readonly otherwise?: string;
   readonly choices?: readonly string[];
 }
 
@@ -42,13 +47,19 @@ const ENGINES = ["auto", "interp"] as const;
 /** In the order of the help. */
 export const RUN_FLAGS: readonly Flag[] = [
   {
+    name: "--guest",
+    value: "NAME",
+    help: "guest from the cache (kseg guest), with its kernel, initrd, command line and mode",
+    ...oneOf("guest", GUESTS),
+  },
+  {
     name: "--kernel",
     value: "FILE",
-    help: "32-bit MIPS ELF kernel; without it, the demo guest",
+    help: "32-bit MIPS ELF kernel; without it and --guest, the demo guest",
     parse: fileName,
   },
   { name: "--initrd", value: "FILE", help: "initial RAM disk", parse: fileName },
-  { name: "--append", value: "STRING", help: "kernel command line" },
+  { name: "--append", value: "STRING", help: "kernel command line; with --guest, added to the guest's own" },
   {
     name: "--memory",
     value: "SIZE",
@@ -61,7 +72,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     value: "MODE",
     help: "under the hypervisor (trap and emulate), or directly on the machine",
     ...oneOf("mode", ["te", "bare"]),
-    preset: "te",
+    otherwise: "te, with --guest the guest's",
   },
   {
     name: "--host-cpu",
@@ -73,9 +84,9 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--host-page-size",
     value: "SIZE",
-    help: "pages of the host's page tables",
+    help: "pages of the host's page tables; not with --mode bare",
     ...oneOf("page size", Object.keys(PAGE_SIZES), (name) => PAGE_SIZES[name]),
-    preset: "4k",
+    otherwise: "4k",
   },
   {
     name: "--engine",
@@ -87,15 +98,16 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--refill",
     value: "HOW",
-    help: "host TLB misses by the generated handler, or by an exit each",
+    help: "host TLB misses by the generated handler, or by an exit each; not with --mode bare",
     ...oneOf("refill", ["fast", "slow"]),
-    preset: "fast",
+    otherwise: "fast",
   },
   {
     name: "--clock",
     value: "CLOCK",
-    help: "guest time from retired instructions, or from the clock (default: virtual, on a terminal wall)",
+    help: "guest time from retired instructions, or from the clock",
     ...oneOf("clock", ["virtual", "wall"]),
+    otherwise: "virtual, on a terminal wall",
   },
   { name: "--exit-on", value: "REGEX", help: "end with status 0 when a console line matches", parse: regex },
   { name: "--timeout", value: "SECONDS", help: "end with status 124 after this long", parse: seconds },
@@ -105,9 +117,10 @@ export const RUN_FLAGS: readonly Flag[] = [
 
 /** Adds the flags to a command, whose `opts()` are then {@link RunFlags}. Bad values throw {@link UsageError}. */
 export function addRunFlags(command: Command): Command {
-  for (const { name, value, help, parse, preset, choices } of RUN_FLAGS) {
+  for (const { name, value, help, parse, preset, otherwise, choices } of RUN_FLAGS) {
     const listed = choices === undefined ? "" : `: ${choices.join(", ")}`;
-    const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed);
+    const unless = otherwise === undefined ? "" : ` (default: ${otherwise})`;
+    const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed + unless);
     if (parse !== undefined) option.argParser((text: string) => parse(text, name));
     if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
     command.addOption(option);
@@ -140,7 +153,7 @@ function fileName(text: string, flag: string): string {
 const UNITS: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 function size(text: string, flag: string): number {
-  const found = /^(\d{1,12})([kmg])(?:i?b)?$/i.exec(text);
+  const found = /^(\d{1,9})([kmg])(?:i?b)?$/i.exec(text);
   if (found === null)
     throw new UsageError(`${flag} ${text}: not a size; give a whole number and K, M or G, such as 256M`);
   return Number(found[1]) * UNITS[found[2]!.toLowerCase()]!;
@@ -162,12 +175,13 @@ function regex(text: string, flag: string): RegExp {
   }
 }
 
-/** A year: longer than any run, and short enough for every timer. */
-const LONGEST = 366 * 24 * 3600;
+/** 24 days: Node's timers take no more milliseconds than 2^31. */
+const LONGEST = 24 * 24 * 3600;
 
 function seconds(text: string, flag: string): number {
   const value = Number(text);
-  if (!/^\d*\.?\d+$/.test(text) || value <= 0 || value > LONGEST)
+  if (!/^\d*\.?\d+$/.test(text) || value <= 0)
     throw new UsageError(`${flag} ${text}: give a number of seconds above 0, such as 60 or 0.5`);
+  if (value > LONGEST) throw new UsageError(`${flag} ${text}: give at most ${LONGEST} seconds`);
   return value;
 }

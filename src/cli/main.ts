@@ -14,14 +14,17 @@ Exit status: 0 the guest powered off or --exit-on matched, 1 the guest or its VM
 const RUN_NOTES = `
 The console goes to stdout, everything else to stderr. On a terminal Ctrl-A X leaves.
 Piped input waits until the guest can take it; its end does not end the run (the demo
-guest gets it as Ctrl-D).
+guest gets it as Ctrl-D). Without a terminal a guest that waits takes a whole core, unless
+--clock is wall. --exit-on looks at each line when it has ended, and at the last one when
+nothing was printed for 5 to 10 ms of guest time.
 ${STATUSES}`;
 
 const EXAMPLES = `
 Examples:
   kseg run                                 the demo guest
   kseg guest fetch debian                  a real kernel into the cache
-  kseg run --mode bare --kernel vmlinuz --initrd initramfs.cpio.gz --append console=ttyS0
+  kseg run --guest debian                  runs it
+  kseg run --kernel vmlinux --initrd initramfs.cpio.gz --append console=ttyS0
 ${STATUSES}`;
 
 /** Runs kseg with these arguments (without Node's and the program's own). Returns the exit status. */

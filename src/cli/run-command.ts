@@ -5,12 +5,13 @@ import { ConsoleOutput } from "./console-output.ts";
 import { CliError, STATUS, UsageError } from "./errors.ts";
 import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
-import { demoKernel, readInput } from "./input-files.ts";
+import { readInput } from "./input-files.ts";
 import { LineMatcher } from "./line-matcher.ts";
 import { RunLoop, type Ending } from "./run-loop.ts";
 import { StatsFile } from "./stats-file.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
+import { whatToRun, type Choice } from "./what-to-run.ts";
 
 const CTRL_D = 0x04;
 
@@ -18,15 +19,23 @@ const CTRL_D = 0x04;
 export async function runCommand(flags: RunFlags): Promise<number> {
   const startedAt = performance.now();
   const statsFile = flags.stats === undefined ? null : new StatsFile(flags.stats);
-  const files = await readFiles(flags);
+  const choice = await whatToRun(flags);
+  const files = await readFiles(choice, flags.timeout);
+  if (files === null) {
+    process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
+    return STATUS.timeout;
+  }
   const input = ConsoleInput.ofProcess();
   const clock = flags.clock ?? (input.isTerminal && process.stdout.isTTY ? "wall" : "virtual");
-  const isDemo = flags.kernel === undefined;
   const matcher = flags.exitOn === undefined ? null : new LineMatcher(flags.exitOn);
 
   const loop: RunLoop = new RunLoop({
     now: () => performance.now(),
-    beforeSlice: (guest) => input.regulate(guest.inputPending),
+    beforeSlice: (guest) => {
+      input.regulate(guest.inputPending);
+      watch(() => matcher?.sliceEnded());
+    },
+    onWait: () => watch(() => matcher?.silent()),
     outputBehind: () => output.behind,
     inputOpen: () => !input.ended,
     startedAt,
@@ -36,19 +45,27 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     if (reason === "pipe") loop.end({ kind: "broken-pipe" });
     else loop.end({ kind: "failed", report: `cannot write the console: ${reason}` });
   });
+  const watch = (matched: () => boolean | undefined): void => {
+    try {
+      if (matched() === true) loop.end({ kind: "matched" });
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      loop.end({ kind: "failed", report: error.message });
+    }
+  };
   const onConsole = (bytes: Uint8Array): void => {
     output.write(bytes);
-    if (matcher?.matches(bytes) === true) loop.end({ kind: "matched" });
+    watch(() => matcher?.matches(bytes));
   };
 
   let guest: Guest | null = null;
   const signals = onSignals((status) => loop.end({ kind: "signal", status }));
   try {
-    guest = create(flags, { ...files, clock, onConsole });
+    guest = create(flags, choice, { ...files, clock, onConsole });
     // On a terminal nobody has typed anything yet.
     if (clock === "virtual" && !input.isTerminal) await input.readAhead(() => loop.ending !== null);
     const began = performance.now();
-    const restore = connect(input, guest, loop, { isDemo, quiet: flags.quiet === true });
+    const restore = connect(input, guest, loop, { isDemo: choice.isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
       ending = await loop.run(guest);
@@ -56,10 +73,12 @@ export async function runCommand(flags: RunFlags): Promise<number> {
       restore();
     }
     const seconds = (performance.now() - began) / 1000;
+    // From here on a signal ends kseg at once, whoever may be waited for.
+    signals.restore();
     await output.flush();
     if (!output.atLineStart && process.stdout.isTTY && process.stderr.isTTY) process.stderr.write("\n");
     report(ending, guest, seconds, flags);
-    statsFile?.write(guest.stats(), seconds);
+    await statsFile?.write(guest.stats(), seconds);
     return statusOf(ending);
   } finally {
     signals.restore();
@@ -104,26 +123,50 @@ interface InputFiles {
   readonly initrd?: Uint8Array;
 }
 
-async function readFiles(flags: RunFlags): Promise<InputFiles> {
-  const kernel = await readInput("--kernel", flags.kernel ?? demoKernel(flags.mode, flags.hostPageSize));
-  return flags.initrd === undefined
-    ? { kernel }
-    : { kernel, initrd: await readInput("--initrd", flags.initrd) };
+/** What the files hold; null if they are pipes and their ends do not come within `timeout` seconds. */
+async function readFiles(
+  { kernel, initrd }: Choice,
+  timeout: number | undefined,
+): Promise<InputFiles | null> {
+  const late = new AbortController();
+  const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
+  try {
+    const files = { kernel: await readInput("--kernel", kernel, late.signal) };
+    return initrd === undefined
+      ? files
+      : { ...files, initrd: await readInput("--initrd", initrd, late.signal) };
+  } catch (error) {
+    if (late.signal.aborted) return null;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
-function create(flags: RunFlags, config: RunConfig): Guest {
-  const { memory, mode, hostCpu, hostPageSize, engine, refill, append } = flags;
+function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
+  const { memory, hostCpu, hostPageSize, engine, refill } = flags;
   try {
     return createGuest({
       ...config,
-      ...{ memory, mode, hostCpu, hostPageSize, engine, refill },
+      ...{ memory, mode, hostCpu, engine },
+      ...(hostPageSize === undefined ? {} : { hostPageSize }),
+      ...(refill === undefined ? {} : { refill }),
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),
     });
   } catch (error) {
-    if (error instanceof GuestConfigError) throw new UsageError(blamed(error, flags), { cause: error });
+    if (error instanceof GuestConfigError) {
+      const blamed: Partial<Record<keyof GuestConfig, string>> = {
+        kernel: `--kernel ${kernel}: `,
+        initrd: `--initrd ${initrd}: `,
+        memory: "--memory: ",
+        append: "--append: ",
+        hostCpu: "--host-cpu: ",
+      };
+      throw new UsageError(`${blamed[error.setting] ?? ""}${error.message}`, { cause: error });
+    }
     // What WebAssembly throws when the system does not give it the memory.
     if (error instanceof RangeError && /memory/i.test(error.message))
       throw new CliError(`cannot get ${memory / 2 ** 20} MiB of memory for the machine`, STATUS.failed, {
@@ -131,13 +174,6 @@ function create(flags: RunFlags, config: RunConfig): Guest {
       });
     throw error;
   }
-}
-
-/** The message, with the name of the file if it is about one. */
-function blamed(error: GuestConfigError, flags: RunFlags): string {
-  return flags.kernel !== undefined && error.message.startsWith("the file ")
-    ? `--kernel ${flags.kernel}: ${error.message}`
-    : error.message;
 }
 
 function report(ending: Ending, guest: Guest, seconds: number, flags: RunFlags): void {

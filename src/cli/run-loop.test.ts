@@ -11,14 +11,14 @@ class ScriptedGuest implements Guest {
   private readonly results: readonly (RunResult | (() => RunResult))[];
   slices = 0;
   stops = 0;
-  ticks: number[] = [];
+  time = 0;
   readonly inputPending = 0;
 
   constructor(...results: (RunResult | (() => RunResult))[]) {
     this.results = results;
   }
   run(ticks: number): RunResult {
-    this.ticks.push(ticks);
+    this.time += ticks;
     const result = this.results[Math.min(this.slices++, this.results.length - 1)]!;
     return typeof result === "function" ? result() : result;
   }
@@ -56,7 +56,7 @@ describe("RunLoop", () => {
   ] as const satisfies readonly (readonly [RunResult, Ending])[])("ends with %o", async (result, ending) => {
     const guest = new ScriptedGuest(RUNNING, RUNNING, result);
     expect(await loopIn().run(guest)).toEqual(ending);
-    expect(guest.ticks).toEqual([SLICE_TICKS, SLICE_TICKS, SLICE_TICKS]);
+    expect(guest.slices).toBe(3);
   });
 
   it("gives other events their turn between slices", async () => {
@@ -66,6 +66,41 @@ describe("RunLoop", () => {
     expect(await loop.run(guest)).toEqual({ kind: "left" });
     expect(guest.slices).toBeGreaterThan(1);
     expect(guest.stops).toBe(1);
+  });
+
+  it("looks at the world at the same guest times, however fast the guest is", async () => {
+    for (const milliseconds of [0, 1, 30]) {
+      let now = 0;
+      const times: number[] = [];
+      const guest = new ScriptedGuest(() => {
+        now += milliseconds;
+        return guest.time >= 3 * SLICE_TICKS ? OFF : RUNNING;
+      });
+      const world = { now: () => now, startedAt: 0, beforeSlice: () => times.push(guest.time) };
+      expect(await loopIn(world).run(guest)).toEqual({ kind: "power-off" });
+      expect(times, `${milliseconds} ms`).toEqual([0, SLICE_TICKS, 2 * SLICE_TICKS]);
+    }
+  });
+
+  it("ends soon after the timeout of a guest whose slices take seconds", async () => {
+    let now = 0;
+    const guest: ScriptedGuest = new ScriptedGuest(() => {
+      now += (guest.time - before) / (SLICE_TICKS / 3000);
+      before = guest.time;
+      return RUNNING;
+    });
+    let before = 0;
+    const loop = loopIn({ now: () => now, startedAt: 0, timeout: 1 });
+    expect(await loop.run(guest)).toMatchObject({ kind: "timeout" });
+    expect(now).toBeLessThan(1050);
+  });
+
+  it("tells when the guest waits for longer than a moment", async () => {
+    let waits = 0;
+    const loop = loopIn({ onWait: () => waits++ });
+    const wait = (milliseconds: number): RunResult => ({ kind: "idle", milliseconds });
+    await loop.run(new ScriptedGuest(wait(0.1), RUNNING, wait(6), OFF));
+    expect(waits).toBe(1);
   });
 
   it("keeps the first reason to end, also one that the guest's output gave before it powered off", async () => {

@@ -2,10 +2,19 @@
 import { TICKS_PER_SECOND, type Guest, type RunResult } from "../index.ts";
 
 /**
- * Guest time that passes between two looks at the world: 5 ms. It is the same in every run and not, say,
- * adapted to the speed of this computer, so that a run with the same input can be repeated exactly.
+ * Guest time between two moments at which the run may do something to the guest: 5 ms. It is the same in every
+ * run and not, say, adapted to the speed of this computer, so that a run with the same input can be repeated
+ * exactly.
  */
 export const SLICE_TICKS = TICKS_PER_SECOND / 200;
+
+/**
+ * A slice is run in parts, which end about this often, in milliseconds, so that signals and the timeout need not
+ * wait for guests that are slow because they exit all the time. A guest cannot tell where a part ends.
+ */
+const PART_MILLISECONDS = 10;
+/** The first part, and the shortest, in ticks. */
+const SHORTEST_PART = SLICE_TICKS / 256;
 
 /** Longest sleep of a waiting guest, in milliseconds: timers of Node take no more than 2^31. */
 const LONGEST_SLEEP = 60_000;
@@ -31,6 +40,8 @@ export interface RunWorld {
   readonly now: () => number;
   /** Called before each slice. */
   readonly beforeSlice?: (guest: Guest) => void;
+  /** Called when the guest waits, for at least as long as a slice takes. */
+  readonly onWait?: () => void;
   /** What to wait for before the guest may print more; null if there is nothing. */
   readonly outputBehind?: () => Promise<void> | null;
   /** Whether console input can still come. */
@@ -45,8 +56,10 @@ export class RunLoop {
   private readonly world: RunWorld;
   private guest: Guest | null = null;
   private wakeUp: () => void = () => {};
-  /** Something happened since the last slice that the guest may have waited for. */
+  /** Something happened since the last part that the guest may have waited for. */
   private woken = false;
+  /** Ticks. */
+  private part = SHORTEST_PART;
   /** Why the run is over; null while it is not. */
   ending: Ending | null = null;
 
@@ -71,16 +84,30 @@ export class RunLoop {
   /** Runs `guest` to the end of the run. */
   async run(guest: Guest): Promise<Ending> {
     this.guest = guest;
+    let sliceEnd = guest.time;
     for (;;) {
       if (this.remaining() <= 0) this.end({ kind: "timeout", seconds: this.world.timeout! });
+      if (this.ending === null && guest.time >= sliceEnd) {
+        this.world.beforeSlice?.(guest);
+        sliceEnd = guest.time + SLICE_TICKS;
+      }
       if (this.ending !== null) return this.ending;
-      this.world.beforeSlice?.(guest);
       this.woken = false;
-      const result = guest.run(SLICE_TICKS);
+      const result = this.runPart(guest, sliceEnd - guest.time);
       // What the guest printed may have ended the run; that came first.
       if (this.ending !== null) return this.ending;
       await this.settle(result);
     }
+  }
+
+  /** Runs the guest for at most `ticks`, and learns from it how long a part may be. */
+  private runPart(guest: Guest, ticks: number): RunResult {
+    const began = this.world.now();
+    const result = guest.run(Math.min(this.part, ticks));
+    const took = this.world.now() - began;
+    if (took > PART_MILLISECONDS) this.part = Math.max(this.part / 2, SHORTEST_PART);
+    else if (took < PART_MILLISECONDS / 4) this.part = Math.min(this.part * 2, SLICE_TICKS);
+    return result;
   }
 
   private async settle(result: RunResult): Promise<void> {
@@ -92,6 +119,7 @@ export class RunLoop {
       case "idle": {
         // Nobody can wake the guest, and there is no limit to the wait.
         const forever = result.milliseconds === Infinity && !this.world.inputOpen() && !this.woken;
+        if (result.milliseconds >= (SLICE_TICKS / TICKS_PER_SECOND) * 1000) this.world.onWait?.();
         if (forever && this.world.timeout === undefined) return this.end({ kind: "stuck" });
         await this.nap(result.milliseconds);
         break;

@@ -37,35 +37,35 @@ describe("StatsFile", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("writes the statistics and the seconds, and leaves nothing else", () => {
+  it("writes the statistics and the seconds, and leaves nothing else", async () => {
     const name = join(folder, "s.json");
     const file = new StatsFile(name);
     expect(readdirSync(folder)).toEqual([]);
-    file.write(STATS, 1.5);
+    await file.write(STATS, 1.5);
     expect(JSON.parse(readFileSync(name, "utf8"))).toEqual({ ...STATS, seconds: 1.5 });
     expect(readdirSync(folder)).toEqual(["s.json"]);
   });
 
-  it("leaves an older file alone until the new one is whole", () => {
+  it("leaves an older file alone until the new one is whole", async () => {
     const name = join(folder, "s.json");
     writeFileSync(name, "old");
     const file = new StatsFile(name);
     expect(readFileSync(name, "utf8")).toBe("old");
-    file.write(STATS, 1);
+    await file.write(STATS, 1);
     expect(readFileSync(name, "utf8")).toContain("guestInstructions");
   });
 
-  it("writes to where a link leads", () => {
+  it("writes to where a link leads", async () => {
     const name = join(folder, "link");
     writeFileSync(join(folder, "target"), "old");
     symlinkSync("target", name);
-    new StatsFile(name).write(STATS, 1);
+    await new StatsFile(name).write(STATS, 1);
     expect(lstatSync(name).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(folder, "target"), "utf8")).toContain("refills");
   });
 
-  it.skipIf(!existsSync("/dev/null"))("does not replace a device", () => {
-    new StatsFile("/dev/null").write(STATS, 1);
+  it.skipIf(!existsSync("/dev/null"))("does not replace a device", async () => {
+    await new StatsFile("/dev/null").write(STATS, 1);
     expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
   });
 
@@ -75,10 +75,10 @@ describe("StatsFile", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("says so when the place has gone meanwhile", () => {
+  it("says so when the place has gone meanwhile", async () => {
     const file = new StatsFile(join(folder, "s.json"));
     rmSync(folder, { recursive: true });
-    expect(() => file.write(STATS, 1)).toThrow(CliError);
+    await expect(file.write(STATS, 1)).rejects.toThrow(CliError);
   });
 });
 

@@ -1,9 +1,27 @@
 /** The file that `--stats` names. */
-import { closeSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  type Stats as FileInfo,
+} from "node:fs";
+import { Socket } from "node:net";
 import path from "node:path";
 import { systemReason } from "../guests/index.ts";
 import type { Stats } from "../index.ts";
 import { CliError, STATUS, UsageError } from "./errors.ts";
+
+/** What takes the statistics. */
+type Target =
+  | { readonly kind: "file"; readonly path: string; readonly temporary: string }
+  /** Written to as it is, because taking its name would replace it. */
+  | { readonly kind: "pipe" | "device"; readonly fd: number };
 
 /**
  * A file that is either written whole or left as it was. It is tried out on construction, before a long run
@@ -11,43 +29,77 @@ import { CliError, STATUS, UsageError } from "./errors.ts";
  */
 export class StatsFile {
   private readonly name: string;
-  private readonly target: string;
-  /** Where the contents go before they take the target's name; none if the target is no regular file. */
-  private readonly temporary: string | null;
+  private readonly target: Target;
 
   constructor(name: string) {
     this.name = name;
     try {
-      const existing = statSync(name, { throwIfNoEntry: false });
-      if (existing?.isDirectory() === true) throw new UsageError(`--stats ${name}: is a directory`);
-      // A device or pipe is written to; taking its name would replace it.
-      const inPlace = existing !== undefined && !existing.isFile();
-      this.target = inPlace ? name : resolveLink(name);
-      this.temporary = inPlace ? null : `${this.target}.${process.pid}.tmp`;
-      if (existing?.isFile() === true) closeSync(openSync(this.target, "a"));
-      if (this.temporary !== null) {
-        closeSync(openSync(this.temporary, "w"));
-        unlinkSync(this.temporary);
-      }
+      this.target = targetOf(name);
     } catch (error) {
-      throw error instanceof UsageError
-        ? error
-        : new UsageError(`--stats ${name}: ${reason(error)}`, { cause: error });
+      throw new UsageError(`--stats ${name}: ${reason(error)}`, { cause: error });
     }
   }
 
-  /** Writes the statistics and, the only thing that depends on real time, the seconds that the run took. */
-  write(stats: Stats, seconds: number): void {
+  /**
+   * Writes the statistics and, the only thing that depends on real time, the seconds that the run took. Waits
+   * for the reader of a pipe.
+   */
+  async write(stats: Stats, seconds: number): Promise<void> {
     const text = `${JSON.stringify({ ...stats, seconds }, null, 2)}\n`;
-    const { target, temporary } = this;
+    const { target } = this;
     try {
-      writeFileSync(temporary ?? target, text);
-      if (temporary !== null) renameSync(temporary, target);
+      if (target.kind === "file") replace(target, text);
+      else if (target.kind === "pipe") await send(target.fd, text);
+      else writeFileSync(target.fd, text);
     } catch (error) {
-      if (temporary !== null) discard(temporary);
       throw new CliError(`--stats ${this.name}: ${reason(error)}`, STATUS.failed, { cause: error });
     }
   }
+}
+
+function targetOf(name: string): Target {
+  const existing = statSync(name, { throwIfNoEntry: false });
+  if (existing?.isDirectory() === true) throw new Error("is a directory");
+  // Opening a pipe that nobody reads would wait, and nothing could end that.
+  if (existing?.isFIFO() === true)
+    return { kind: "pipe", fd: openSync(name, constants.O_WRONLY | constants.O_NONBLOCK) };
+  if (existing !== undefined && (!existing.isFile() || isOwnOutput(existing)))
+    return { kind: "device", fd: openSync(name, constants.O_WRONLY | constants.O_APPEND) };
+  const target = resolveLink(name);
+  const temporary = `${target}.${process.pid}.tmp`;
+  if (existing !== undefined) closeSync(openSync(target, "a"));
+  closeSync(openSync(temporary, "w"));
+  unlinkSync(temporary);
+  return { kind: "file", path: target, temporary };
+}
+
+/** Whether a file is where this process's output goes, as /dev/stdout behind a redirection is. */
+function isOwnOutput({ dev, ino }: FileInfo): boolean {
+  return [1, 2].some((fd) => {
+    try {
+      const output = fstatSync(fd);
+      return output.dev === dev && output.ino === ino;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function replace({ path: target, temporary }: Extract<Target, { kind: "file" }>, text: string): void {
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, target);
+  } catch (error) {
+    discard(temporary);
+    throw error;
+  }
+}
+
+function send(fd: number, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const pipe = new Socket({ fd, readable: false, writable: true });
+    pipe.on("error", reject).on("finish", resolve).end(text);
+  });
 }
 
 function resolveLink(name: string): string {

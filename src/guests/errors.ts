@@ -124,7 +124,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EIO: "input/output error",
   ELOOP: "its links lead in a circle, or through too many others",
   ENAMETOOLONG: "the path or a name in it is too long",
-  ENXIO: "is a socket or a device that nothing serves",
+  ENXIO: "is a socket, or a pipe or device with nobody at its other end",
+  EPIPE: "nobody reads the pipe",
 };
 
 /** The operating system's error code of `error`, if it has one. */

@@ -4,5 +4,5 @@ export { fetchDebian } from "./debian.ts";
 export { GuestError, GuestUsageError, systemReason } from "./errors.ts";
 export { importFiles } from "./import.ts";
 export { buildKvmLinux, parsePageSizes } from "./kvm-linux.ts";
-export { guestName, guestPaths, GUESTS, listArtefacts } from "./paths.ts";
+export { guestName, guestPaths, GUESTS, listArtefacts, type GuestName } from "./paths.ts";
 export { terminalProgress } from "./progress.ts";

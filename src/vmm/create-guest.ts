@@ -33,8 +33,8 @@ export function createGuest(config: GuestConfig): Guest {
     checkNotTe(kernel.entry);
     return new BareGuest(config, kernel, machine, memory);
   } catch (error) {
-    if (error instanceof ElfError || error instanceof BootError)
-      throw new GuestConfigError(error.message, { cause: error });
+    if (error instanceof ElfError) throw new GuestConfigError("kernel", error.message, { cause: error });
+    if (error instanceof BootError) throw new GuestConfigError(error.about, error.message, { cause: error });
     throw error;
   }
 }
@@ -52,23 +52,30 @@ function checkChoices(config: GuestConfig): void {
   for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
     const value: unknown = config[name];
     if (value !== undefined && !allowed.includes(value))
-      throw new GuestConfigError(`${name} is ${JSON.stringify(value)}: choose from ${allowed.join(", ")}`);
+      throw new GuestConfigError(
+        name,
+        `${name} is ${JSON.stringify(value)}: choose from ${allowed.join(", ")}`,
+      );
   }
   for (const name of ["kernel", "initrd"] as const) {
     if (name === "initrd" && config.initrd === undefined) continue;
     if (!(config[name] instanceof Uint8Array))
-      throw new GuestConfigError(`the ${name} is no Uint8Array: give the file's bytes`);
+      throw new GuestConfigError(name, `the ${name} is no Uint8Array: give the file's bytes`);
   }
   if (typeof config.onConsole !== "function")
-    throw new GuestConfigError("onConsole is missing: give a function that takes the console's bytes");
+    throw new GuestConfigError(
+      "onConsole",
+      "onConsole is missing: give a function that takes the console's bytes",
+    );
   if (config.append !== undefined && typeof config.append !== "string")
-    throw new GuestConfigError("append is no string: give the kernel's command line");
+    throw new GuestConfigError("append", "append is no string: give the kernel's command line");
 }
 
 function modelOf(name: string): CpuModel {
   const model = Object.hasOwn(CPU_MODELS, name) ? CPU_MODELS[name] : undefined;
   if (model !== undefined) return model;
   throw new GuestConfigError(
+    "hostCpu",
     `there is no host CPU "${name}": choose from ${Object.keys(CPU_MODELS).join(", ")}`,
   );
 }
@@ -76,7 +83,10 @@ function modelOf(name: string): CpuModel {
 function checkMemory(bytes: number): number {
   if (Number.isInteger(bytes) && bytes > 0 && bytes <= MAX_MEMORY && bytes % MEMORY_UNIT === 0) return bytes;
   const most = Math.floor(MAX_MEMORY / MEMORY_UNIT);
-  throw new GuestConfigError(`${bytes} bytes of memory: give a whole number of MiB from 1 to ${most}`);
+  throw new GuestConfigError(
+    "memory",
+    `${bytes} bytes of memory: give a whole number of MiB from 1 to ${most}`,
+  );
 }
 
 const isIn = (range: { readonly first: number; readonly end: number }, address: number): boolean =>
@@ -94,11 +104,13 @@ function mapFor(entry: number, model: CpuModel): GuestMap {
   const at = entry.toString(16).padStart(8, "0");
   if (!isIn(KSEG0, entry))
     throw new GuestConfigError(
+      "kernel",
       `the kernel starts at ${at}, which is kseg0 neither of a stock kernel (80000000 to 9fffffff) nor of one ` +
         "for trap and emulate (40000000 to 5fffffff): run it with mode bare",
     );
   if (model.segmentControl) return EVA_MAP;
   throw new GuestConfigError(
+    "kernel",
     `the kernel starts at ${at}, and the host CPU ${model.name} cannot give kseg0 to a guest under trap and ` +
       `emulate: use a host CPU with EVA (${evaModels()}), run it with mode bare, or build it for KVM guests ` +
       "(40000000 to 5fffffff; Linux: CONFIG_KVM_GUEST)",
@@ -109,6 +121,7 @@ function checkNotTe(entry: number): void {
   if (!isIn(TE_KSEG0, entry)) return;
   const at = entry.toString(16).padStart(8, "0");
   throw new GuestConfigError(
+    "kernel",
     `the kernel starts at ${at}: it is built for trap and emulate, run it with mode te`,
   );
 }
@@ -117,13 +130,16 @@ function wallClock(config: GuestConfig): { wallClock?: WallClock } {
   if ((config.clock ?? "virtual") === "virtual") return {};
   const { now } = config;
   if (typeof now !== "function")
-    throw new GuestConfigError("the wall clock needs a source of time: give `now`");
+    throw new GuestConfigError("now", "the wall clock needs a source of time: give `now`");
   const start = now();
   const ticks = (): number => {
     const time = now();
     const passed = (time - start) * TICKS_PER_MILLISECOND;
     if (typeof time === "number" && Number.isSafeInteger(Math.trunc(passed))) return passed;
-    throw new GuestConfigError(`now() gave ${String(time)}, after ${String(start)}: give milliseconds`);
+    throw new GuestConfigError(
+      "now",
+      `now() gave ${String(time)}, after ${String(start)}: give milliseconds`,
+    );
   };
   ticks();
   return { wallClock: { now: ticks } };

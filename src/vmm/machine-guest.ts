@@ -82,6 +82,9 @@ export abstract class MachineGuest implements Guest {
     if (!(bytes instanceof Uint8Array)) throw new TypeError("console input is no Uint8Array");
     if (!this.destroyed) this.console.send(bytes);
   }
+  get time(): number {
+    return this.machine.timeline.now();
+  }
   get inputPending(): number {
     return this.console.pending;
   }

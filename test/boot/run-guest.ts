@@ -47,14 +47,10 @@ export function runGuest(paths: Found, flags: readonly string[], input = ""): Pr
   const statsFile = join(folder, "stats.json");
   const args = [
     "run",
+    "--guest",
+    paths.guest,
     "--mode",
     paths.mode,
-    "--kernel",
-    paths.kernel,
-    "--initrd",
-    paths.initrd,
-    "--append",
-    paths.append,
     "--clock",
     "virtual",
     "--timeout",

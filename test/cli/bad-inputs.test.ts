@@ -39,6 +39,8 @@ symlinkSync("loop", loop);
 const missing = join(folder, "missing");
 const empty = file("empty", "");
 const initrd = file("initrd", "070701");
+const fifo = join(folder, "fifo");
+spawnSync("mkfifo", [fifo]);
 
 const kernel = (path: string): string[] => ["run", "--kernel", path];
 
@@ -71,24 +73,56 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
   ["a link to itself as kernel", kernel(loop), /loop: /],
   ["a device as kernel", kernel("/dev/null"), /is a device/],
   ["no name of a kernel", kernel(""), /--kernel: the file name is empty/],
-  ["a kernel for the other mode", [...kernel(demoFile("demo-te.elf")), "--mode", "bare"], /trap and emulate/],
+  ["a pipe of statistics that nobody reads", ["run", "--stats", fifo], /--stats .*fifo: .*nobody reads/],
+  [
+    "a guest that is not in the cache",
+    ["run", "--guest", "debian"],
+    /--guest debian: .*run: kseg guest fetch/,
+  ],
+  [
+    "an unknown guest to run",
+    ["run", "--guest", "debain"],
+    /--guest debain: unknown guest; did you mean debian/,
+  ],
+  [
+    "two kernels",
+    ["run", "--guest", "debian", "--kernel", "x"],
+    /--guest debian has a kernel.*leave --kernel out/,
+  ],
+  ["refills of the bare machine", ["run", "--mode", "bare", "--refill", "slow"], /--refill .*--mode bare/],
+  [
+    "host pages of the bare machine",
+    ["run", "--mode", "bare", "--host-page-size", "4k"],
+    /--host-page-size /,
+  ],
+  [
+    "a kernel for the other mode",
+    [...kernel(demoFile("demo-te.elf")), "--mode", "bare"],
+    /--kernel .*demo-te.elf: .*trap and emulate/,
+  ],
   ["a bare kernel as guest", kernel(demoFile("demo-bare.elf")), /mode bare/],
-  ["an empty initrd", ["run", "--initrd", empty], /initrd is empty/],
+  ["an empty initrd", ["run", "--initrd", empty], /--initrd .*empty: the initrd is empty/],
   ["a folder as initrd", ["run", "--initrd", folderInPlace], /--initrd .*is a directory/],
   ["a missing initrd", ["run", "--initrd", missing], /--initrd .*no such file/],
   [
     "an initrd larger than memory",
     ["run", "--memory", "4M", "--initrd", file("large", new Uint8Array(5 << 20))],
-    /initrd of 5242880 bytes does not fit.*at least \d+ MiB/,
+    /--initrd .*large: the initrd of 5242880 bytes does not fit.*at least \d+ MiB/,
   ],
   ["memory too small for the kernel", ["run", "--memory", "1M"], /1 MiB of memory.*at least 2 MiB/],
-  ["no memory", ["run", "--memory", "0M"], /0 bytes of memory/],
+  ["no memory", ["run", "--memory", "0M"], /--memory: 0 bytes of memory/],
   ["negative memory", ["run", "--memory", "-64M"], /--memory -64M: not a size/],
   ["memory without a unit", ["run", "--memory", "256"], /--memory 256: .*K, M or G/],
   ["garbage as memory", ["run", "--memory", "lots"], /--memory lots: not a size/],
   ["an odd size of memory", ["run", "--memory", "1025K"], /whole number of MiB/],
-  ["too much memory", ["run", "--memory", "64G"], /from 1 to \d+/],
-  ["a command line that is too long", ["run", "--append", "x".repeat(5000)], /command line has 5000 bytes/],
+  ["too much memory", ["run", "--memory", "64G"], /--memory: .*from 1 to \d+/],
+  ["a size beyond all numbers", ["run", "--memory", "999999999999G"], /--memory 999999999999G: not a size/],
+  ["a timeout of months", ["run", "--timeout", "9999999"], /--timeout 9999999: give at most \d+ seconds/],
+  [
+    "a command line that is too long",
+    ["run", "--append", "x".repeat(5000)],
+    /--append: the command line has 5000 bytes/,
+  ],
   ["a bad regex", ["run", "--exit-on", "("], /--exit-on: bad regular expression: .*[Uu]nterminated group/],
   ["an empty regex", ["run", "--exit-on", ""], /--exit-on: the regular expression is empty/],
   ["a timeout in words", ["run", "--timeout", "soon"], /--timeout soon: .*number of seconds/],

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { demoFile, kseg, KSEG, ROOT, start } from "./kseg.ts";
+import { demoFile, kseg, KSEG, ROOT, start, teKernel } from "./kseg.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kseg-run-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -50,7 +50,9 @@ describe("kseg run", () => {
       kseg(withStats("second.json"), { input }),
     ]);
     expect(first.stdout).toContain("kseg> help");
-    expect(first.stdout).toMatch(/^ {2}poweroff +turn the machine off/m);
+    // One column of commands, one of what they do.
+    expect(first.stdout).toMatch(/^ {2}poweroff {23}turn the machine off/m);
+    expect(first.stdout).toMatch(/^ {2}exceptions {21}the same/m);
     expect(first.stdout).toContain("trap-and-emulate map, 4 KiB pages");
     expect(first.status, first.stderr).toBe(0);
     expect(second.stdout).toBe(first.stdout);
@@ -83,6 +85,17 @@ describe("kseg run", () => {
     expect(fromFile.stdout).toContain("uptime");
     expect(fromFile).toEqual(fromPipe);
     expect(statistics("file.json").exact).toEqual(statistics("pipe.json").exact);
+  });
+
+  it("adds statistics to its own output, if they are to go where that goes", async () => {
+    const file = join(folder, "all");
+    const fd = openSync(file, "w");
+    const { status } = await kseg(["run", "--stats", file], { input: "", stdio: ["pipe", fd, "ignore"] });
+    closeSync(fd);
+    expect(status).toBe(0);
+    const text = readFileSync(file, "utf8");
+    expect(text).toContain("power off");
+    expect((JSON.parse(text.slice(text.indexOf("{\n"))) as Written).instructions).toBeGreaterThan(0);
   });
 
   it("gives the demo guest the end of the input as Ctrl-D, after the rest", async () => {
@@ -177,6 +190,43 @@ describe("kseg run", () => {
 });
 
 describe("kseg run, when it is cut short", () => {
+  it.skipIf(process.platform === "win32")("ends when time is up while a pipe has no writer", async () => {
+    const fifo = join(folder, "fifo");
+    spawnSync("mkfifo", [fifo]);
+    const began = performance.now();
+    const results = await Promise.all([
+      kseg(["run", "--kernel", fifo, "--timeout", "0.5"], { input: "" }),
+      kseg(["run", "--initrd", fifo, "--timeout", "0.5"], { input: "" }),
+    ]);
+    expect(results).toEqual(
+      results.map(() => ({ status: 124, stdout: "", stderr: "kseg: timed out after 0.5 s\n" })),
+    );
+    expect(performance.now() - began).toBeLessThan(15_000);
+  });
+
+  it("is not held up by an --exit-on that takes for ever", async () => {
+    const { status, stderr } = await kseg([
+      "run",
+      "--quiet",
+      "--exit-on",
+      "^(.*.*.*)*\\0$",
+      "--timeout",
+      "20",
+    ]);
+    expect(stderr).toBe("kseg: --exit-on: the regular expression takes too long: make it simpler\n");
+    expect(status).toBe(1);
+  });
+
+  it("keeps to its timeout with a guest that exits all the time", async () => {
+    const TLBP = 0x4200_0008;
+    const file = join(folder, "exits.elf");
+    writeFileSync(file, teKernel(...Array.from({ length: 64 }, () => TLBP), 0x1000_ffbf, 0));
+    await kseg(withStats("exits.json", "--kernel", file, "--timeout", "2"), { input: "" });
+    const { seconds, exits } = statistics("exits.json").stats;
+    expect(exits["cop_unusable"]).toBeGreaterThan(1000);
+    expect(seconds).toBeLessThan(2.5);
+  });
+
   it.skipIf(process.platform === "win32").each([
     ["SIGINT", 130],
     ["SIGTERM", 143],

@@ -11,9 +11,13 @@ export interface BootMemory {
 
 /** The machine cannot be started with this kernel, initrd and memory. The message says how to mend it. */
 export class BootError extends Error {
-  constructor(message: string) {
+  /** What is to be changed. */
+  readonly about: "kernel" | "initrd" | "append";
+
+  constructor(about: BootError["about"], message: string) {
     super(message);
     this.name = "BootError";
+    this.about = about;
   }
 }
 
@@ -77,13 +81,14 @@ export function prepareBoot(config: BootConfig): BootState {
   const segments = kernel.segments.map((segment) => ({ ...segment, pa: toPhysical(segment.paddr) }));
   const start = Math.min(...segments.map(({ pa }) => pa));
   const end = Math.max(...segments.map(({ pa, memsize }) => pa + memsize));
-  if (end > lowRam) throw new BootError(kernelDoesNotFit(start, end, lowRam));
+  if (end > lowRam) throw new BootError("kernel", kernelDoesNotFit(start, end, lowRam));
   const initrd = config.initrd === undefined ? null : placeInitrd(config.initrd, end, lowRam);
   const commandLine = fullCommandLine(config, initrd);
   const tables = buildTables(config, commandLine, memory.size, lowRam);
   const tablesEnd = TABLES + 4 * tables.words.length + tables.strings.length;
   if (segments.some(({ pa, memsize }) => pa < tablesEnd && pa + memsize > TABLES))
     throw new BootError(
+      "kernel",
       `the kernel occupies the addresses ${hex(TABLES)} to ${hex(tablesEnd)}, where its arguments go: ` +
         "link it at 80100000 or higher",
     );
@@ -112,7 +117,7 @@ function kernelDoesNotFit(start: number, end: number, lowRam: number): string {
 
 function placeInitrd(initrd: Uint8Array, kernelEnd: number, lowRam: number): { start: number; size: number } {
   if (initrd.length === 0)
-    throw new BootError("the initrd is empty: give a cpio archive, or leave the initrd out");
+    throw new BootError("initrd", "the initrd is empty: give a cpio archive, or leave the initrd out");
   const start = Math.floor((lowRam - TOP_RESERVE - initrd.length) / INITRD_ALIGN) * INITRD_ALIGN;
   if (start < kernelEnd) {
     const needed = Math.ceil(kernelEnd / INITRD_ALIGN) * INITRD_ALIGN + initrd.length + TOP_RESERVE;
@@ -121,6 +126,7 @@ function placeInitrd(initrd: Uint8Array, kernelEnd: number, lowRam: number): { s
         ? `give the machine at least ${mib(needed + INITRD_ALIGN)} MiB`
         : "only 256 MiB can hold them: make the initrd smaller";
     throw new BootError(
+      "initrd",
       `the initrd of ${initrd.length} bytes does not fit above the kernel (which ends at ${hex(kernelEnd)}) ` +
         `in ${mib(lowRam)} MiB of memory: ${advice}`,
     );
@@ -136,10 +142,12 @@ function fullCommandLine(config: BootConfig, initrd: { start: number; size: numb
   }
   if (config.commandLine !== undefined && config.commandLine !== "") parts.push(config.commandLine);
   const line = parts.join(" ");
-  if (line.includes("\0")) throw new BootError("the command line holds a zero character: take it out");
+  if (line.includes("\0"))
+    throw new BootError("append", "the command line holds a zero character: take it out");
   const length = utf8(line).length;
   if (length > MAX_COMMAND_LINE)
     throw new BootError(
+      "append",
       `the command line has ${length} bytes, Linux takes ${MAX_COMMAND_LINE} on MIPS: shorten it`,
     );
   return line;

@@ -1,0 +1,72 @@
+/** Which guest the flags of a run mean: files of the user's, a guest from the cache, or the demo guest. */
+import { fileURLToPath } from "node:url";
+import { GuestError, guestPaths, type GuestName } from "../guests/index.ts";
+import type { Mode } from "../index.ts";
+import { CliError, UsageError } from "./errors.ts";
+import type { RunFlags } from "./flags.ts";
+
+/** A guest and how it is run. */
+export interface Choice {
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly mode: Mode;
+  /** It is the guest that comes with kseg. */
+  readonly isDemo: boolean;
+}
+
+/**
+ * Puts together what the flags say and what the guest they name needs. Throws {@link UsageError} for flags that
+ * contradict each other, {@link CliError} if the cache does not have the guest.
+ */
+export async function whatToRun(flags: RunFlags): Promise<Choice> {
+  const { guest, kernel, mode } = flags;
+  if (guest !== undefined && kernel !== undefined)
+    throw new UsageError(`--guest ${guest} has a kernel of its own: leave --kernel out`);
+  const choice = guest !== undefined ? await fromCache(guest, flags) : ofFiles(flags);
+  if (choice.mode === "bare")
+    refuseHypervisorFlags(flags, mode === undefined ? `--guest ${guest}` : "--mode bare");
+  return choice;
+}
+
+function ofFiles({ kernel, initrd, append, mode = "te", hostPageSize }: RunFlags): Choice {
+  return {
+    kernel: kernel ?? demoKernel(mode, hostPageSize),
+    ...(initrd === undefined ? {} : { initrd }),
+    ...(append === undefined ? {} : { append }),
+    mode,
+    isDemo: kernel === undefined,
+  };
+}
+
+async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): Promise<Choice> {
+  try {
+    const paths = await guestPaths(guest);
+    return {
+      kernel: paths.kernel,
+      initrd: initrd ?? paths.initrd,
+      append: append === undefined ? paths.append : `${paths.append} ${append}`,
+      mode: mode ?? paths.mode,
+      isDemo: false,
+    };
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    const why = error.message.replace(/^guest \S+: /, "");
+    throw new CliError(`--guest ${guest}: ${why}`, error.exitStatus, { cause: error });
+  }
+}
+
+function refuseHypervisorFlags({ refill, hostPageSize }: RunFlags, bare: string): void {
+  const given = { "--refill": refill, "--host-page-size": hostPageSize };
+  for (const [flag, value] of Object.entries(given))
+    if (value !== undefined)
+      throw new UsageError(`${flag} is about the hypervisor, and ${bare} runs without it: leave ${flag} out`);
+}
+
+/** The demo guest's kernel for this way to run it. */
+function demoKernel(mode: Mode, hostPageSize = 4096): string {
+  const te = hostPageSize === 16384 ? "demo-te-16k.elf" : "demo-te.elf";
+  return fileURLToPath(
+    new URL(`../../guests/demo/${mode === "bare" ? "demo-bare.elf" : te}`, import.meta.url),
+  );
+}
