@@ -163,3 +163,14 @@ it("runs guests side by side, one in the callback of another", () => {
   expect(inner.run(20 * TICKS_PER_SECOND)).toEqual(OFF);
   expect(inner.stats()).toEqual(undisturbed("te").stats);
 });
+
+it.each<Mode>(["te", "bare"])("under %s it does not show in how many runs a guest is run", (mode) => {
+  const expected = undisturbed(mode);
+  let console = "";
+  const guest = create(mode, (_, bytes) => (console += String.fromCharCode(...bytes)));
+  const PART = 7_777;
+  expect(guest.time).toBe(0);
+  for (let runs = 1; guest.run(PART).kind === "running"; runs++)
+    expect(guest.time).toBeGreaterThanOrEqual(PART * runs);
+  expect({ console, stats: guest.stats() }).toEqual(expected);
+});

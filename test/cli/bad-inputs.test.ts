@@ -73,7 +73,11 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
   ["a link to itself as kernel", kernel(loop), /loop: /],
   ["a device as kernel", kernel("/dev/null"), /is a device/],
   ["no name of a kernel", kernel(""), /--kernel: the file name is empty/],
-  ["a pipe of statistics that nobody reads", ["run", "--stats", fifo], /--stats .*fifo: .*nobody reads/],
+  [
+    "a pipe of statistics that nobody reads",
+    ["run", "--stats", fifo],
+    /--stats .*fifo: .*nobody at its other end/,
+  ],
   [
     "a guest that is not in the cache",
     ["run", "--guest", "debian"],
