@@ -32,7 +32,9 @@ function dispatch(vcpu: VcpuState, code: number, coprocessor: number): VcpuExit 
   const { badVAddr } = vcpu.regs;
   switch (code) {
     case EXC_CODE.Int:
-      // What raised the host's line has told the vcpu; delivery happens on the way back.
+      // What raised the host's line has told the vcpu; delivery happens on the way back. Without one the guest
+      // was only looked at, between a branch and its delay slot perhaps: then the branch is executed again.
+      if (vcpu.inDelaySlot && !vcpu.interrupts.deliverable) vcpu.machine.timeline.retire(-1);
       return null;
     case EXC_CODE.TLBL:
     case EXC_CODE.TLBS:

@@ -33,6 +33,57 @@ describe("running a vcpu", () => {
     expect(guest.machine.timeline.now()).toBe(6);
   });
 
+  describe("looking at the registers between any two instructions changes nothing", () => {
+    const loop = (): TestGuest => {
+      const guest = new TestGuest(createInterpreter);
+      guest.assemble(CODE, (asm) => {
+        const again = asm.label();
+        asm.addiu(t0, 0, 50);
+        asm.bind(again);
+        asm.addiu(t1, t1, 1);
+        asm.addiu(t0, t0, -1);
+        asm.bnez(t0, again);
+        asm.addiu(t2, t2, 3);
+        asm.mfc0(t3, 9, 0);
+        asm.wait();
+      });
+      guest.start(CODE);
+      return guest;
+    };
+    const outcome = (guest: TestGuest): unknown => ({
+      registers: guest.vcpu.getRegs(),
+      time: guest.machine.timeline.now(),
+      instructions: guest.machine.guestInstructions,
+    });
+    const expected = (): unknown => {
+      const guest = loop();
+      guest.runToWait();
+      return outcome(guest);
+    };
+
+    test.each([1, 2, 3, 4, 5])("in steps of %i", (ticks) => {
+      const guest = loop();
+      let steps = 0;
+      while (guest.vcpu.run(ticks).reason === "intr") {
+        guest.vcpu.setRegs(guest.vcpu.getRegs());
+        expect(++steps).toBeLessThan(1000);
+      }
+      expect(outcome(guest)).toEqual(expected());
+    });
+
+    test("when it is stopped there", () => {
+      for (let at = 1; at < 12; at++) {
+        const guest = loop();
+        guest.machine.timeline.register("stop", () => guest.vcpu.requestStop());
+        guest.machine.timeline.schedule("stop", at);
+        expect(guest.run().reason).toBe("intr");
+        guest.vcpu.setRegs(guest.vcpu.getRegs());
+        guest.runToWait();
+        expect(outcome(guest)).toEqual(expected());
+      }
+    });
+  });
+
   test("a device access in a delay slot goes on behind the branch", () => {
     const guest = new TestGuest(createInterpreter);
     guest.assemble(CODE, (asm) => {
@@ -112,7 +163,8 @@ describe("running a vcpu", () => {
     expect(guest.vcpu.run().reason).toBe("intr");
     expect(guest.machine.timeline.now()).toBe(101);
     expect(guest.run(50).reason).toBe("intr");
-    expect(guest.machine.timeline.now()).toBe(151);
+    // 151 would be between the branch and its delay slot.
+    expect(guest.machine.timeline.now()).toBe(152);
   });
 
   test("registers read in the middle of guest code are up to date, and can be changed", () => {

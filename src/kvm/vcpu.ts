@@ -169,7 +169,8 @@ export class Vcpu implements VcpuState {
   // --- what the VMM calls ---
 
   /**
-   * KVM_RUN: runs the guest until it needs the VMM, at most `ticks` of virtual time. After an `mmio` exit of a
+   * KVM_RUN: runs the guest until it needs the VMM, or `ticks` of virtual time have passed, and with a branch its
+   * delay slot. After an `mmio` exit of a
    * load, put the value into the exit's `data` before the next call.
    */
   run(ticks = Infinity): VcpuExit {
@@ -280,7 +281,11 @@ export class Vcpu implements VcpuState {
 
   /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
   private continueGuest(limit: number): VcpuExit | null {
-    const stop = this.machine.run(limit - this.machine.timeline.now());
+    const { machine } = this;
+    let stop = machine.run(limit - machine.timeline.now());
+    // Not between a branch and its delay slot: an exit there goes back to the branch, and single steps that look
+    // at the registers would never get past it.
+    if (stop.kind === "budget" && machine.cpu.inDelaySlot) stop = machine.run(1);
     if (stop.kind !== "host-call") {
       this.stopRequested = false;
       return { reason: "intr" };
