@@ -43,11 +43,18 @@ export interface GuestConfig {
 export type RunResult =
   /** The time asked for has passed. */
   | { readonly kind: "running" }
-  /** The guest waits for input, or (wall clock) for a timer `milliseconds` away. */
+  /**
+   * The guest waits. Under the wall clock a timer is `milliseconds` away; under the virtual clock waiting for one
+   * takes no time and is "running". Infinity under either: the interrupts that the guest has enabled leave input
+   * as the only thing that can wake it.
+   */
   | { readonly kind: "idle"; readonly milliseconds: number }
   /** The guest turned the machine off, or asked for a reset. */
   | { readonly kind: "off"; readonly how: "power-off" | "reset" }
-  /** The guest or its VM cannot go on; `report` says why, in a screenful of text. */
+  /**
+   * The guest or its VM cannot go on (a guest that waits with all interrupts disabled among them); `report` says
+   * why, in a screenful of text.
+   */
   | { readonly kind: "failed"; readonly report: string };
 
 /** A machine with a guest in it. */

@@ -1,5 +1,6 @@
 import { CP0 } from "../isa/cp0.ts";
 import type { Machine } from "../machine/machine.ts";
+import { wakeUpOf, type WakeUp } from "../machine/wake-up.ts";
 import type { Gva } from "./addresses.ts";
 import { exitResult, RESUME_GUEST } from "./entry/enter-exit.ts";
 import { HOST_CALL } from "./entry/host-code.ts";
@@ -214,6 +215,15 @@ export class Vcpu implements VcpuState {
   setOneReg(id: bigint, value: bigint): void {
     this.settle();
     setOneReg(this, id, value);
+  }
+
+  /** What could end a WAIT of the guest, going by the interrupts that it enables. */
+  get wakeUp(): WakeUp {
+    return wakeUpOf(this.cp0[CP0.Status]!, this.cp0[CP0.IntCtl]!);
+  }
+  /** Name of the guest's Count and Compare on the machine's timeline. */
+  get timerName(): string {
+    return this.timerSlot.name;
   }
 
   /** Makes `run` return `intr` as soon as it can. */

@@ -120,6 +120,12 @@ export class MachineTimeline implements Timeline {
     return true;
   }
 
+  /** True if a timer other than those named is armed. */
+  isArmedBesides(...names: string[]): boolean {
+    for (const name of this.due.keys()) if (!names.includes(name)) return true;
+    return false;
+  }
+
   /** Ticks until the next timer falls due, or Infinity. */
   untilNextTimer(): number {
     return Math.max(0, this.nextDue - this.now());

@@ -8,6 +8,7 @@ import { PageWalker } from "./page-walker.ts";
 import { PAGE_SHIFT, RECORD } from "./state-layout.ts";
 import { SystemOps } from "./system-ops.ts";
 import { MachineTimeline, type WallClock } from "./machine-timeline.ts";
+import { wakeUpOf } from "./wake-up.ts";
 
 /** What executes instructions on a machine's state. Interpreter and translator both implement it. */
 export interface Engine {
@@ -43,14 +44,19 @@ export type StopReason =
   /** SDBBP `code` in kernel mode: the embedder is to act, then run again. */
   | { readonly kind: "host-call"; readonly code: number }
   /**
-   * The CPU waits. Under the virtual clock no timer is armed and only input from outside can go on; under a
-   * wall clock the next timer is `ticks` away.
+   * The CPU waits. Under a wall clock the next timer is `ticks` away. `ticks` is Infinity if no timer is armed
+   * that could wake it, only input from outside can.
    */
   | { readonly kind: "idle"; readonly ticks: number }
+  /** The CPU waits with every hardware interrupt disabled: nothing can wake it. */
+  | { readonly kind: "halted" }
   /** The given number of instructions was executed. */
   | { readonly kind: "budget" }
   /** `stop` was called. */
   | { readonly kind: "stopped" };
+
+/** Name of the timer that CP0 Count and Compare are. It is always armed while Count runs. */
+export const COUNT_COMPARE_TIMER = "count-compare";
 
 /** Longest run of host code (handlers) between two looks at the clock, in instructions. */
 const HOST_SLICE = 1_000_000;
@@ -106,7 +112,7 @@ export class Machine {
     this.timeline.onSooner = () => {
       if (this.guestRuns) this.shortenSlice();
     };
-    this.timeline.register("count-compare", () => this.compareReached());
+    this.timeline.register(COUNT_COMPARE_TIMER, () => this.compareReached());
     this.cpu.clock = {
       count: () => this.count(),
       setCount: (value) => this.setCount(value),
@@ -146,8 +152,12 @@ export class Machine {
       this.timeline.fireDue();
       if (this.stopRequested) return { kind: "stopped" };
       if (this.waiting) {
+        const wakeUp = wakeUpOf(this.cpu.cp0[CP0.Status]!, this.cpu.cp0[CP0.IntCtl]!);
         if (this.cpu.pendingInterrupts !== 0) this.waiting = false;
+        else if (wakeUp === "nothing") return { kind: "halted" };
         else if (this.timeline.now() >= this.limit) return { kind: "budget" };
+        else if (wakeUp === "device" && !this.timeline.isArmedBesides(COUNT_COMPARE_TIMER))
+          return { kind: "idle", ticks: Infinity };
         else if (!this.timeline.skipTo(this.limit))
           return { kind: "idle", ticks: this.timeline.untilNextTimer() };
         continue;
@@ -210,7 +220,7 @@ export class Machine {
       if (!stop) this.countBase = this.timeline.now() - count * this.ticksPerCount;
     }
     if (this.countStopped !== null) {
-      this.timeline.cancel("count-compare");
+      this.timeline.cancel(COUNT_COMPARE_TIMER);
       return;
     }
     const compare = this.cpu.cp0[CP0.Compare]! >>> 0;
@@ -218,7 +228,7 @@ export class Machine {
     // Equal now means: equal again after a whole turn.
     const counts = distance === 0 ? 2 ** 32 : distance;
     const phase = (this.timeline.now() - this.countBase) % this.ticksPerCount;
-    this.timeline.schedule("count-compare", this.timeline.now() - phase + counts * this.ticksPerCount);
+    this.timeline.schedule(COUNT_COMPARE_TIMER, this.timeline.now() - phase + counts * this.ticksPerCount);
   }
 
   private compareReached(): void {

@@ -114,16 +114,26 @@ describe("WAIT", () => {
     }
   });
 
-  test("a masked interrupt does not end it; the budget does, and the wait goes on", () => {
+  test("a masked interrupt does not end it; if nothing else can, that is said", () => {
     const m = new TestMachine().code((a) => {
       a.wait();
       a.sdbbp(1);
     });
+    const { timeline } = m.machine;
+    timeline.register("device", () => {});
     m.setCp0("Compare", 100);
-    m.setCp0("Status", STATUS.IE);
-    expect(m.run(3000)).toEqual({ kind: "budget" });
-    expect(m.machine.timeline.now()).toBe(3000);
-    expect(m.run(10)).toEqual({ kind: "budget" });
+    // The timer is masked, a device's line is not: only the device's own timer makes time pass.
+    m.setCp0("Status", STATUS.IE | 0x400);
+    timeline.schedule("device", 2500);
+    expect(m.run(1000)).toEqual({ kind: "budget" });
+    expect(timeline.now()).toBe(1000);
+    expect(m.run()).toEqual({ kind: "idle", ticks: Infinity });
+    expect(timeline.now()).toBe(2500);
+    // Nothing at all, or software interrupts, which no one can raise.
+    for (const enabled of [0, 0x300]) {
+      m.setCp0("Status", STATUS.IE | enabled);
+      expect(m.run()).toEqual({ kind: "halted" });
+    }
     m.setCp0("Status", IM7);
     expect(m.run(10)).toBe(1);
   });

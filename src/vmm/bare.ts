@@ -8,6 +8,7 @@ import { Machine, type MachineConfig } from "../machine/machine.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
+import { HALTED } from "./report.ts";
 import { MachineGuest } from "./machine-guest.ts";
 
 const GPR_A0 = 4;
@@ -68,6 +69,7 @@ export class BareGuest extends MachineGuest {
 
   protected runMachine(limit: number): RunResult {
     const stop = this.machine.run(limit - this.machine.timeline.now());
+    if (stop.kind === "halted") return { kind: "failed", report: HALTED };
     if (stop.kind !== "idle") return { kind: "running" };
     return { kind: "idle", milliseconds: (stop.ticks / TICKS_PER_SECOND) * 1000 };
   }

@@ -4,6 +4,9 @@ type InternalError = Extract<VcpuExit, { reason: "internal-error" }>;
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
+/** The report about a guest that has disabled whatever could end its WAIT. */
+export const HALTED = "the guest waits with all its interrupts disabled: nothing can wake it";
+
 /** A screenful about a guest that the hypervisor cannot run on. */
 export function failureReport(exit: InternalError): string {
   const { message, report } = exit;

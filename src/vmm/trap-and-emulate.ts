@@ -6,14 +6,14 @@ import { CP0, STATUS } from "../isa/cp0.ts";
 import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
-import { Machine, type MachineConfig } from "../machine/machine.ts";
+import { COUNT_COMPARE_TIMER, Machine, type MachineConfig } from "../machine/machine.ts";
 import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
 import { HYPERVISOR_MEMORY } from "./limits.ts";
 import { MachineGuest } from "./machine-guest.ts";
-import { failureReport } from "./report.ts";
+import { failureReport, HALTED } from "./report.ts";
 
 const GPR_A0 = 4;
 /** Guest interrupt inputs that KVM_INTERRUPT can drive. */
@@ -104,7 +104,10 @@ export class TrapAndEmulateGuest extends MachineGuest {
           this.mmio(exit);
           break;
         case "irq-window-open": {
+          if (vcpu.wakeUp === "nothing") return { kind: "failed", report: HALTED };
           if (timeline.now() >= limit) return { kind: "running" };
+          if (vcpu.wakeUp === "device" && !timeline.isArmedBesides(COUNT_COMPARE_TIMER, vcpu.timerName))
+            return { kind: "idle", milliseconds: Infinity };
           if (timeline.skipTo(limit)) break;
           const milliseconds = (timeline.untilNextTimer() / TICKS_PER_SECOND) * 1000;
           if (milliseconds === 0) break;
