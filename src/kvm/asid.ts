@@ -1,5 +1,5 @@
 import { ENTRY_HI } from "../isa/cp0.ts";
-import { type HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
+import { type AsidHolder, type HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
 import type { HostTlb } from "./host-tlb.ts";
 
 /** What the host TLB compares: the low bits of a context word. */
@@ -29,7 +29,7 @@ export class HostAsids {
   }
 
   /** True if `mm`'s context word on `cpu` is of the current version. */
-  isCurrent(mm: HostMm, cpu = 0): boolean {
+  isCurrent(mm: AsidHolder, cpu = 0): boolean {
     return this.version(mm.context(cpu)) === this.version(this.last[cpu]!);
   }
 
@@ -55,7 +55,7 @@ export class HostAsids {
   }
 
   /** The ASID in `mm`'s context word: meaningful while that is current. */
-  asid(mm: HostMm, cpu = 0): number {
+  asid(mm: AsidHolder, cpu = 0): number {
     return mm.context(cpu) & ASID_MASK;
   }
 

@@ -83,6 +83,11 @@ export class GuestTlb {
     return (this.entryHi[index]! & ENTRY_HI.VPN2 & ~this.pageMask[index]!) >>> 0;
   }
 
+  /** The guest ASID that entry `index` belongs to; null if it is global. */
+  asid(index: number): number | null {
+    return (this.entryLo0[index]! & ENTRY_LO.G) !== 0 ? null : this.entryHi[index]! & ENTRY_HI.ASID;
+  }
+
   /** EntryLo of the half of entry `index` that maps `gva`: the entry's own page size decides which. */
   entryLo(index: number, gva: Gva): number {
     return (gva & this.pageSize(index)) === 0 ? this.entryLo0[index]! : this.entryLo1[index]!;

@@ -1,6 +1,6 @@
 import type { Memory } from "../machine/memory.ts";
 import { fromKseg0, toKseg0, type Gva, type Hpa } from "./addresses.ts";
-import { flushRanges, type GuestMap } from "./guest-map.ts";
+import { flushRanges, segmentOf, type GuestMap } from "./guest-map.ts";
 import type { HostPages } from "./host-pages.ts";
 import { POINTER_SHIFT, type PteFormat, type TableGeometry } from "./page-format.ts";
 
@@ -66,6 +66,8 @@ export interface FlushResult {
  * the kseg0 address of a table of PTEs; an empty slot holds that of the shared invalid table, all zeros, so
  * that the handler needs no test. Slots beyond the guest's last GVA are copied from the host kernel's pgd and
  * never change here. Roots are also used for GPA tables, then without a host half.
+ *
+ * Tables of direct segments ({@link isShared}) can be linked into several roots; they are freed with the last.
  */
 export class GvaTables {
   readonly geometry: TableGeometry;
@@ -77,8 +79,12 @@ export class GvaTables {
   private readonly memory: Memory;
   private readonly hostPgd: Hpa;
   private readonly guestSlots: number;
+  /** For each guest slot, 1 if its table is shared by the roots of a mode: it lies in a direct segment. */
+  private readonly sharedSlots: Uint8Array;
   /** Present PTEs that flushes and {@link clearPte} removed since the start. */
   ptesInvalidated = 0;
+  /** How many PTEs of each table are present, so that a table can go without a look at them. */
+  private readonly presentIn = new Map<Hpa, number>();
 
   /** `hostPgd` is the root of the host kernel's own table, `invalidPteTable` the zero table that it uses. */
   constructor(
@@ -97,6 +103,10 @@ export class GvaTables {
     this.hostPgd = hostPgd;
     this.invalidPteTable = invalidPteTable;
     this.guestSlots = (map.lastGva >>> geometry.pgdShift) + 1;
+    // Segments end where tables end.
+    this.sharedSlots = Uint8Array.from({ length: this.guestSlots }, (_, slot) =>
+      segmentOf(map, slot << geometry.pgdShift).kind === "kseg0" ? 1 : 0,
+    );
   }
 
   private get pgdBytes(): number {
@@ -121,6 +131,31 @@ export class GvaTables {
     return ptesInvalidated;
   }
 
+  /**
+   * True if `gva` means the same in every guest ASID, so that the roots of all of them link to one table: it lies
+   * in a direct segment.
+   */
+  isShared(gva: Gva): boolean {
+    return this.sharedSlots[gva >>> this.geometry.pgdShift] === 1;
+  }
+
+  /** Links the shared tables of root `from` into root `to`. */
+  copyShared(from: Hpa, to: Hpa): void {
+    for (let slot = 0; slot < this.guestSlots; slot++)
+      if (this.sharedSlots[slot] === 1)
+        this.memory.write32(to + 4 * slot, this.memory.read32(from + 4 * slot));
+  }
+
+  /**
+   * Frees a root and the tables that `flags` (KMF) covers, which are its own; others stay for the roots that share
+   * them. Returns how many present PTEs went with them.
+   */
+  freeSharingPgd(pgd: Hpa, flags: number): number {
+    const { ptesInvalidated } = this.flush(pgd, flags);
+    this.pages.release(pgd);
+    return ptesInvalidated;
+  }
+
   newCache(): PageCache {
     return new PageCache(this.pages);
   }
@@ -133,10 +168,10 @@ export class GvaTables {
 
   /**
    * Host physical address of the PTE for `gva`, or 0. A missing table is taken from `cache`, zeroed and
-   * linked; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever found, and a walk
-   * with a cache throws {@link HostSlotError}.
+   * linked into the roots `sharers`; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever
+   * found, and a walk with a cache throws {@link HostSlotError}.
    */
-  walk(pgd: Hpa, cache: PageCache | null, gva: Gva): Hpa {
+  walk(pgd: Hpa, cache: PageCache | null, gva: Gva, sharers: readonly Hpa[] = [pgd]): Hpa {
     const { pgdShift, pageShift, pteShift, ptesPerTable, pageSize } = this.geometry;
     const address = gva >>> 0;
     if (address > this.map.lastGva) {
@@ -149,7 +184,8 @@ export class GvaTables {
       if (cache === null) return 0;
       table = cache.take();
       this.pages.clear(table, pageSize);
-      this.memory.write32(pgd + 4 * slot, toKseg0(table));
+      this.presentIn.set(table, 0);
+      for (const root of sharers) this.memory.write32(root + 4 * slot, toKseg0(table));
     }
     return table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift);
   }
@@ -161,13 +197,25 @@ export class GvaTables {
   }
   /** Writes a PTE. The matching host TLB entry must then be invalidated: an invalid one may be there. */
   writePte(pte: Hpa, value: number): void {
+    const change = Number(this.format.present(value)) - Number(this.format.present(this.readPte(pte)));
+    if (change !== 0) this.countPresent(pte, change);
     if (this.geometry.pteShift === 2) this.memory.write32(pte, value);
     else this.format.split(value).forEach((word, n) => this.memory.write32(pte + 4 * n, word));
   }
+  private countPresent(pte: Hpa, change: number): void {
+    const table = pte - (pte % this.geometry.pageSize);
+    this.presentIn.set(table, this.presentIn.get(table)! + change);
+  }
+
+  /** Zeroes a PTE if it is present; true if it was. */
+  private clearIfPresent(pte: Hpa): boolean {
+    const present = this.format.present(this.readPte(pte));
+    if (present) this.writePte(pte, 0);
+    return present;
+  }
   /** Zeroes a PTE; true if it was present. */
   clearPte(pte: Hpa): boolean {
-    const present = this.format.present(this.readPte(pte));
-    this.writePte(pte, 0);
+    const present = this.clearIfPresent(pte);
     if (present) this.ptesInvalidated++;
     return present;
   }
@@ -193,7 +241,7 @@ export class GvaTables {
 
   /**
    * Removes the mappings of `first` to `last`, both included and cut to the guest's last GVA. A table that is
-   * covered completely is freed as it is and its slot emptied; in others the present PTEs in range are
+   * covered completely is freed as it is, unvisited, and its slot emptied; in others the present PTEs in range are
    * zeroed. Host TLB entries are the caller's business.
    */
   flushRange(pgd: Hpa, first: Gva, last: Gva): FlushResult {
@@ -212,13 +260,12 @@ export class GvaTables {
       const min = slot === firstSlot ? index(start) : 0;
       const max = slot === lastSlot ? index(end) : ptesPerTable - 1;
       const whole = min === 0 && max === ptesPerTable - 1;
-      for (let i = min; i <= max; i++) {
-        const pte = table + (i << pteShift);
-        if (!this.format.present(this.readPte(pte))) continue;
-        ptesInvalidated++;
-        if (!whole) this.writePte(pte, 0);
+      if (!whole) {
+        for (let i = min; i <= max; i++) if (this.clearIfPresent(table + (i << pteShift))) ptesInvalidated++;
+        continue;
       }
-      if (!whole) continue;
+      ptesInvalidated += this.presentIn.get(table)!;
+      this.presentIn.delete(table);
       this.memory.write32(pgd + 4 * slot, toKseg0(this.invalidPteTable));
       this.pages.release(table);
       tablesFreed++;
@@ -228,22 +275,34 @@ export class GvaTables {
     return { ptesInvalidated, tablesFreed, removable };
   }
 
-  /** Calls `visit` for each present PTE that `pgd` maps for the guest, in ascending order. */
-  forEachPte(pgd: Hpa, visit: (gva: Gva, pte: number) => void): void {
+  /** Calls `visit` for each table that `pgd` links to for the guest, in ascending order of slots. */
+  forEachTable(pgd: Hpa, visit: (slot: number, table: Hpa) => void): void {
+    const { u32, plan } = this.memory;
+    const first = (plan.ram + pgd) >>> 2;
+    const empty = toKseg0(this.invalidPteTable);
+    for (let slot = 0; slot < this.guestSlots; slot++) {
+      const pointer = u32[first + slot]!;
+      if (pointer !== empty) visit(slot, fromKseg0(pointer));
+    }
+  }
+
+  /** Calls `visit` for each present PTE of `table`, which slot `slot` links to, in ascending order. */
+  forEachPteOf(slot: number, table: Hpa, visit: (gva: Gva, pte: number) => void): void {
     const { pgdShift, pageShift, pteShift, ptesPerTable } = this.geometry;
     const stride = 1 << (pteShift - 2);
-    for (let slot = 0; slot < this.guestSlots; slot++) {
-      const table = this.table(pgd, slot);
-      if (table === 0) continue;
-      // Most PTEs are zero; the checker of invariants looks at all of them after each exit.
-      const { u32, plan } = this.memory;
-      const first = (plan.ram + table) >>> 2;
-      for (let i = 0; i < ptesPerTable; i++) {
-        // P is in the first word, however many there are.
-        if (u32[first + i * stride] === 0) continue;
-        const pte = this.readPte(table + (i << pteShift));
-        if (this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
-      }
+    // Most PTEs are zero; the checker of invariants looks at all of them after each exit.
+    const { u32, plan } = this.memory;
+    const first = (plan.ram + table) >>> 2;
+    for (let i = 0; i < ptesPerTable; i++) {
+      // P is in the first word, however many there are.
+      if (u32[first + i * stride] === 0) continue;
+      const pte = this.readPte(table + (i << pteShift));
+      if (this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
     }
+  }
+
+  /** Calls `visit` for each present PTE that `pgd` maps for the guest, in ascending order. */
+  forEachPte(pgd: Hpa, visit: (gva: Gva, pte: number) => void): void {
+    this.forEachTable(pgd, (slot, table) => this.forEachPteOf(slot, table, visit));
   }
 }

@@ -13,8 +13,13 @@ export const MM = {
   bytes: (cpus: number): number => 4 + 4 * cpus,
 } as const;
 
+/** Whatever has a context word for each host CPU. */
+export interface AsidHolder {
+  context(cpu?: number): number;
+}
+
 /** A view of an address space structure: one of a guest mode, or of a host process. */
-export class HostMm {
+export class HostMm implements AsidHolder {
   readonly hpa: Hpa;
   private readonly memory: Memory;
 

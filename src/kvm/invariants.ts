@@ -1,23 +1,26 @@
 import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../isa/cp0.ts";
-import type { Gva } from "./addresses.ts";
+import type { Gva, Hpa } from "./addresses.ts";
 import { InvariantError } from "./errors.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "./guest-mode.ts";
+import type { GvaRoot } from "./gva-roots.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import type { BackingPage } from "./shadow-mmu.ts";
 import { backingPage, translate } from "./translate.ts";
 import { guestAsid, type VcpuState } from "./vcpu-state.ts";
 
 /**
- * What must hold whenever the hypervisor proper runs, by number:
+ * What must hold whenever the hypervisor proper runs, by number. Each root of GVA tables is looked at, used at the
+ * moment or not, and compared with what the guest has mapped in the guest ASID that the root belongs to:
  *
- * 1. right before a guest is entered, the address space of its mode has a current host ASID;
+ * 1. right before a guest is entered, the address space of its mode has a current host ASID, and no other has it;
  * 2. in the host, EBase, HWREna and Status are the host's; EntryHi.ASID and the live root belong to one
  *    address space: the VMM's outside guest context, after an exit that of the guest's mode at entry;
- * 3. a valid host TLB entry in a guest ASID says what that mode's GVA table says (with `refill: "slow"`:
- *    what guest TLB and memslots say);
+ * 3. a valid host TLB entry in a root's ASID says what that root's tables say (with `refill: "slow"`: what guest TLB
+ *    and memslots say), and is not global;
  * 4. a present GVA PTE has a valid guest mapping to the same page;
  * 5. a GVA PTE that lets stores through has a guest mapping that does, and memory that may be written;
- * 6. the host's half of a guest root is that of the host kernel's root.
+ * 6. the host's half of a guest root is that of the host kernel's root;
+ * 7. all roots of a mode link to the same tables in direct segments, and to different ones elsewhere.
  *
  * That a walk under an update never allocates, and that refills keep k0 and k1, is the business of unit tests.
  */
@@ -45,9 +48,19 @@ function checkHost(vcpu: VcpuState, host: HostKernel, moment: Moment): void {
   if (host.livePgd !== mm.pgd) fail(2, `root ${hex(host.livePgd)} is live at ${moment}`);
 }
 
+/** A root to look at: whose it is, and what to call it. */
+interface Subject {
+  readonly vcpu: VcpuState;
+  readonly root: GvaRoot;
+  readonly user: boolean;
+}
+
+const nameOf = ({ root, user }: Subject): string =>
+  `the ${user ? "user" : "kernel"} table of ASID ${root.guestAsid}`;
+
 /** What the guest itself has mapped at the host page at `gva`: the truth that everything else derives from. */
-function truth(vcpu: VcpuState, gva: Gva, user: boolean): BackingPage | null {
-  const found = translate(vcpu, gva, user);
+function truth({ vcpu, root, user }: Subject, gva: Gva): BackingPage | null {
+  const found = translate(vcpu, gva, user, root.guestAsid);
   switch (found.kind) {
     case "commpage":
       return { hpa: vcpu.regs.commpage, writable: true };
@@ -60,82 +73,112 @@ function truth(vcpu: VcpuState, gva: Gva, user: boolean): BackingPage | null {
   }
 }
 
-function checkTable(vcpu: VcpuState, user: boolean): void {
-  const { tables } = vcpu.mmu;
-  const { format } = tables;
-  const where = user ? "user" : "kernel";
-  tables.forEachPte(vcpu.mmu.mmOf(user).pgd, (gva, pte) => {
-    const page = truth(vcpu, gva, user);
-    if (page === null || page.hpa !== format.hpa(pte))
-      fail(4, `the ${where} table maps ${hex(gva)} to ${hex(format.hpa(pte))}, the guest does not`);
-    if (format.hardwareWritable(pte) && !page.writable)
-      fail(5, `${hex(gva)} is writable in the ${where} table`);
-  });
+function checkPte(subject: Subject, gva: Gva, pte: number): void {
+  const { format } = subject.vcpu.mmu.tables;
+  const page = truth(subject, gva);
+  if (page === null || page.hpa !== format.hpa(pte))
+    fail(4, `${nameOf(subject)} maps ${hex(gva)} to ${hex(format.hpa(pte))}, the guest does not`);
+  if (format.hardwareWritable(pte) && !page.writable)
+    fail(5, `${hex(gva)} is writable in ${nameOf(subject)}`);
 }
 
 /** EntryLo fields that translation depends on. */
 const COMPARED = ENTRY_LO.PFN | ENTRY_LO.V | ENTRY_LO.D;
 
-function checkHalf(vcpu: VcpuState, gva: Gva, lo: number, user: boolean): void {
+function checkHalf(subject: Subject, gva: Gva, lo: number): void {
+  const { mmu } = subject.vcpu;
+  const where = `the host TLB entry of ${hex(gva)} for ${nameOf(subject)}`;
+  if ((lo & ENTRY_LO.G) !== 0) fail(3, `${where} is global`);
   if ((lo & ENTRY_LO.V) === 0) return;
-  const where = `the host TLB entry of ${hex(gva)} in ${user ? "user" : "kernel"} mode`;
-  if (vcpu.mmu.refill === "fast") {
-    const pte = vcpu.mmu.lookup(gva, user);
-    const expected = vcpu.mmu.tables.format.toEntryLo(pte);
+  if (mmu.refill === "fast") {
+    const pte = mmu.tables.lookup(subject.root.pgd, gva);
+    const expected = mmu.tables.format.toEntryLo(pte);
     if (((expected ^ lo) & COMPARED) !== 0) fail(3, `${where} is ${hex(lo)}, its PTE is ${hex(pte)}`);
     return;
   }
-  const page = truth(vcpu, gva, user);
+  const page = truth(subject, gva);
   const hpa = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096;
   if (page?.hpa !== hpa) fail(3, `${where} maps ${hex(hpa)}, the guest does not`);
   if ((lo & ENTRY_LO.D) !== 0 && !page.writable) fail(3, `${where} is writable`);
 }
 
-function checkHostTlb(vcpu: VcpuState, host: HostKernel, user: boolean): void {
-  const mm = vcpu.mmu.mmOf(user);
-  if (!host.asids.isCurrent(mm)) return;
+/** Looks at all entries of the host TLB that are in an ASID of `byAsid`. */
+function checkHostTlb(vcpu: VcpuState, byAsid: ReadonlyMap<number, Subject>): void {
   const { tlb } = vcpu.machine.cpu;
   for (let index = 0; index < tlb.entries; index++) {
+    if (!tlb.isUsed(index)) continue;
     const { entryHi, entryLo0, entryLo1 } = tlb.read(index);
-    if (!tlb.isUsed(index) || (entryHi & ENTRY_HI.ASID) !== host.asids.asid(mm)) continue;
+    const subject = byAsid.get(entryHi & ENTRY_HI.ASID);
+    if (subject === undefined) continue;
     const base = (entryHi & ENTRY_HI.VPN2 & ~(2 * vcpu.pageSize - 1)) >>> 0;
-    checkHalf(vcpu, base, entryLo0, user);
-    checkHalf(vcpu, base + vcpu.pageSize, entryLo1, user);
+    checkHalf(subject, base, entryLo0);
+    checkHalf(subject, base + vcpu.pageSize, entryLo1);
   }
 }
 
-function checkHostHalf(vcpu: VcpuState, host: HostKernel, user: boolean): void {
-  const { tables } = vcpu.mmu;
-  const { memory } = vcpu.machine;
-  const { pgd } = vcpu.mmu.mmOf(user);
+function checkHostHalf(subject: Subject): void {
+  const { vcpu, root } = subject;
+  const { tables, host } = vcpu.mmu;
+  const { u32, plan } = vcpu.machine.memory;
   const { pgdEntries, pgdShift } = tables.geometry;
+  const at = (plan.ram + root.pgd) >>> 2;
+  const hostAt = (plan.ram + host.pgd) >>> 2;
   for (let slot = (tables.map.lastGva >>> pgdShift) + 1; slot < pgdEntries; slot++)
-    if (memory.read32(pgd + 4 * slot) !== memory.read32(host.pgd + 4 * slot))
-      fail(6, `slot ${slot} of a guest root is ${hex(memory.read32(pgd + 4 * slot))}`);
+    if (u32[at + slot] !== u32[hostAt + slot])
+      fail(6, `slot ${slot} of the root of ${nameOf(subject)} is ${hex(u32[at + slot]!)}`);
 }
 
-/** Checks invariants 2 to 6. Throws {@link InvariantError}. Counters are as before. */
+/**
+ * The tables of one mode's roots. `owners` gathers the tables that only one root may have; what is shared is
+ * looked into once.
+ */
+function checkTables(subjects: readonly Subject[], owners: Set<Hpa>): void {
+  const shared = new Map<number, Hpa>();
+  for (const [n, subject] of subjects.entries()) {
+    const { tables } = subject.vcpu.mmu;
+    let links = 0;
+    tables.forEachTable(subject.root.pgd, (slot, table) => {
+      if (tables.isShared(slot << tables.geometry.pgdShift)) {
+        links++;
+        if (n === 0) shared.set(slot, table);
+        else if (shared.get(slot) === table) return;
+        else fail(7, `${nameOf(subject)} does not share what it has in slot ${slot}`);
+      } else if (owners.has(table)) fail(7, `${nameOf(subject)} has someone else's in slot ${slot}`);
+      owners.add(table);
+      tables.forEachPteOf(slot, table, (gva, pte) => checkPte(subject, gva, pte));
+    });
+    if (links !== shared.size) fail(7, `${nameOf(subject)} lacks shared tables`);
+  }
+}
+
+/** Checks invariants 2 to 7. Throws {@link InvariantError}. Counters are as before. */
 export function checkInvariants(vcpu: VcpuState, moment: Moment): void {
   const { host } = vcpu.mmu;
   const { guestTlbLookups } = vcpu.stats;
   checkHost(vcpu, host, moment);
+  const byAsid = new Map<number, Subject>();
+  const owners = new Set<Hpa>();
   for (const user of [false, true]) {
-    checkHostHalf(vcpu, host, user);
-    // A table is emptied before it is used with another guest ASID: the kernel's at the next exit (the guest can
-    // store to its EntryHi without one), the user's when user mode is entered.
-    if (vcpu.mmu.guestAsidOf(user) !== guestAsid(vcpu)) continue;
-    checkTable(vcpu, user);
-    checkHostTlb(vcpu, host, user);
+    const subjects = vcpu.mmu.roots(user).map((root) => ({ vcpu, root, user }));
+    checkTables(subjects, owners);
+    for (const subject of subjects) {
+      checkHostHalf(subject);
+      if (host.asids.isCurrent(subject.root)) byAsid.set(host.asids.asid(subject.root), subject);
+    }
   }
+  checkHostTlb(vcpu, byAsid);
   vcpu.stats.guestTlbLookups = guestTlbLookups;
 }
 
 /** Checks invariant 1 right before an entry, and that the generated code will choose the mode's address space. */
 export function checkEntry(vcpu: VcpuState): void {
-  const { regs } = vcpu;
+  const { regs, mmu } = vcpu;
+  const { asids } = mmu.host;
   const user = (vcpu.cp0[CP0.Status]! & GUEST_MODE_MASK) === GUEST_USER_MODE;
   const mm = user ? regs.userMm : regs.kernelMm;
-  if (!vcpu.mmu.host.asids.isCurrent(mm)) fail(1, `the guest's address space has a stale ASID at entry`);
-  if (vcpu.mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");
+  if (!asids.isCurrent(mm)) fail(1, `the guest's address space has a stale ASID at entry`);
+  const same = [...mmu.roots(false), ...mmu.roots(true)].filter((root) => root.context() === mm.context());
+  if (same.length !== 1 || same[0]!.pgd !== mm.pgd) fail(1, "the ASID at entry is not that of the root alone");
+  if (mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");
   if (regs.cop0 !== regs.commpage) fail(1, "the vcpu structure points at another register array");
 }

@@ -1,5 +1,6 @@
 import type { Gva, Hpa } from "./addresses.ts";
-import { KMF } from "./guest-map.ts";
+import { KMF, segmentOf, type GvaRange } from "./guest-map.ts";
+import { GvaRootSet, type GvaRoot } from "./gva-roots.ts";
 import type { GvaTables, PageCache } from "./gva-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { OutOfHostMemoryError } from "./host-pages.ts";
@@ -22,16 +23,26 @@ export type RefillMode =
   /** The hypervisor, by an exit each: as it was before there were GVA tables. */
   | "slow";
 
+/** How the shadow MMU of a vcpu works. */
+export interface ShadowMmuOptions {
+  readonly refill: RefillMode;
+  /** Guest ASIDs whose tables are kept, for each guest mode: 1 is the original system's scheme. */
+  readonly gvaRoots: number;
+}
+
 /** More host page pairs than this are dropped by taking new ASIDs, not one by one. */
 const MAX_SINGLE_INVALIDATIONS = 16;
 
 /**
- * What is derived from guest TLB and memslots: the two GVA tables and the guest's entries in the host TLB. This
- * is the only file that changes either for a guest, so that no stale copy survives:
+ * What is derived from guest TLB and memslots: the GVA tables and the guest's entries in the host TLB. This is
+ * the only file that changes either for a guest, so that no stale copy survives:
  *
- * - after a PTE has changed, the host TLB entry of its pair is dropped in that mode's ASID;
- * - when a guest TLB entry goes, so does everything derived from it, in both modes;
- * - a changed guest ASID empties the kernel table's mapped ranges at once, the user table before it is used.
+ * - after a PTE has changed, the host TLB entry of its pair is dropped in each host ASID that the PTE is of: one,
+ *   or with a shared table those of all roots of the mode;
+ * - when a guest TLB entry goes, so does everything derived from it, in the roots of its guest ASID, or in all if it
+ *   was global;
+ * - a changed guest ASID takes another root: the kernel's at once, the user's before it is used. A root that is taken
+ *   from another guest ASID is emptied first.
  *
  * With `refill: "slow"` the tables stay empty and pairs go straight into the host TLB.
  */
@@ -44,48 +55,44 @@ export class ShadowMmu {
   private readonly cache: PageCache;
   private readonly commpage: Gva;
   private readonly pageSize: number;
-  /** The guest ASID that the user table's contents and ASID belong to, and that of the kernel table. */
-  private lastUserGuestAsid = 0;
-  private kernelGuestAsid = 0;
+  private readonly kernelRoots: GvaRootSet;
+  private readonly userRoots: GvaRootSet;
 
-  /** Allocates both roots. Throws OutOfHostMemoryError, then without keeping any. */
+  /** Allocates a root for each mode. Throws OutOfHostMemoryError, then without keeping any. */
   constructor(
     host: HostKernel,
     tables: GvaTables,
     regs: VcpuMemory,
     commpage: Gva,
     stats: VcpuStats,
-    refill: RefillMode,
+    options: ShadowMmuOptions,
   ) {
     this.host = host;
     this.tables = tables;
     this.regs = regs;
     this.commpage = commpage;
     this.stats = stats;
-    this.refill = refill;
+    this.refill = options.refill;
     this.pageSize = tables.geometry.pageSize;
     this.cache = tables.newCache();
-    const kernelPgd = tables.allocPgd();
+    this.kernelRoots = new GvaRootSet(regs.kernelMm, tables, options.gvaRoots, KMF.KERN);
     try {
-      regs.userMm.pgd = tables.allocPgd();
+      this.userRoots = new GvaRootSet(regs.userMm, tables, options.gvaRoots, KMF.USER);
     } catch (error) {
-      tables.freePgd(kernelPgd);
+      this.kernelRoots.destroy();
       throw error;
     }
-    regs.kernelMm.pgd = kernelPgd;
-    regs.kernelMm.dropContexts();
-    regs.userMm.dropContexts();
   }
 
   /** Gives all host memory back. */
   destroy(): void {
-    this.tables.freePgd(this.regs.kernelMm.pgd);
-    this.tables.freePgd(this.regs.userMm.pgd);
+    this.kernelRoots.destroy();
+    this.userRoots.destroy();
     this.cache.release();
   }
 
-  private mm(user: boolean): HostMm {
-    return user ? this.regs.userMm : this.regs.kernelMm;
+  private rootsOf(user: boolean): GvaRootSet {
+    return user ? this.userRoots : this.kernelRoots;
   }
 
   /** Address of the even page of the pair around `gva`. */
@@ -117,9 +124,8 @@ export class ShadowMmu {
       return;
     }
     this.ensurePages();
-    const pte = this.tables.walk(this.regs.kernelMm.pgd, this.cache, this.commpage);
-    this.setPte(pte, { hpa: this.regs.commpage, writable: true });
-    this.invalidateHostTlb(this.commpage, this.regs.kernelMm);
+    this.setPte(this.pteOf(this.kernelRoots, this.commpage), { hpa: this.regs.commpage, writable: true });
+    this.invalidateHostTlb(this.commpage, this.kernelRoots.current);
   }
 
   /**
@@ -144,11 +150,22 @@ export class ShadowMmu {
 
   private writePtes(base: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
     this.ensurePages();
-    const mm = this.mm(user);
-    const pte = this.tables.walk(mm.pgd, this.cache, base);
+    const set = this.rootsOf(user);
+    const pte = this.pteOf(set, base);
     this.setPte(pte, even);
     this.setPte(pte + (1 << this.tables.geometry.pteShift), odd);
-    this.invalidateHostTlb(base, mm);
+    for (const root of this.sharers(set, base)) this.invalidateHostTlb(base, root);
+  }
+
+  /** The roots that the PTE of `gva` in a mode's current root is in. */
+  private sharers(set: GvaRootSet, gva: Gva): readonly GvaRoot[] {
+    return this.tables.isShared(gva) ? set.all() : [set.current];
+  }
+
+  /** The PTE of `gva` in a mode's current root, with the tables that lead there. */
+  private pteOf(set: GvaRootSet, gva: Gva): Hpa {
+    const pgds = this.sharers(set, gva).map(({ pgd }) => pgd);
+    return this.tables.walk(set.current.pgd, this.cache, gva, pgds);
   }
 
   private setPte(pte: Hpa, page: BackingPage | null): void {
@@ -165,7 +182,7 @@ export class ShadowMmu {
   }
 
   private writeHostTlb(base: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
-    const asid = this.host.asids.asid(this.mm(user));
+    const asid = this.host.asids.asid(this.rootsOf(user).current);
     this.host.tlb.write(base, asid, this.entryLo(even), this.entryLo(odd));
     this.stats.slowRefills++;
   }
@@ -176,83 +193,118 @@ export class ShadowMmu {
 
   // --- dropping ---
 
-  private invalidateHostTlb(gva: Gva, mm: HostMm): void {
-    if (this.host.asids.isCurrent(mm)) this.host.tlb.invalidate(gva, this.host.asids.asid(mm));
+  private invalidateHostTlb(gva: Gva, root: GvaRoot): void {
+    const { asids, tlb } = this.host;
+    if (asids.isCurrent(root)) tlb.invalidate(gva, asids.asid(root));
   }
 
   /**
-   * A guest TLB entry that mapped `bytes` bytes from `base` is about to go: drops everything derived from it.
+   * A guest TLB entry that mapped `bytes` bytes from `base` in `guestAsid` (null: in all, it was global) is about to
+   * go: drops everything derived from it.
    */
-  dropRange(base: Gva, bytes: number): void {
-    const { lastGva, userLimit } = this.tables.map;
-    if (base > lastGva) return;
-    const modes = base < userLimit ? [this.regs.kernelMm, this.regs.userMm] : [this.regs.kernelMm];
-    const pairBytes = 2 * this.pageSize;
-    for (const mm of modes) {
-      if (this.refill === "fast") {
-        const { ptesInvalidated } = this.tables.flushRange(mm.pgd, base, base + bytes - 1);
-        this.stats.gvaPtesInvalidated += ptesInvalidated;
-      }
-      if (bytes / pairBytes > MAX_SINGLE_INVALIDATIONS) mm.dropContexts();
-      else for (let at = base; at < base + bytes; at += pairBytes) this.invalidateHostTlb(at, mm);
+  dropRange(base: Gva, bytes: number, guestAsid: number | null): void {
+    const { map } = this.tables;
+    // Elsewhere the guest TLB translates nothing; what is there may be shared, or the host's.
+    if (segmentOf(map, base).kind !== "mapped") return;
+    const sets = base < map.userLimit ? [this.kernelRoots, this.userRoots] : [this.kernelRoots];
+    for (const set of sets)
+      for (const root of set.holding(guestAsid)) this.dropFromRoot(set, root, base, base + bytes - 1);
+  }
+
+  private dropFromRoot(set: GvaRootSet, root: GvaRoot, first: Gva, last: Gva): void {
+    if (this.refill === "fast") {
+      let ptes = 0;
+      for (const part of this.besidesCommpage(set, first, last))
+        ptes += this.tables.flushRange(root.pgd, part.first, part.last).ptesInvalidated;
+      // What was in the host TLB is in the table.
+      if (ptes === 0) return;
+      this.stats.gvaPtesInvalidated += ptes;
     }
-    if (this.commpage >= base && this.commpage < base + bytes) this.keepCommpage();
+    const pairBytes = 2 * this.pageSize;
+    if ((last - first) / pairBytes > MAX_SINGLE_INVALIDATIONS) this.dropContexts(set, root);
+    else for (let at = first; at < last; at += pairBytes) this.invalidateHostTlb(at, root);
   }
 
-  /** The commpage is no mapping of the guest's: it goes back in at once after a flush, which saves an exit. */
-  private keepCommpage(): void {
-    if (this.refill === "fast") this.fillCommpage();
+  /** The range without the commpage in the guest kernel's tables: that is no mapping of the guest's. */
+  private besidesCommpage(set: GvaRootSet, first: Gva, last: Gva): readonly GvaRange[] {
+    const { commpage, pageSize } = this;
+    if (set !== this.kernelRoots || commpage < first || commpage > last) return [{ first, last }];
+    const below = { first, last: commpage - 1 };
+    const above = { first: commpage + pageSize, last };
+    return [below, above].filter((part) => part.first < part.last);
   }
 
-  /**
-   * The guest's ASID is `guestAsid`: if it was another one, the guest's mapped addresses mean something else
-   * now. Returns the ASID that it was.
-   */
+  /** The guest's ASID is `guestAsid`: the kernel uses the root of that. Returns the ASID that it was. */
   setGuestAsid(guestAsid: number): number {
-    const old = this.kernelGuestAsid;
-    if (guestAsid === old) return old;
-    this.kernelGuestAsid = guestAsid;
-    this.flush(this.regs.kernelMm, KMF.KERN);
-    this.keepCommpage();
+    const old = this.kernelRoots.current.guestAsid;
+    if (this.useRootOf(this.kernelRoots, guestAsid) && this.refill === "fast") {
+      // The commpage is no mapping of the guest's: it goes in at once, which saves an exit.
+      this.fillCommpage();
+    }
     return old;
   }
 
-  private flush(mm: HostMm, flags: number): void {
+  /** Has a mode use the root of `guestAsid`. True if there was none, so that it is empty. */
+  private useRootOf(set: GvaRootSet, guestAsid: number): boolean {
+    const { current } = set;
+    if (current.guestAsid === guestAsid) return false;
+    const [known] = set.holding(guestAsid);
+    const root = known ?? set.spare();
+    if (known === undefined) this.flush(set, root, set.flags);
+    set.use(root, guestAsid);
+    this.stayLive(set, current.pgd);
+    return known === undefined;
+  }
+
+  private flush(set: GvaRootSet, root: GvaRoot, flags: number): void {
     if (this.refill === "fast")
-      this.stats.gvaPtesInvalidated += this.tables.flush(mm.pgd, flags).ptesInvalidated;
-    mm.dropContexts();
+      this.stats.gvaPtesInvalidated += this.tables.flush(root.pgd, flags).ptesInvalidated;
+    this.dropContexts(set, root);
+  }
+
+  private dropContexts(set: GvaRootSet, root: GvaRoot): void {
+    root.dropContexts();
+    this.stayLive(set, root.pgd);
+  }
+
+  /** After an exit the address space of the guest's mode is live: it stays so when root or ASID change. */
+  private stayLive(set: GvaRootSet, pgdBefore: Hpa): void {
+    if (this.host.livePgd === pgdBefore) this.host.activate(set.mm);
   }
 
   /** What GPAs mean has changed: nothing derived stays. */
   flushAll(): void {
-    this.flush(this.regs.kernelMm, KMF.GPA | KMF.KERN);
-    this.flush(this.regs.userMm, KMF.GPA | KMF.USER);
+    for (const set of [this.kernelRoots, this.userRoots]) {
+      this.stats.gvaPtesInvalidated += set.freeParked();
+      this.flush(set, set.current, KMF.GPA | set.flags);
+    }
   }
 
-  /** Before the guest is entered in `user` mode with ASID `guestAsid`: makes that mode's table and ASID good. */
+  /** Before the guest is entered in `user` mode with ASID `guestAsid`: makes that mode's root and ASID good. */
   beforeEntry(user: boolean, guestAsid: number): void {
-    const mm = this.mm(user);
-    if (user && guestAsid !== this.lastUserGuestAsid) {
-      this.flush(mm, KMF.USER);
-      this.lastUserGuestAsid = guestAsid;
-    }
-    this.host.asids.check(mm);
+    if (user) this.useRootOf(this.userRoots, guestAsid);
+    this.host.asids.check(this.rootsOf(user).mm);
   }
 
   // --- looking ---
 
-  /** The PTE for `gva` in one mode's table, 0 if there is none. */
+  /** The PTE for `gva` in a mode's current root, 0 if there is none. */
   lookup(gva: Gva, user: boolean): number {
-    return this.tables.lookup(this.mm(user).pgd, gva);
+    return this.tables.lookup(this.rootsOf(user).current.pgd, gva);
   }
 
-  /** The guest ASID that one mode's table belongs to; before an entry in that mode, it is the guest's own. */
+  /** The guest ASID of a mode's current root; before an entry in that mode, it is the guest's own. */
   guestAsidOf(user: boolean): number {
-    return user ? this.lastUserGuestAsid : this.kernelGuestAsid;
+    return this.rootsOf(user).current.guestAsid;
+  }
+
+  /** All roots of one guest mode. */
+  roots(user: boolean): readonly GvaRoot[] {
+    return this.rootsOf(user).all();
   }
 
   /** Address space of one guest mode. */
   mmOf(user: boolean): HostMm {
-    return this.mm(user);
+    return this.rootsOf(user).mm;
   }
 }

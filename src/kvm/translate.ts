@@ -32,8 +32,13 @@ function isCommpage(vcpu: VcpuState, gva: Gva): boolean {
   return gva >= vcpu.commpage && gva - vcpu.commpage < vcpu.pageSize;
 }
 
-/** Translates `gva` as the guest's hardware would, in guest user or kernel mode. */
-export function translate(vcpu: VcpuState, gva: Gva, user: boolean): Translation {
+/** Translates `gva` as the guest's hardware would, in guest user or kernel mode and in ASID `asid`. */
+export function translate(
+  vcpu: VcpuState,
+  gva: Gva,
+  user: boolean,
+  asid: number = guestAsid(vcpu),
+): Translation {
   const address = gva >>> 0;
   const segment = segmentOf(vcpu.map, address);
   if (user && !segment.user) return { kind: "forbidden" };
@@ -48,7 +53,7 @@ export function translate(vcpu: VcpuState, gva: Gva, user: boolean): Translation
       if (!user && isCommpage(vcpu, address)) return { kind: "commpage" };
       const { guestTlb } = vcpu;
       vcpu.stats.guestTlbLookups++;
-      const index = guestTlb.lookup(address, guestAsid(vcpu));
+      const index = guestTlb.lookup(address, asid);
       if (index < 0) return { kind: "miss" };
       const lo = guestTlb.entryLo(index, address);
       const valid = (lo & ENTRY_LO.V) !== 0;

@@ -21,7 +21,7 @@ import { completeMmio } from "./mmio-access.ts";
 import type { PendingAccess } from "./emulate/mmio.ts";
 import { syncGuestAsid } from "./emulate/tlb-ops.ts";
 import { internalError } from "./report.ts";
-import { ShadowMmu, type RefillMode } from "./shadow-mmu.ts";
+import { ShadowMmu, type ShadowMmuOptions } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { VcpuStats } from "./stats.ts";
 import { CountTimer } from "./timer.ts";
@@ -48,8 +48,7 @@ type Phase =
   /** In guest code or in the generated code on its way there or out. */
   | "guest";
 
-export interface VcpuOptions {
-  readonly refill: RefillMode;
+export interface VcpuOptions extends ShadowMmuOptions {
   readonly dyntrans: boolean;
   /** Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. */
   readonly checkInvariants: boolean;
@@ -131,7 +130,7 @@ export class Vcpu implements VcpuState {
       got.push(pages.allocZeroed(VCPU_BYTES));
       got.push(pages.allocZeroed(this.pageSize));
       this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!);
-      this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options.refill);
+      this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options);
     } catch (error) {
       for (const page of got) pages.release(page);
       throw error;

@@ -10,6 +10,9 @@ import { Vcpu, type VcpuOptions } from "./vcpu.ts";
 /** KVM_CAP_MAX_VCPUS. They share the host's one CPU. */
 export const MAX_VCPUS = 8;
 
+/** Enough for the processes that take turns, and few enough that a global guest TLB entry is dropped quickly. */
+const DEFAULT_GVA_ROOTS = 8;
+
 export interface VmOptions extends Partial<VcpuOptions> {
   /** Where the guest lives (default: {@link TE_MAP}). */
   readonly map?: GuestMap;
@@ -40,6 +43,7 @@ export class Kvm {
       throw new HostFeatureError(host.machine.config.model.name, "room for guests above 7fffffff");
     const complete: VcpuOptions = {
       refill: options.refill ?? "fast",
+      gvaRoots: options.gvaRoots ?? DEFAULT_GVA_ROOTS,
       dyntrans: options.dyntrans ?? true,
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},

@@ -12,9 +12,16 @@ import type { Host } from "./patch.ts";
 /** Where the tests' guest code is: in guest KSeg0. */
 export const CODE = 0x4000_1000;
 
-/** A guest with its exceptions trapped. The checker of invariants is off: each test looks for itself. */
+/**
+ * A guest with its exceptions trapped, under the series' own scheme: one root for each mode. The checker of
+ * invariants is off: each test looks for itself.
+ */
 export function newGuest(host: Host, options: TestGuestOptions = {}): TestGuest {
-  const guest = new TestGuest(createInterpreter, { checkInvariants: false, ...host, ...options });
+  const guest = new TestGuest(createInterpreter, {
+    ...{ checkInvariants: false, gvaRoots: 1 },
+    ...host,
+    ...options,
+  });
   guest.trapExceptions();
   return guest;
 }

@@ -190,7 +190,7 @@ function indexZeroCounts(host: Host): void {
   }
   assert.equal(tlb.probe(USEG, asid), 0);
   parkInExit(guest);
-  vcpu.mmu.dropRange(USEG, 2 * host.pageSize);
+  vcpu.mmu.dropRange(USEG, 2 * host.pageSize, 0);
   assert.equal(tlb.probe(USEG, asid), -1, "the translation at index 0 is gone");
   mapPair(guest, 3, USEG, 0, 0x4_0000);
   runCode(guest, (asm) => emitLoad(asm, t2, USEG));

@@ -82,7 +82,8 @@ function writeEntry(vcpu: VcpuState, index: number): TlbWrite {
     return { kind: "unsupported", why };
   }
   // Nothing is derived from the new entry yet.
-  if (guestTlb.isValid(index)) vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index));
+  if (guestTlb.isValid(index))
+    vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index), guestTlb.asid(index));
   guestTlb.write(index, entry);
   return { kind: "written" };
 }

@@ -1,0 +1,136 @@
+import type { Hpa } from "./addresses.ts";
+import type { GvaTables } from "./gva-table.ts";
+import { MAX_HOST_CPUS, type AsidHolder, type HostMm } from "./host-mm.ts";
+import { OutOfHostMemoryError } from "./host-pages.ts";
+
+/**
+ * A root of GVA tables with the host ASID that goes with it: what one guest address space is in one guest mode.
+ * While it is in use, its context word is in the mode's `MM` structure, where the entry code looks; while it is
+ * parked, here.
+ */
+export class GvaRoot implements AsidHolder {
+  readonly pgd: Hpa;
+  /** The guest ASID that its tables belong to. */
+  guestAsid: number;
+  private readonly parked: number[] = Array.from({ length: MAX_HOST_CPUS }, () => 0);
+  private mm: HostMm | null = null;
+
+  constructor(pgd: Hpa, guestAsid: number) {
+    this.pgd = pgd;
+    this.guestAsid = guestAsid;
+  }
+
+  context(cpu = 0): number {
+    return this.mm === null ? this.parked[cpu]! : this.mm.context(cpu);
+  }
+
+  /** Takes the host ASID away on every host CPU: what the host TLB has in it is out of reach. */
+  dropContexts(): void {
+    if (this.mm === null) this.parked.fill(0);
+    else this.mm.dropContexts();
+  }
+
+  /** Puts root and context word into `mm`. */
+  load(mm: HostMm): void {
+    mm.pgd = this.pgd;
+    this.parked.forEach((context, cpu) => mm.setContext(context, cpu));
+    this.mm = mm;
+  }
+
+  /** Takes the context word back from the `MM` structure. */
+  park(): void {
+    for (let cpu = 0; cpu < MAX_HOST_CPUS; cpu++) this.parked[cpu] = this.context(cpu);
+    this.mm = null;
+  }
+}
+
+/**
+ * The roots of one guest mode, one for each of the guest ASIDs used last. A change of the guest's ASID puts another
+ * root into the mode's `MM` structure; only an ASID that has none takes the root that was not used for longest
+ * away from its own. With a capacity of one every change does.
+ *
+ * Tables of direct segments mean the same in every guest ASID: all roots of a mode link to the same ones.
+ */
+export class GvaRootSet {
+  /** What emptying a root of this mode covers: see `KMF`. */
+  readonly flags: number;
+  /** The mode's address space as the entry code sees it: root and context word of the one in use. */
+  readonly mm: HostMm;
+  private readonly tables: GvaTables;
+  private readonly capacity: number;
+  /** By guest ASID; the one used last is the last. */
+  private readonly roots = new Map<number, GvaRoot>();
+  private inUse: GvaRoot;
+
+  /** Allocates the first root, for guest ASID 0. Throws OutOfHostMemoryError. */
+  constructor(mm: HostMm, tables: GvaTables, capacity: number, flags: number) {
+    this.mm = mm;
+    this.tables = tables;
+    this.capacity = capacity;
+    this.flags = flags;
+    this.inUse = new GvaRoot(tables.allocPgd(), 0);
+    this.roots.set(0, this.inUse);
+    this.inUse.load(mm);
+  }
+
+  /** The root in the mode's `MM` structure. */
+  get current(): GvaRoot {
+    return this.inUse;
+  }
+
+  /** All roots. */
+  all(): readonly GvaRoot[] {
+    return [...this.roots.values()];
+  }
+
+  /** The roots that can hold what a guest TLB entry of ASID `guestAsid` maps; null stands for a global entry. */
+  holding(guestAsid: number | null): readonly GvaRoot[] {
+    if (guestAsid === null) return this.all();
+    const root = this.roots.get(guestAsid);
+    return root === undefined ? [] : [root];
+  }
+
+  /**
+   * A root for an ASID that has none: a new one if there may be more and the host has room, else the one that was
+   * not used for longest. That still holds what belongs to its old ASID: see {@link use}.
+   */
+  spare(): GvaRoot {
+    const [oldest] = this.roots.values();
+    if (this.roots.size >= this.capacity) return oldest!;
+    try {
+      const root = new GvaRoot(this.tables.allocPgd(), -1);
+      this.tables.copyShared(this.inUse.pgd, root.pgd);
+      return root;
+    } catch (error) {
+      if (error instanceof OutOfHostMemoryError) return oldest!;
+      throw error;
+    }
+  }
+
+  /** Has `root`, emptied if it was another ASID's, serve `guestAsid` from now on. */
+  use(root: GvaRoot, guestAsid: number): void {
+    this.roots.delete(root.guestAsid);
+    root.guestAsid = guestAsid;
+    this.roots.set(guestAsid, root);
+    this.inUse.park();
+    this.inUse = root;
+    root.load(this.mm);
+  }
+
+  /** Frees all roots but the one in use. Returns how many present PTEs went with them. */
+  freeParked(): number {
+    let ptes = 0;
+    for (const root of this.all()) {
+      if (root === this.inUse) continue;
+      ptes += this.tables.freeSharingPgd(root.pgd, this.flags);
+      this.roots.delete(root.guestAsid);
+    }
+    return ptes;
+  }
+
+  /** Frees everything. */
+  destroy(): void {
+    this.freeParked();
+    this.tables.freePgd(this.inUse.pgd);
+  }
+}
