@@ -22,6 +22,8 @@ export interface GuestConfig {
   readonly engine?: "auto" | "interp";
   /** "slow" turns the generated refill handler off. Default "fast". */
   readonly refill?: "fast" | "slow";
+  /** Guest ASIDs whose page tables the hypervisor keeps, 1 to 64; default 8. 1 is the original system's way. */
+  readonly gvaRoots?: number;
   /** Default "virtual". */
   readonly clock?: "virtual" | "wall";
   /**

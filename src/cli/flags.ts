@@ -19,6 +19,7 @@ export interface RunFlags {
   readonly hostPageSize?: 4096 | 16384;
   readonly engine: "auto" | "interp";
   readonly refill?: "fast" | "slow";
+  readonly gvaRoots?: number;
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
   readonly exitOn?: RegExp;
@@ -103,6 +104,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     otherwise: "fast",
   },
   {
+    name: "--gva-roots",
+    value: "N",
+    help: "guest ASIDs whose page tables the hypervisor keeps, 1 to 64; not with --mode bare",
+    parse: wholeNumber(1, 64),
+    otherwise: "8",
+  },
+  {
     name: "--clock",
     value: "CLOCK",
     help: "guest time from retired instructions, or from the clock",
@@ -157,6 +165,14 @@ function size(text: string, flag: string): number {
   if (found === null)
     throw new UsageError(`${flag} ${text}: not a size; give a whole number and K, M or G, such as 256M`);
   return Number(found[1]) * UNITS[found[2]!.toLowerCase()]!;
+}
+
+function wholeNumber(least: number, most: number): (text: string, flag: string) => number {
+  return (text, flag) => {
+    const value = Number(text);
+    if (/^\d{1,9}$/.test(text) && value >= least && value <= most) return value;
+    throw new UsageError(`${flag} ${text}: give a whole number from ${least} to ${most}`);
+  };
 }
 
 function regex(text: string, flag: string): RegExp {

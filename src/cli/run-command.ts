@@ -146,13 +146,14 @@ async function readFiles(
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
 function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
-  const { memory, hostCpu, hostPageSize, engine, refill } = flags;
+  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots } = flags;
   try {
     return createGuest({
       ...config,
       ...{ memory, mode, hostCpu, engine },
       ...(hostPageSize === undefined ? {} : { hostPageSize }),
       ...(refill === undefined ? {} : { refill }),
+      ...(gvaRoots === undefined ? {} : { gvaRoots }),
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),
     });

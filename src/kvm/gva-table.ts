@@ -279,10 +279,10 @@ export class GvaTables {
   forEachTable(pgd: Hpa, visit: (slot: number, table: Hpa) => void): void {
     const { u32, plan } = this.memory;
     const first = (plan.ram + pgd) >>> 2;
-    const empty = toKseg0(this.invalidPteTable);
+    const none = toKseg0(this.invalidPteTable);
     for (let slot = 0; slot < this.guestSlots; slot++) {
       const pointer = u32[first + slot]!;
-      if (pointer !== empty) visit(slot, fromKseg0(pointer));
+      if (pointer !== none) visit(slot, fromKseg0(pointer));
     }
   }
 

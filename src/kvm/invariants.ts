@@ -178,7 +178,8 @@ export function checkEntry(vcpu: VcpuState): void {
   const mm = user ? regs.userMm : regs.kernelMm;
   if (!asids.isCurrent(mm)) fail(1, `the guest's address space has a stale ASID at entry`);
   const same = [...mmu.roots(false), ...mmu.roots(true)].filter((root) => root.context() === mm.context());
-  if (same.length !== 1 || same[0]!.pgd !== mm.pgd) fail(1, "the ASID at entry is not that of the root alone");
+  if (same.length !== 1 || same[0]!.pgd !== mm.pgd)
+    fail(1, "the ASID at entry is not that of the root alone");
   if (mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");
   if (regs.cop0 !== regs.commpage) fail(1, "the vcpu structure points at another register array");
 }

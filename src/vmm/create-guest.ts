@@ -6,7 +6,7 @@ import { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "../machine/cpu-mod
 import type { WallClock } from "../machine/machine-timeline.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { BareGuest } from "./bare.ts";
-import { DEFAULT_MEMORY, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
+import { DEFAULT_MEMORY, MAX_GVA_ROOTS, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
 import { TrapAndEmulateGuest } from "./trap-and-emulate.ts";
 
 const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
@@ -57,6 +57,12 @@ function checkChoices(config: GuestConfig): void {
         `${name} is ${JSON.stringify(value)}: choose from ${allowed.join(", ")}`,
       );
   }
+  const { gvaRoots } = config;
+  if (gvaRoots !== undefined && !(Number.isInteger(gvaRoots) && gvaRoots >= 1 && gvaRoots <= MAX_GVA_ROOTS))
+    throw new GuestConfigError(
+      "gvaRoots",
+      `gvaRoots is ${String(gvaRoots)}: give a whole number from 1 to ${MAX_GVA_ROOTS}`,
+    );
   for (const name of ["kernel", "initrd"] as const) {
     if (name === "initrd" && config.initrd === undefined) continue;
     if (!(config[name] instanceof Uint8Array))

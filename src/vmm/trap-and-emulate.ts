@@ -54,6 +54,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
     this.vm = kvm.createVm({
       map,
       refill: config.refill ?? "fast",
+      ...(config.gvaRoots === undefined ? {} : { gvaRoots: config.gvaRoots }),
       checkInvariants: config.checkInvariants ?? false,
     });
     for (const [slot, { base, size, offset }] of this.ram.entries())
