@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../engine/index.ts";
 import { CP0 } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
+import { toKseg0 } from "./addresses.ts";
 import { InvariantError } from "./errors.ts";
+import type { GvaRoot } from "./gva-roots.ts";
 import { checkEntry, checkInvariants } from "./invariants.ts";
 import type { RefillMode } from "./shadow-mmu.ts";
 import { entryLo, TestGuest } from "./testing.ts";
@@ -25,8 +27,8 @@ function stopped(refill: RefillMode = "fast"): TestGuest {
   return guest;
 }
 
-function broken(number: number, refill: RefillMode, harm: (guest: TestGuest) => void): void {
-  const guest = stopped(refill);
+function broken(number: number, refill: RefillMode | "two roots", harm: (guest: TestGuest) => void): void {
+  const guest = refill === "two roots" ? stoppedWithTwoRoots() : stopped(refill);
   harm(guest);
   const error = ((): unknown => {
     try {
@@ -39,6 +41,25 @@ function broken(number: number, refill: RefillMode, harm: (guest: TestGuest) => 
   })();
   expect(error).toBeInstanceOf(InvariantError);
   expect((error as InvariantError).invariant).toBe(number);
+}
+
+/** A guest behind an exit that has mapped pages in two guest ASIDs, of which the second is the current one. */
+function stoppedWithTwoRoots(): TestGuest {
+  const guest = new TestGuest(createInterpreter, { checkInvariants: false });
+  for (const asid of [1, 2]) guest.mapPages(asid, 0x0010_0000, asid, entryLo(asid << 14, true), 0);
+  guest.assemble(0x4000_1000, (asm) => {
+    for (const asid of [1, 2]) {
+      asm.addiu(t0, 0, asid);
+      asm.mtc0(t0, 10, 0);
+      asm.lui(t0, 0x10);
+      asm.lw(t1, 0, t0);
+    }
+    asm.wait();
+  });
+  guest.start(0x4000_1000);
+  guest.runToWait();
+  checkInvariants(guest.vcpu, "exit-kernel");
+  return guest;
 }
 
 describe("the checker finds", () => {
@@ -85,6 +106,66 @@ describe("the checker finds", () => {
     broken(6, "fast", ({ machine, vcpu }) =>
       machine.memory.write32(vcpu.regs.userMm.pgd + 4 * 700, 0x8000_1000),
     ));
+});
+
+describe("in roots that are not in use the checker finds", () => {
+  const root = ({ vcpu }: TestGuest, asid: number): GvaRoot =>
+    vcpu.mmu.roots(false).find(({ guestAsid }) => guestAsid === asid)!;
+  const slot = ({ kvm }: TestGuest, gva: number): number => 4 * (gva >>> kvm.host.target.geometry.pgdShift);
+
+  test("1: the ASID that another root has", () =>
+    broken(1, "two roots", (guest) => {
+      guest.vcpu.regs.kernelMm.setContext(root(guest, 1).context());
+    }));
+  test("3: a host TLB entry whose PTE is gone", () =>
+    broken(3, "two roots", (guest) => {
+      const { tables, host } = guest.vcpu.mmu;
+      const { pgd } = root(guest, 1);
+      const lo = tables.format.toEntryLo(tables.lookup(pgd, 0x0010_0000));
+      host.tlb.write(0x0010_0000, host.asids.asid(root(guest, 1)), lo, 0);
+      checkInvariants(guest.vcpu, "exit-kernel");
+      tables.clearPte(tables.walk(pgd, null, 0x0010_0000));
+    }));
+  test("3: a global host TLB entry", () =>
+    broken(3, "two roots", ({ kvm, machine, vcpu }) => {
+      const asid = kvm.host.asids.asid(vcpu.regs.kernelMm);
+      const index = machine.cpu.tlb.probe(0x0010_0000, asid);
+      const entry = machine.cpu.tlb.read(index);
+      machine.cpu.tlb.write(index, {
+        ...entry,
+        entryLo0: entry.entryLo0 | 1,
+        entryLo1: entry.entryLo1 | 1,
+      });
+    }));
+  test("4: a PTE that the guest has in another ASID only", () =>
+    broken(4, "two roots", (guest) => {
+      guest.mapPages(1, 0, 3, 0, 0);
+      checkEntry(guest.vcpu);
+    }));
+  test("6: a write to the host's half", () =>
+    broken(6, "two roots", (guest) =>
+      guest.machine.memory.write32(root(guest, 0).pgd + 4 * 700, 0x8000_1000),
+    ));
+  test("7: a table of another root", () =>
+    broken(7, "two roots", (guest) => {
+      const { memory } = guest.machine;
+      const at = slot(guest, 0x0010_0000);
+      memory.write32(root(guest, 2).pgd + at, memory.read32(root(guest, 1).pgd + at));
+    }));
+  test("7: a shared table that is missing, or another's", () => {
+    const put = (gva: number, table: (guest: TestGuest) => number) => (guest: TestGuest) =>
+      guest.machine.memory.write32(root(guest, 1).pgd + slot(guest, gva), toKseg0(table(guest)));
+    broken(
+      7,
+      "two roots",
+      put(0x4000_0000, ({ kvm }) => kvm.host.invalidPteTable),
+    );
+    broken(
+      7,
+      "two roots",
+      put(0x5000_0000, ({ kvm }) => kvm.host.pages.allocZeroed(4096)),
+    );
+  });
 });
 
 test("checking changes no counter", () => {

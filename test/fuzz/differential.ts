@@ -5,8 +5,8 @@ export class DifferenceError extends Error {
   override readonly name = "DifferenceError";
 }
 
-const describeHost = ({ model, pageSize, refill, dyntrans, engine }: HostPlan): string =>
-  `${model}, ${pageSize / 1024}K pages, ${refill} refill, dyntrans ${dyntrans ? "on" : "off"}, ${engine}`;
+const describeHost = ({ model, pageSize, refill, gvaRoots, dyntrans, engine }: HostPlan): string =>
+  `${model}, ${pageSize / 1024}K pages, ${refill} refill, ${gvaRoots} roots, dyntrans ${dyntrans ? "on" : "off"}, ${engine}`;
 
 /**
  * Hosts on which a guest has to come to the same end. Wild guests see their own code, so none of theirs is
@@ -15,14 +15,19 @@ const describeHost = ({ model, pageSize, refill, dyntrans, engine }: HostPlan): 
  */
 function hostsFor(guest: GuestPlan): HostPlan[] {
   const pageSize = guest.guestPage === 4096 ? 4096 : 16384;
-  const base: HostPlan = { model: "24Kc", pageSize, refill: "fast", dyntrans: false, engine: "interpreter" };
+  const base: HostPlan = {
+    ...{ model: "24Kc", pageSize, refill: "fast", gvaRoots: 8 },
+    ...{ dyntrans: false, engine: "interpreter" },
+  };
   const hosts: HostPlan[] = [
     base,
     { ...base, engine: "translator" },
     { ...base, refill: "slow" },
+    { ...base, gvaRoots: 1 },
+    { ...base, gvaRoots: 2 },
     { ...base, model: "24Kc-kscratch" },
     { ...base, model: "24Kc-rixi" },
-    { ...base, model: "34Kc", refill: "slow" },
+    { ...base, model: "34Kc", refill: "slow", gvaRoots: 1 },
   ];
   if (guest.style === "tame") {
     hosts.push({ ...base, dyntrans: true }, { ...base, model: "34Kc", refill: "slow", dyntrans: true });

@@ -23,6 +23,7 @@ describe("hostile guests", () => {
     const kinds = (of: (plan: ReturnType<typeof planOf>) => unknown): number => new Set(plans.map(of)).size;
     expect(kinds(({ host }) => host.model)).toBe(4);
     expect(kinds(({ host }) => host.engine)).toBe(2);
+    expect(kinds(({ host }) => host.gvaRoots)).toBe(3);
     expect(kinds(({ host }) => `${host.refill} ${host.dyntrans} ${host.pageSize}`)).toBe(8);
     expect(kinds(({ guest }) => `${guest.style} ${guest.endian} ${guest.victim}`)).toBe(8);
   });

@@ -35,6 +35,8 @@ export interface HostPlan {
   readonly model: string;
   readonly pageSize: HostPageSize;
   readonly refill: "fast" | "slow";
+  /** Guest ASIDs whose tables the hypervisor keeps. */
+  readonly gvaRoots: number;
   readonly dyntrans: boolean;
   readonly engine: EngineName;
 }
@@ -113,9 +115,9 @@ export class HostileVm {
       gaps([...regions.map(({ slot }) => slot), victim], end),
     );
     this.allocatedBefore = this.kvm.host.pages.allocated;
-    const { refill, dyntrans } = host;
+    const { refill, gvaRoots, dyntrans } = host;
     this.vm = this.kvm.createVm({
-      ...{ refill, dyntrans, checkInvariants },
+      ...{ refill, gvaRoots, dyntrans, checkInvariants },
       tracer: { kvm_exit: () => this.progress.exit() },
     });
     for (const { slot } of regions) this.vm.setUserMemoryRegion(slot);

@@ -24,6 +24,7 @@ export function planOf(seed: number): { guest: GuestPlan; host: HostPlan } {
     refill: random.chance(75) ? "fast" : "slow",
     dyntrans: random.chance(75),
     engine: random.pick(["interpreter", "translator"] as const),
+    gvaRoots: random.pick([1, 2, 8]),
   };
   return { guest, host };
 }
