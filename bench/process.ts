@@ -1,18 +1,26 @@
 /** Runs a machine as a user does, as a process, and notes when each line of its console came. */
-import { spawn, spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 
 /** A program and its arguments. */
 export type CommandLine = readonly [program: string, ...args: string[]];
 
+/** How far a process was at some point of its output. */
+export interface Moment {
+  /** Since the process was started. */
+  readonly seconds: number;
+  /** Processor time of all its threads until then; undefined where the system does not tell (Linux does). */
+  readonly cpuSeconds?: number;
+}
+
 /** One run of a process. */
 export interface Run {
-  /** From the start of the process to its end, or to the line that was waited for; in seconds. */
-  readonly seconds: number;
-  /** Console output without carriage returns, and when each line (or the part of one) had come. */
+  /** The end of the process, or the line that was waited for. */
+  readonly end: Moment;
+  /** Console output without carriage returns. */
   readonly output: string;
-  /** Seconds from the start of the process until the console had shown `text`; undefined if it never did. */
-  readonly when: (text: string, from?: number) => number | undefined;
+  /** When the console had shown `text`, looked for behind the first `from` characters; undefined if it never did. */
+  readonly when: (text: string, from?: number) => Moment | undefined;
 }
 
 /** A process ended otherwise than it should. */
@@ -29,36 +37,41 @@ export interface RunOptions {
   readonly input?: string;
   /** Stops the process when the console has shown this; otherwise it has to end by itself, with status 0. */
   readonly until?: string;
-  /** Default 300. */
+  /** Default 600. */
   readonly timeoutSeconds?: number;
 }
 
 /** Runs `command` to its end. @throws {RunError} when it fails or takes too long. */
 export function run(command: CommandLine, options: RunOptions = {}): Promise<Run> {
-  const { input = "", until, timeoutSeconds = 300 } = options;
+  const { input = "", until, timeoutSeconds = 600 } = options;
   const [program, ...args] = command;
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const since = (): number => (performance.now() - start) / 1000;
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    const now = (): Moment => {
+      const seconds = (performance.now() - start) / 1000;
+      const cpuSeconds = child.pid === undefined ? undefined : cpuSecondsOf(child.pid);
+      return cpuSeconds === undefined ? { seconds } : { seconds, cpuSeconds };
+    };
     /** Length of `output` and the time, whenever it had grown. */
-    const marks: { length: number; seconds: number }[] = [];
+    const marks: { length: number; moment: Moment }[] = [];
     let output = "";
     let errors = "";
-    let reached: number | undefined;
+    let reached: Moment | undefined;
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
       reject(new RunError(command, `did not end within ${timeoutSeconds} s`, output));
     }, timeoutSeconds * 1000);
-    const when = (text: string, from = 0): number | undefined => {
+    const when = (text: string, from = 0): Moment | undefined => {
       const at = output.indexOf(text, from);
-      return at < 0 ? undefined : marks.find(({ length }) => length >= at + text.length)?.seconds;
+      return at < 0 ? undefined : marks.find(({ length }) => length >= at + text.length)?.moment;
     };
     child.stdout.setEncoding("latin1").on("data", (chunk: string) => {
       output += chunk.replaceAll("\r", "");
-      marks.push({ length: output.length, seconds: since() });
+      const moment = now();
+      marks.push({ length: output.length, moment });
       if (until !== undefined && reached === undefined && output.includes(until)) {
-        reached = since();
+        reached = moment;
         child.kill("SIGTERM");
       }
     });
@@ -73,32 +86,23 @@ export function run(command: CommandLine, options: RunOptions = {}): Promise<Run
         reject(new RunError(command, `ended before it showed "${until}"`, output + errors));
       else if (until === undefined && status !== 0)
         reject(new RunError(command, `ended with ${signal ?? `status ${status}`}`, output + errors));
-      else resolve({ seconds: reached ?? since(), output, when });
+      else resolve({ end: reached ?? now(), output, when });
     });
     child.stdin.on("error", () => undefined).end(input);
   });
 }
 
-/** The command line of `kseg run` from this checkout, with the Node that runs this. */
-export function ksegRun(...args: string[]): CommandLine {
-  return [process.execPath, fileURLToPath(new URL("../bin/kseg.js", import.meta.url)), "run", ...args];
-}
+/** Ticks in which /proc counts processor time, on every processor that Linux and Node share (USER_HZ). */
+const TICKS_PER_SECOND = 100;
 
-/** The command line of QEMU's Malta with kseg's default CPU, without cards whose ROMs are extra packages. */
-export function qemuMalta(...args: string[]): CommandLine {
-  const machine = "-M malta -cpu 24Kc -nographic -no-reboot -nic none -vga none".split(" ");
-  return ["qemu-system-mipsel", ...machine, ...args];
-}
-
-/** Why QEMU cannot be used here, or undefined. */
-export function qemuMissing(): string | undefined {
-  const { error } = spawnSync("qemu-system-mipsel", ["--version"]);
-  return error === undefined ? undefined : "qemu-system-mipsel is not installed";
-}
-
-/** The middle value (of two, their mean). */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+/** Processor time that all threads of a process have used, those that ended too; undefined if nobody tells. */
+function cpuSecondsOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name, in parentheses, may hold anything; behind it utime and stime are the 12th and 13th field (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  } catch {
+    return undefined;
+  }
 }

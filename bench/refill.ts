@@ -2,7 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ksegRun, median, run } from "./process.ts";
+import { type Kseg, ksegRun } from "./machines.ts";
+import { run } from "./process.ts";
+import { median } from "./statistics.ts";
 import type { Row, Section } from "./table.ts";
 
 /** Fits the guest's TLB of 64 pairs but not the host's 16: every pair misses in every round. */
@@ -32,19 +34,23 @@ interface Measured {
  * Runs the demo guest with these commands. The answer to a command has come when the next prompt shows;
  * the next command's echo follows at once, as all input is there from the beginning.
  */
-async function demo(refill: "fast" | "slow", commands: readonly string[]): Promise<Measured> {
+async function demo(
+  checkout: string,
+  refill: "fast" | "slow",
+  commands: readonly string[],
+): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), "kseg-bench-"));
   try {
     const file = join(folder, "stats.json");
     const { output, when } = await run(
-      ksegRun("--refill", refill, "--clock", "virtual", "--quiet", "--stats", file),
+      ksegRun(checkout, "--refill", refill, "--clock", "virtual", "--quiet", "--stats", file),
       { input: `${[...commands, "poweroff"].join("\n")}\n` },
     );
     const prompts: number[] = [];
     let from = 0;
     for (const command of [...commands, "poweroff"]) {
       const at = output.indexOf(`kseg> ${command}\n`, from);
-      const seconds = when(`kseg> ${command}\n`, from);
+      const seconds = when(`kseg> ${command}\n`, from)?.seconds;
       if (at < 0 || seconds === undefined) throw new Error(`no answer to ${command} in:\n${output}`);
       prompts.push(seconds);
       from = at + 1;
@@ -58,10 +64,10 @@ async function demo(refill: "fast" | "slow", commands: readonly string[]): Promi
 }
 
 /** Two equal loops warm the engine up, then the loop with refills; the same run without it gives the counts. */
-async function cost(refill: "fast" | "slow", rounds: number): Promise<Row> {
-  const without = await demo(refill, [FEW, FEW, FEW]);
+async function cost(checkout: string, refill: "fast" | "slow", rounds: number): Promise<Row> {
+  const without = await demo(checkout, refill, [FEW, FEW, FEW]);
   const runs: Measured[] = [];
-  for (let round = 0; round < rounds; round++) runs.push(await demo(refill, [FEW, FEW, MANY]));
+  for (let round = 0; round < rounds; round++) runs.push(await demo(checkout, refill, [FEW, FEW, MANY]));
   const handlers = ({ instructions, guestInstructions }: RunStats): number =>
     instructions - guestInstructions;
   const refills = runs[0]!.stats.refills[refill] - without.stats.refills[refill];
@@ -78,12 +84,12 @@ async function cost(refill: "fast" | "slow", rounds: number): Promise<Row> {
 }
 
 /** The cost of one refill each way, on the demo guest's page-touching workload, and the ratio. */
-export async function refillCost(rounds: number): Promise<Section> {
-  const fast = await cost("fast", rounds);
-  const slow = await cost("slow", rounds);
+export async function refillCost(rounds: number, { name, folder }: Kseg): Promise<Section> {
+  const fast = await cost(folder, "fast", rounds);
+  const slow = await cost(folder, "slow", rounds);
   const ratio = slow.values["ns/refill"]! / fast.values["ns/refill"]!;
   return {
-    title: `One TLB refill (demo guest: ${MANY}, less ${FEW})`,
+    title: `One TLB refill in ${name} (demo guest: ${MANY}, less ${FEW})`,
     rows: [fast, slow, { name: "slow ÷ fast", values: { "ns/refill": ratio } }],
   };
 }

@@ -1,0 +1,138 @@
+/** The programs of guests/bench: built here, packed into an initramfs, started by busybox's init. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { packCpio } from "../src/guests/cpio.ts";
+import { guestPaths } from "../src/guests/index.ts";
+import type { Span } from "./duel.ts";
+import { type Job, THIS_KSEG, UnavailableError } from "./machines.ts";
+
+/** A program and how much of it is measured. */
+export interface Program {
+  readonly name: string;
+  readonly group: "cpu" | "system";
+  /** So many that QEMU takes more than a second for them on a computer of 2024. */
+  readonly rounds: number;
+}
+
+const cpu = (name: string, rounds: number): Program => ({ name, group: "cpu", rounds });
+const system = (name: string, rounds: number): Program => ({ name, group: "system", rounds });
+
+/** All programs of guests/bench. Those of group `system` are mostly in the kernel. */
+export const PROGRAMS: readonly Program[] = [
+  cpu("alu", 20_000),
+  cpu("crc", 3000),
+  cpu("sha256", 8000),
+  cpu("sort", 450),
+  cpu("sieve", 700),
+  cpu("lz", 1100),
+  cpu("copy", 7000),
+  cpu("chase", 600),
+  cpu("recursion", 1800),
+  cpu("dispatch", 40_000),
+  cpu("matrix", 3000),
+  cpu("mix", 80_000),
+  system("syscalls", 8000),
+  system("pipe", 350),
+  system("spawn", 2000),
+  system("faults", 150),
+  system("files", 500),
+];
+
+/** Processors that the programs can be built for: the compiler, and what only it has to be told. */
+const TARGETS = {
+  mipsel: {
+    compiler: "mipsel-linux-gnu-gcc",
+    debian: "gcc-mipsel-linux-gnu",
+    flags: "-march=mips32r2 -mno-abicalls -G0 -msoft-float",
+  },
+  i386: { compiler: "gcc", debian: "gcc", flags: "-m32 -march=i686 -no-pie" },
+} as const;
+
+const FLAGS =
+  "-O2 -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -fno-stack-protector -fno-tree-loop-distribute-patterns " +
+  "-fno-asynchronous-unwind-tables -fno-ident -Wall -Wextra -Werror -Wl,--build-id=none";
+
+/**
+ * Builds all programs into one static executable, `file`.
+ * @throws {UnavailableError} without the compiler, or if it cannot build for `target`.
+ */
+export function buildPrograms(target: keyof typeof TARGETS, file: string): void {
+  const { compiler, debian, flags } = TARGETS[target];
+  const folder = join(THIS_KSEG.folder, "guests/bench");
+  const sources = readdirSync(folder).filter((name) => /\.[cS]$/.test(name));
+  const { error, status, stderr } = spawnSync(
+    compiler,
+    [...FLAGS.split(" "), ...flags.split(" "), ...sources, "-o", file],
+    { cwd: folder, encoding: "utf8" },
+  );
+  if (error !== undefined)
+    throw new UnavailableError(`${compiler} is not installed (Debian: ${debian}); it builds the programs`);
+  if (status !== 0) throw new UnavailableError(`${compiler} cannot build guests/bench:\n${stderr}`);
+}
+
+/** The console's program instead of a shell; the kernel hands on what it does not know of its command line. */
+const CONSOLE = `#!/bin/sh
+cd /tmp
+/bin/kbench "$BENCH" "$ROUNDS"
+poweroff -f
+`;
+
+/** The initramfs of the guests with the programs in it: what comes later in an initramfs replaces what was there. */
+function packedWith(initramfs: Uint8Array, executable: Uint8Array): Uint8Array {
+  const overlay = packCpio([
+    { type: "directory", name: "bin", mode: 0o755 },
+    { type: "directory", name: "etc", mode: 0o755 },
+    { type: "file", name: "bin/kbench", mode: 0o755, data: executable },
+    { type: "file", name: "etc/console", mode: 0o755, data: new TextEncoder().encode(CONSOLE) },
+  ]);
+  return Buffer.concat([initramfs, gzipSync(overlay)]);
+}
+
+/** A folder of this process's own, removed when it ends. */
+let folder: string | undefined;
+
+/** File in which an initramfs of this process is made, once. */
+async function initramfsWithPrograms(initrd: string): Promise<string> {
+  if (folder !== undefined) return join(folder, "initramfs");
+  const made = mkdtempSync(join(tmpdir(), "kseg-bench-"));
+  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+  const executable = join(made, "kbench");
+  buildPrograms("mipsel", executable);
+  writeFileSync(join(made, "initramfs"), packedWith(readFileSync(initrd), readFileSync(executable)));
+  folder = made;
+  return join(made, "initramfs");
+}
+
+/**
+ * Debian's kernel that runs one program and turns the machine off.
+ * @throws {UnavailableError | GuestError} when compiler or guest are missing.
+ */
+export async function programJob(
+  { name, rounds }: Pick<Program, "name" | "rounds">,
+  how: Pick<Job, "cpu" | "mode" | "engine">,
+): Promise<Job> {
+  const { kernel, initrd, append } = await guestPaths("debian");
+  return {
+    kernel,
+    initrd: await initramfsWithPrograms(initrd),
+    // Nothing of the kernel's may get between the program's words.
+    append: `${append} loglevel=1 BENCH=${name} ROUNDS=${rounds}`,
+    memory: 256,
+    ...how,
+  };
+}
+
+/** From the program's first line to its last. */
+export function programSpan(name: string): Span {
+  return { from: `bench: ${name} begins\n`, to: `bench: ${name} is done\n` };
+}
+
+/** The checksum that a program printed. @throws {Error} if it failed or printed none. */
+export function checksumIn(output: string, name: string): string {
+  const found = new RegExp(`^bench: ${name} ([0-9a-f]{8})$`, "m").exec(output);
+  if (found === null) throw new Error(`${name} printed no checksum:\n${output.slice(-500)}`);
+  return found[1]!;
+}

@@ -1,0 +1,108 @@
+/** How runs are timed and summed up, on processes and figures that are known. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { type Duel, measure, spentIn } from "../../bench/duel.ts";
+import type { Job, Machine } from "../../bench/machines.ts";
+import { run, RunError } from "../../bench/process.ts";
+import { geometricMean, median } from "../../bench/statistics.ts";
+import { format, summaryRows } from "../../bench/table.ts";
+
+/** A script for Node instead of a machine. */
+function script(name: string, text: string): Machine {
+  return { name, command: () => [process.execPath, "-e", text] };
+}
+
+const JOB: Job = { kernel: "", memory: 1, cpu: "24Kc", mode: "bare", engine: "auto" };
+const SLEEP = "const sleep = (ms) => new Promise((done) => setTimeout(done, ms));";
+const LINGER = "setInterval(() => {}, 1000);";
+
+test("only the span counts, less what is to be left out", async () => {
+  const text = `${SLEEP} (async () => {
+    console.log("one"); await sleep(100); console.log("two"); await sleep(300); console.log("three");
+    await sleep(100); console.log("four"); ${LINGER} })()`;
+  const one = await run(script("", text).command(JOB), { until: "four" });
+  const all = spentIn(one, { from: "one", to: "four" }).seconds;
+  const part = spentIn(one, { from: "one", to: "four", without: ["two", "three"] }).seconds;
+  const left = spentIn(one, { from: "two", to: "three" }).seconds;
+  expect(all).toBeGreaterThan(0.45);
+  expect(left).toBeGreaterThan(0.25);
+  expect(part).toBeCloseTo(all - left, 6);
+  expect(spentIn(one, { to: "four" }).seconds).toBeGreaterThan(all);
+  expect(() => spentIn(one, { to: "five" })).toThrow(/five/);
+});
+
+test.skipIf(!existsSync("/proc/self/stat"))("processor time is that of all threads", async () => {
+  const text = `const { Worker } = require("node:worker_threads");
+    const work = "const end = process.cpuUsage().user + 3e5; while (process.cpuUsage().user < end);";
+    new Worker(work, { eval: true }).on("exit", () => { console.log("done"); ${LINGER} });`;
+  const one = await run(script("", text).command(JOB), { until: "done" });
+  expect(one.end.cpuSeconds).toBeGreaterThan(0.28);
+});
+
+test("a process that fails, or ends too early, is an error", async () => {
+  await expect(run([process.execPath, "-e", "process.exit(3)"])).rejects.toThrow(RunError);
+  await expect(run([process.execPath, "-e", ""], { until: "never" })).rejects.toThrow(/ended before/);
+});
+
+describe("a duel", () => {
+  const duel = (a: string, b: string): Duel => ({
+    name: "echo",
+    a: { machine: script("A", `console.log("${a}"); ${LINGER}`), label: "A", job: JOB, span: { to: "\n" } },
+    b: { machine: script("B", `console.log("${b}"); ${LINGER}`), label: "B", job: JOB, span: { to: "\n" } },
+    answer: (output) => output.trim(),
+  });
+
+  test("has medians of all rounds and their ratio", async () => {
+    const row = await measure(duel("same", "same"), 3);
+    expect(row.samples!["A s"]).toHaveLength(3);
+    expect(row.values["B s"]).toBe(median(row.samples!["B s"]!));
+    expect(row.values["A ÷ B"]).toBe(row.values["A s"]! / row.values["B s"]!);
+    expect(row.ratios!["A ÷ B"]).toBe(row.values["A ÷ B"]);
+  });
+
+  test("with different answers is an error", async () => {
+    await expect(measure(duel("left", "right"), 1)).rejects.toThrow(/A answers "left", B "right"/);
+  });
+});
+
+test("figures are summed up", () => {
+  expect(median([5, 1, 3])).toBe(3);
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(geometricMean([2, 8])).toBeCloseTo(4, 12);
+  const row = (name: string, ratio: number) => ({
+    name,
+    values: { "A s": ratio, "A ÷ B": ratio },
+    ratios: { "A ÷ B": ratio },
+  });
+  const rows = summaryRows([row("x", 1), row("y", 8), row("z", 1)]);
+  expect(rows.map(({ name }) => name)).toEqual(["geometric mean", "slowest: y"]);
+  expect(rows[0]!.values["A ÷ B"]).toBeCloseTo(2, 12);
+  expect(rows[1]!.values["A ÷ B"]).toBe(8);
+  const text = format({ title: "T", rows, skipped: "because" });
+  expect(text).toMatch(/^T\n.*A ÷ B\n.*geometric mean +2\n.*slowest: y +8\n {2}skipped: because\n$/);
+});
+
+describe("the command line", () => {
+  const RUN = fileURLToPath(new URL("../../bench/run.ts", import.meta.url));
+  const bench = (...args: string[]) => spawnSync(process.execPath, [RUN, ...args], { encoding: "utf8" });
+
+  test("helps, and names all cases", () => {
+    const { stdout, status } = bench("--help");
+    expect(status).toBe(0);
+    expect(stdout).toContain("alu, crc, sha256, sort");
+  });
+
+  test.each([
+    [["--only", "nonsense"], /there is no nonsense/],
+    [["--runs", "0"], /--runs/],
+    [["--against", "no-such-revision"], /no-such-revision/],
+    [["--nonsense"], /--nonsense/],
+  ])("refuses %j in one line", (args, message) => {
+    const { stderr, status } = bench(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(status).toBe(2);
+  });
+});
