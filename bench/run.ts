@@ -1,8 +1,8 @@
-/** `npm run bench`: how fast kseg is, against QEMU on the same images and against itself. See USAGE. */
+/** `npm run bench`: how fast kseg is, against QEMU on the same images and against itself. `--help` lists the flags. */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { GuestError } from "../src/guests/index.ts";
+import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { against, GROUPS, type Case, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
@@ -14,53 +14,47 @@ const REFILL = "refill";
 
 const list = (names: readonly string[]): string => names.join(", ");
 
-const USAGE = `npm run bench -- [options]
-
-Measures whole processes by turns (A, B, A, B ...) and prints medians and ratios.
-
-  --only NAMES     some groups or cases, with commas between them
-  --runs N         runs of each side (default 3)
-  --against REV    this checkout against another revision of kseg instead of QEMU
-  --json FILE      all figures and the samples they are from
-  --help           this text
-
-Groups and cases:
-${GROUPS.map(({ name, title, cases }) => `  ${name}: ${title}\n      ${list(cases.map((one) => one.name))}`).join("\n")}
-  ${REFILL}: What one TLB refill costs, by the generated handler and by an exit
-`;
+/** Each group with its cases. */
+const GROUP_HELP = [
+  ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases.map((one) => one.name))}`),
+  `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
+];
 
 const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)]), REFILL];
 
-/** Ends the process with a message about how it was called. */
-function usageError(message: string): never {
-  console.error(`bench: ${message}; see npm run bench -- --help`);
-  process.exit(2);
+interface Options {
+  readonly only: readonly string[];
+  readonly runs: number;
+  /** Revision to compare with. */
+  readonly against?: string;
+  readonly json?: string;
 }
 
-function options(): { only: string[]; runs: number; against: string | undefined; json: string | undefined } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        only: { type: "string", default: [...GROUPS.map(({ name }) => name), REFILL].join(",") },
-        runs: { type: "string", default: "3" },
-        against: { type: "string" },
-        json: { type: "string" },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      process.exit(0);
-    }
-    const only = values.only.split(",");
-    const unknown = only.filter((name) => !known.includes(name));
-    if (unknown.length > 0) usageError(`there is no ${list(unknown)}`);
-    const runs = Number(values.runs);
-    if (!Number.isInteger(runs) || runs < 1) usageError("--runs takes a whole number above 0");
-    return { only, runs, against: values.against, json: values.json };
-  } catch (error) {
-    return usageError((error as Error).message);
-  }
+function options(): Options {
+  const { only, runs, ...others } = toolFlags({
+    name: "bench",
+    summary: "how fast kseg is, against QEMU on the same images and against itself",
+    help: [
+      "--only NAMES   some groups or cases, with commas between them",
+      "--runs N       runs of each side (default 3)",
+      "--against REV  this checkout against another revision of kseg instead of QEMU",
+      "--json FILE    all figures and the samples they are from",
+      "Groups and their cases:",
+      ...GROUP_HELP,
+    ],
+    options: {
+      only: { type: "string", default: [...GROUPS.map(({ name }) => name), REFILL].join(",") },
+      runs: { type: "string", default: "3" },
+      against: { type: "string" },
+      json: { type: "string" },
+    },
+  });
+  const names = only.split(",");
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) usageError("bench", `there is no ${list(unknown)}`);
+  const count = Number(runs);
+  if (!Number.isInteger(count) || count < 1) usageError("bench", "--runs takes a whole number above 0");
+  return { only: names, runs: count, ...others };
 }
 
 /** Why something cannot be measured here, if that is what `error` says. */
@@ -113,7 +107,7 @@ async function main(): Promise<void> {
     try {
       other = checkOut(revision);
     } catch (error) {
-      usageError(unavailable(error));
+      usageError("bench", unavailable(error));
     }
   }
   console.log(`${machine}; medians of ${runs}\n`);
