@@ -10,6 +10,7 @@ const good: GuestConfig = { kernel: image("demo-te.elf"), onConsole() {} };
 describe("a configuration that cannot work", () => {
   it.each([
     ["mode", "vz", "choose from te, bare"],
+    ["mode", 5n, "mode is 5: choose from te, bare"],
     ["engine", "x", "choose from auto, interp"],
     ["refill", "x", "choose from fast, slow"],
     ["gvaRoots", 0, "give a whole number from 1 to 64"],
@@ -24,7 +25,7 @@ describe("a configuration that cannot work", () => {
     ["append", 5, "append is no string"],
     ["memory", 0, "give a whole number of MiB"],
     ["hostCpu", "Z80", "choose from"],
-  ])("%s %j is refused", (name, value, message) => {
+  ])("%s %s is refused", (name, value, message) => {
     const config = { ...good, [name]: value } as GuestConfig;
     expect(() => createGuest(config)).toThrow(GuestConfigError);
     expect(() => createGuest(config)).toThrow(message);

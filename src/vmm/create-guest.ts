@@ -51,11 +51,9 @@ const CHOICES = {
 function checkChoices(config: GuestConfig): void {
   for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
     const value: unknown = config[name];
-    if (value !== undefined && !allowed.includes(value))
-      throw new GuestConfigError(
-        name,
-        `${name} is ${JSON.stringify(value)}: choose from ${allowed.join(", ")}`,
-      );
+    if (value === undefined || allowed.includes(value)) continue;
+    const shown = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+    throw new GuestConfigError(name, `${name} is ${shown}: choose from ${allowed.join(", ")}`);
   }
   const { gvaRoots } = config;
   if (gvaRoots !== undefined && !(Number.isInteger(gvaRoots) && gvaRoots >= 1 && gvaRoots <= MAX_GVA_ROOTS))
