@@ -24,6 +24,8 @@ export interface GuestConfig {
   readonly refill?: "fast" | "slow";
   /** Guest ASIDs whose page tables the hypervisor keeps, 1 to 64; default 8. 1 is the original system's way. */
   readonly gvaRoots?: number;
+  /** "off": every trap of the guest leaves the machine, none is settled by generated code. Default "on". */
+  readonly fastExits?: "on" | "off";
   /** Default "virtual". */
   readonly clock?: "virtual" | "wall";
   /**

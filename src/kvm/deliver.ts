@@ -27,7 +27,7 @@ function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: numb
  * guest whose vector raises the same exception again would go on for ever without any time passing.
  */
 function raise(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: number): void {
-  vcpu.machine.timeline.pass(1);
+  if (!vcpu.counted) vcpu.machine.timeline.pass(1);
   enter(vcpu, code, coprocessor, offset);
 }
 

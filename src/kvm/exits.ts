@@ -1,6 +1,7 @@
 import { CAUSE } from "../isa/cp0.ts";
 import { decode } from "../isa/decode.ts";
 import { EXC_CODE, excCodeName } from "../isa/exceptions.ts";
+import { endsInstruction } from "../machine/cpu.ts";
 import { emulateCop0 } from "./emulate/cop0.ts";
 import { evaluate } from "./emulate/evaluate.ts";
 import { rdhwr } from "./emulate/rdhwr.ts";
@@ -75,6 +76,7 @@ export function handleExit(vcpu: VcpuState): VcpuExit | null {
   const code = (cause & CAUSE.ExcCode) >>> 2;
   const coprocessor = (cause & CAUSE.CE) >>> CAUSE.CE_SHIFT;
   vcpu.inDelaySlot = (cause & CAUSE.BD) !== 0;
+  vcpu.counted = endsInstruction(code);
   vcpu.stats.countExit(code);
   vcpu.tracer.kvm_exit?.(pc, code);
   if (inUserMode(vcpu) && deliverPrivileged(vcpu, code, coprocessor)) return null;

@@ -101,19 +101,21 @@ describe("any guest code", () => {
     );
   }, 60_000);
 
-  test("does the same with either refill, and with any host page size", () => {
+  test("does the same with either refill, any host page size, and without fast exits", () => {
     fc.assert(
       fc.property(programWith(farFromCommpage).filter(hasNoLowAccess), (one) => {
         const results = (
           [
-            ["fast", 4096],
-            ["slow", 4096],
-            ["fast", 16384],
+            ["fast", 4096, true],
+            ["slow", 4096, true],
+            ["fast", 16384, true],
+            ["fast", 4096, false],
           ] as const
-        ).map(([refill, pageSize]) => {
+        ).map(([refill, pageSize, fastExits]) => {
           const guest = new TestGuest(createInterpreter, {
             pageSize,
             refill,
+            fastExits,
             dyntrans: false,
             checkInvariants: false,
           });
@@ -132,6 +134,7 @@ describe("any guest code", () => {
         });
         expect(results[1]).toEqual(results[0]);
         expect(results[2]).toEqual(results[0]);
+        expect(results[3]).toEqual(results[0]);
       }),
       { numRuns: 30, seed: 1 },
     );

@@ -82,8 +82,9 @@ const MMU_SIZE = (GUEST_TLB_SIZE - 1) << CONFIG.C1_MMU_SIZE_SHIFT;
 /** Config1: coprocessor 2, MDMX, performance counters, watch registers, MIPS16, EJTAG and FPU. */
 const CONFIG1_FEATURES = 0x7f;
 const CONFIG1_MMU_SIZE = 0x7e00_0000;
-/** IntCtl: the timer's and the performance counters' interrupts are both on IP7. */
-const INTCTL_IP7 = 0xfc00_0000;
+/** The guest's timer interrupt is on IP7, as is that of the performance counters. */
+export const TIMER_LINE = 7;
+const INTCTL = (TIMER_LINE << 29) | (TIMER_LINE << 26);
 /** Config7: WII (WAIT ends on a masked interrupt), and the bit that says the caches have no aliases. */
 const CONFIG7 = CONFIG.C7_WII | (1 << 10);
 const CACHED = 3;
@@ -101,6 +102,6 @@ export function resetGuestCp0(cp0: Int32Array, machine: Machine, map: GuestMap, 
   cp0[CP0.Config4] = CONFIG.M;
   cp0[CP0.Config7] = CONFIG7;
   cp0[CP0.Status] = STATUS.BEV | STATUS.ERL;
-  cp0[CP0.IntCtl] = INTCTL_IP7;
+  cp0[CP0.IntCtl] = INTCTL;
   cp0[CP0.EBase] = map.ebase | id;
 }

@@ -215,7 +215,7 @@ describe("direct segments", () => {
   });
 
   test("an invalid entry that another host ASID has for a good PTE costs one exit", () => {
-    const guest = newGuest();
+    const guest = newGuest({ fastExits: false });
     const data = 0x4070_0000;
     visit(guest, [1, 2], data);
     const [one] = guest.vcpu.mmu.roots(false).filter(({ guestAsid }) => guestAsid === 1);

@@ -5,6 +5,7 @@ import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
+import type { FastExitOptions } from "./entry/fast-exit.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
 import { HostFeatureError } from "./errors.ts";
 import type { GuestMap } from "./guest-map.ts";
@@ -188,7 +189,7 @@ export class HostKernel {
    * The handlers count nothing. `machine.cpu.refills` counts what is taken at a refill vector: with "fast" all
    * of those from guest mode are settled by the generated handler; with "slow" each one is an exit.
    */
-  buildVcpuCode(refill: RefillKind): VcpuCode {
+  buildVcpuCode(refill: RefillKind, fastExit: FastExitOptions | null = null): VcpuCode {
     const block = this.pages.allocZeroed(BLOCK.bytes, BLOCK.bytes);
     const code = buildVcpuCode(
       this.target,
@@ -200,6 +201,7 @@ export class HostKernel {
         pgdCurrent: this.pgdCurrent,
       },
       refill,
+      fastExit,
     );
     installCode(this.machine, code);
     return code;

@@ -1,5 +1,7 @@
 import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
 import { InterruptNumberError } from "./errors.ts";
+import { TIMER_LINE } from "./guest-cp0.ts";
+import { HARDWARE_LINES, type VcpuMemory } from "./layout.ts";
 
 /** Interrupts that KVM_INTERRUPT knows: 2 is I/O, 3 and 4 are for other vcpus. */
 const EXTERNAL_INTERRUPTS = [2, 3, 4];
@@ -11,12 +13,15 @@ const EXTERNAL_INTERRUPTS = [2, 3, 4];
  */
 export class GuestInterrupts {
   private readonly cp0: Int32Array;
+  private readonly regs: VcpuMemory;
   /** Lines IP2 to IP7, bit n for IPn, without the timer's. */
   private lines = 0;
   private timer = false;
 
-  constructor(cp0: Int32Array) {
-    this.cp0 = cp0;
+  constructor(regs: VcpuMemory) {
+    this.cp0 = regs.cp0;
+    this.regs = regs;
+    this.sync();
   }
 
   /**
@@ -30,7 +35,7 @@ export class GuestInterrupts {
     this.sync();
   }
 
-  /** The timer interrupt: Cause.TI and the line that IntCtl.IPTI names. */
+  /** The timer interrupt: Cause.TI and the line that the guest's IntCtl.IPTI names. */
   setTimer(level: boolean): void {
     this.timer = level;
     this.sync();
@@ -39,10 +44,10 @@ export class GuestInterrupts {
   /** Makes the guest's Cause show the lines. */
   sync(): void {
     const { cp0 } = this;
-    const timerLine = this.timer ? 1 << (cp0[CP0.IntCtl]! >>> 29) : 0;
-    const hardware = CAUSE.IP & ~CAUSE.IP01;
-    const shown = (((this.lines | timerLine) << 8) & hardware) | (this.timer ? CAUSE.TI : 0);
-    cp0[CP0.Cause] = (cp0[CP0.Cause]! & ~(hardware | CAUSE.TI)) | shown;
+    const timer = this.timer ? CAUSE.TI | (1 << (8 + TIMER_LINE)) : 0;
+    const shown = (this.lines << 8) | timer;
+    this.regs.lines = shown;
+    cp0[CP0.Cause] = (cp0[CP0.Cause]! & ~HARDWARE_LINES) | shown;
   }
 
   /** Takes over the lines that a Cause value shows: for restoring a saved vcpu (ONE_REG). */

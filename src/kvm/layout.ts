@@ -1,3 +1,5 @@
+import { CAUSE } from "../isa/cp0.ts";
+import { EXC_CODE } from "../isa/exceptions.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import type { Memory } from "../machine/memory.ts";
 import { MAX_HOST_CPUS, HostMm, MM } from "./host-mm.ts";
@@ -26,10 +28,33 @@ export const VCPU = {
   hostGp:     160,
   /** kseg0 address of the guest's CP0 register array, which is the commpage. */
   cop0:       164,
+  /**
+   * What fast exits know of the guest, published at each entry. Two words, for kernel mode and user mode: the guest
+   * ASID that the mode's address space is good for, or {@link NOT_READY}.
+   */
+  ready:      168,
+  /** The mode whose address space is live, as an offset from `ready`: 0 kernel, 4 user. */
+  liveMode:   176,
+  /** What the guest's interrupt lines make of the bits {@link HARDWARE_LINES} of its Cause. */
+  lines:      180,
+  /** Not 0 if the guest's Count is the host's plus the bias. */
+  countRuns:  184,
+  countBias:  188,
+  /** Fast exits, a word for each of {@link FAST_EXIT_CODES}. */
+  fastExits:  192,
   /** The address spaces of guest kernel mode and guest user mode: `MM` structures. */
-  kernelMm:   168,
-  userMm:     176,
+  kernelMm:   208,
+  userMm:     208 + MM.bytes(MAX_HOST_CPUS),
 } as const;
+
+/** Exception codes that fast exits are counted by: those between the first and the last that they settle. */
+export const FAST_EXIT_CODES: readonly number[] = [EXC_CODE.Sys, EXC_CODE.Bp, EXC_CODE.RI, EXC_CODE.CpU];
+
+/** No guest ASID. */
+export const NOT_READY = -1;
+
+/** Bits of Cause that hardware interrupt lines set. */
+export const HARDWARE_LINES = (CAUSE.IP & ~CAUSE.IP01) | CAUSE.TI;
 
 /** Bytes of the vcpu structure. */
 export const VCPU_BYTES = VCPU.userMm + MM.bytes(MAX_HOST_CPUS);
@@ -123,6 +148,34 @@ export class VcpuMemory {
   /** Host stack pointer kept while the guest runs: kseg0. */
   get hostSp(): HostVa {
     return this.get(VCPU.hostSp) >>> 0;
+  }
+  /** Tells fast exits which guest ASID each mode's address space is good for. */
+  setReady(kernel: number, user: number): void {
+    this.set(VCPU.ready, kernel);
+    this.set(VCPU.ready + 4, user);
+  }
+  /** True if guest user mode's address space is live. */
+  get userIsLive(): boolean {
+    return this.get(VCPU.liveMode) !== 0;
+  }
+  set userIsLive(user: boolean) {
+    this.set(VCPU.liveMode, user ? 4 : 0);
+  }
+  /** The bits {@link HARDWARE_LINES} of Cause. */
+  set lines(value: number) {
+    this.set(VCPU.lines, value);
+  }
+  /** Guest Count minus host Count, null if they do not run alike. */
+  set countBias(value: number | null) {
+    this.set(VCPU.countRuns, value === null ? 0 : 1);
+    this.set(VCPU.countBias, value ?? 0);
+  }
+  /** Takes away the count of fast exits by the exception with `code`, one of {@link FAST_EXIT_CODES}. */
+  takeFastExits(code: number): number {
+    const offset = VCPU.fastExits + 4 * (code - FAST_EXIT_CODES[0]!);
+    const count = this.get(offset) >>> 0;
+    this.set(offset, 0);
+    return count;
   }
   /** Where the structure says the guest CP0 array is. */
   get cop0(): Hpa {

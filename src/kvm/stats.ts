@@ -50,12 +50,19 @@ const EXIT_CAUSES = new Map<number, CounterName>([
 /** Cause of an exit: KVM's counter for it, or `other` for what a guest never causes in a sound host. */
 export type ExitCause = CounterName | "other";
 
+/** The cause by which host exception `code` is counted. */
+export function exitCause(code: number): ExitCause {
+  return EXIT_CAUSES.get(code) ?? "other";
+}
+
 /** The figures of one vcpu since it was created. */
 export class VcpuStats {
   /** KVM's counters. */
   readonly counters: Record<CounterName, number>;
   /** Crossings from the guest into the hypervisor proper, by cause. */
   readonly exits: Partial<Record<ExitCause, number>> = {};
+  /** What generated code settled inside the machine, by the cause it would have left for. */
+  readonly fastExits: Partial<Record<ExitCause, number>> = {};
   /** Crossings from the hypervisor to the VMM, by KVM's exit reason. */
   readonly vmmExits: Record<string, number> = {};
   guestTlbLookups = 0;
@@ -76,7 +83,7 @@ export class VcpuStats {
 
   /** Counts an exit caused by host exception `code`. */
   countExit(code: number): void {
-    const cause = EXIT_CAUSES.get(code) ?? "other";
+    const cause = exitCause(code);
     this.exits[cause] = (this.exits[cause] ?? 0) + 1;
     if (cause !== "other") this.counters[cause]++;
   }

@@ -148,6 +148,15 @@ export class CountTimer {
     return this.countAt(now);
   }
 
+  /**
+   * What has to be added to the host's Count, now `hostCount` and advancing every `ticksPerCount` ticks, to get the
+   * guest's for as long as nothing is written; null if there is no such number.
+   */
+  biasTo(hostCount: number, ticksPerCount: number): number | null {
+    if (this.stopped || this.rate.hz * ticksPerCount !== TICKS_PER_SECOND) return null;
+    return (this.countAt(this.alarm.now()) - hostCount) | 0;
+  }
+
   setCount(value: number): void {
     this.cp0[CP0.Count] = value;
     if (!this.stopped) this.resume(this.alarm.now(), value >>> 0);

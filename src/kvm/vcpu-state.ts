@@ -38,6 +38,8 @@ export interface VcpuState {
   readonly statusWritable: number;
   /** `regs.pc` is a branch and the exception was raised in its delay slot (the exit's Cause.BD). */
   inDelaySlot: boolean;
+  /** The CPU counted the instruction of this exit, and the branch before it, when it raised ({@link endsInstruction}). */
+  counted: boolean;
   /** An MMIO access that the VMM is carrying out, or whose rest it has yet to see. */
   pendingAccess: PendingAccess | null;
   /** WAIT was executed and nothing has ended it. */
@@ -59,7 +61,7 @@ export function faultingPc(vcpu: VcpuState): Gva {
   return (vcpu.regs.pc + (vcpu.inDelaySlot ? 4 : 0)) >>> 0;
 }
 
-/** The instruction is finished: it counts as retired, and the guest goes on at `pc`. */
+/** The instruction of this exit is finished: it counts as retired, and the guest goes on at `pc`. */
 export function finishInstruction(vcpu: VcpuState, pc: Gva): void {
   retireInstruction(vcpu);
   continueAt(vcpu, pc);
@@ -75,10 +77,11 @@ export function continueAt(vcpu: VcpuState, pc: Gva): void {
 
 /**
  * Counts the guest instruction that the hypervisor carried out, and with it the branch before it that the CPU
- * takes as not retired, because its delay slot raised. So they take the time that they would have taken alone.
+ * takes as not retired, because its delay slot raised; unless the CPU has counted them. So they take the time that
+ * they would have taken alone.
  */
 export function retireInstruction(vcpu: VcpuState): void {
-  vcpu.machine.timeline.retire(vcpu.inDelaySlot ? 2 : 1);
+  if (!vcpu.counted) vcpu.machine.timeline.retire(vcpu.inDelaySlot ? 2 : 1);
 }
 
 /** Base of the guest's exception vectors. */

@@ -8,6 +8,7 @@ import type { VcpuCode } from "./entry/code-block.ts";
 import { DestroyedError, HostFaultError } from "./errors.ts";
 import { deliverInterrupt } from "./deliver.ts";
 import { handleExit } from "./exits.ts";
+import { collectFastExits, publishForFastExits } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
 import { guestStatusWritable, resetGuestCp0 } from "./guest-cp0.ts";
 import { GuestTlb } from "./guest-tlb.ts";
@@ -50,6 +51,8 @@ type Phase =
 
 export interface VcpuOptions extends ShadowMmuOptions {
   readonly dyntrans: boolean;
+  /** Settle simple privileged instructions, RDHWR and system calls in generated code. */
+  readonly fastExits: boolean;
   /** Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. */
   readonly checkInvariants: boolean;
   readonly tracer: Tracer;
@@ -90,6 +93,7 @@ export class Vcpu implements VcpuState {
   /** The generated code of this vcpu. */
   readonly code: VcpuCode;
   inDelaySlot = false;
+  counted = false;
   pendingAccess: PendingAccess | null = null;
   waiting = false;
   private phase: Phase = "outside";
@@ -98,7 +102,6 @@ export class Vcpu implements VcpuState {
   /** An exit to the VMM that came up while the CPU was taken away. */
   private deferred: VcpuExit | null = null;
   private stopRequested = false;
-  private enteredInUserMode = false;
   /** Time of the last exit, and exits since then that took none. */
   private lastExitAt = -1;
   private idleExits = 0;
@@ -136,7 +139,10 @@ export class Vcpu implements VcpuState {
       throw error;
     }
     try {
-      this.code = host.buildVcpuCode(options.refill);
+      this.code = host.buildVcpuCode(
+        options.refill,
+        options.fastExits ? { statusWritable: this.statusWritable } : null,
+      );
     } catch (error) {
       this.mmu.destroy();
       for (const page of got) pages.release(page);
@@ -145,7 +151,7 @@ export class Vcpu implements VcpuState {
     this.cp0 = this.regs.cp0;
     resetGuestCp0(this.cp0, this.machine, map, this.id);
     this.regs.pc = map.resetPc;
-    this.interrupts = new GuestInterrupts(this.cp0);
+    this.interrupts = new GuestInterrupts(this.regs);
     this.timer = new CountTimer(timerSlot, this.cp0, (level) => {
       this.interrupts.setTimer(level);
       this.kickIfReady();
@@ -177,6 +183,7 @@ export class Vcpu implements VcpuState {
     if (this.destroyed) throw new DestroyedError(`vcpu ${this.id}`);
     this.takeCpu();
     const exit = this.runUntilExit(this.machine.timeline.now() + ticks);
+    collectFastExits(this);
     this.tracer.kvm_out?.(this.regs.pc);
     this.stats.countVmmExit(exit.reason);
     return exit;
@@ -275,7 +282,7 @@ export class Vcpu implements VcpuState {
     syncGuestAsid(this);
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
     if (this.checking) this.checkBeforeEntry();
-    this.enteredInUserMode = inUserMode(this);
+    publishForFastExits(this);
     if (this.phase === "outside") {
       host.prepareRun(this.code, regs);
       tracer.kvm_enter?.(regs.pc);
@@ -347,7 +354,7 @@ export class Vcpu implements VcpuState {
   }
 
   private get exitMoment(): Moment {
-    return this.enteredInUserMode ? "exit-user" : "exit-kernel";
+    return this.regs.userIsLive ? "exit-user" : "exit-kernel";
   }
 
   private checkBeforeEntry(): void {

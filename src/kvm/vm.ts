@@ -45,6 +45,7 @@ export class Kvm {
       refill: options.refill ?? "fast",
       gvaRoots: options.gvaRoots ?? DEFAULT_GVA_ROOTS,
       dyntrans: options.dyntrans ?? true,
+      fastExits: options.fastExits ?? true,
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},
     };

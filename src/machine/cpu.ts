@@ -60,6 +60,24 @@ const BAD_INSTR_CODES: ReadonlySet<ExcCode> = new Set([
   EXC_CODE.TLBXI,
 ]);
 
+/**
+ * Exceptions that end the instruction which raised them: whoever handles one does what the instruction asks for,
+ * or something else in its place, and does not execute it again.
+ */
+const ENDS_INSTRUCTION: ReadonlySet<number> = new Set([
+  EXC_CODE.Sys,
+  EXC_CODE.Bp,
+  EXC_CODE.RI,
+  EXC_CODE.CpU,
+  EXC_CODE.Ov,
+  EXC_CODE.Tr,
+]);
+
+/** True if the instruction that raised exception `code` is over with it, and was counted as retired. */
+export function endsInstruction(code: number): boolean {
+  return ENDS_INSTRUCTION.has(code);
+}
+
 const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {}, invalidateAll() {} };
 const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChanged() {} };
 
@@ -95,7 +113,8 @@ export class Cpu {
   /**
    * An exception counts as an instruction, interrupts apart. So time passes whatever a program does: a vector
    * that raises the same exception again would otherwise never use up its slice. Not so on a hypervisor's host,
-   * where refills and exits take no guest time.
+   * where refills and exits take no guest time; there only an instruction that an exception ends counts, with
+   * the branch before it.
    */
   exceptionsTakeTime = false;
   /** Code of the SDBBP that left the machine. */
@@ -221,7 +240,8 @@ export class Cpu {
    * The current instruction is not retired: it raised, or it will be executed again. Neither is the branch in
    * whose delay slot it is: EPC names that, and it is executed again. See `exceptionsTakeTime`.
    */
-  private unretire(): void {
+  private unretire(code: ExcCode): void {
+    if (!this.exceptionsTakeTime && endsInstruction(code)) return;
     const taken = this.exceptionsTakeTime ? 1 : 0;
     this.set(STATE.remaining, this.get(STATE.remaining) + (this.inDelaySlot ? 2 : 1) - taken);
   }
@@ -310,11 +330,11 @@ export class Cpu {
   // --- exceptions ---
 
   /**
-   * Raises exception `code` at the current instruction, which is not retired. `coprocessor` is Cause.CE.
+   * Raises exception `code` at the current instruction. `coprocessor` is Cause.CE.
    * EPC, BD and vector follow the PRA's chapter "Interrupts and Exceptions".
    */
   raise(code: ExcCode, coprocessor = 0): void {
-    this.unretire();
+    this.unretire(code);
     this.enter(code, coprocessor);
   }
 
@@ -330,7 +350,7 @@ export class Cpu {
     cp0[CP0.BadVAddr] = va;
     cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((va >>> 9) & CONTEXT.BADVPN2);
     cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ~ENTRY_HI.VPN2);
-    this.unretire();
+    this.unretire(code);
     this.enter(code, 0, refill);
   }
 

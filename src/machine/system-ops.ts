@@ -172,7 +172,8 @@ export class SystemOps {
         cpu.cp0[index] = pwField(old, merged);
         return false;
       case CP0.LLAddr:
-        if (cpu.model.llb && (value & 1) === 0) cpu.clearLlBit();
+        // Where ERET leaves the link alone, this is how a kernel ends it.
+        if ((cpu.model.llb || cpu.eretKeepsLink) && (value & 1) === 0) cpu.clearLlBit();
         return false;
       default:
         cpu.cp0[index] = merged;

@@ -44,6 +44,7 @@ const CHOICES = {
   mode: ["te", "bare"],
   engine: ["auto", "interp"],
   refill: ["fast", "slow"],
+  fastExits: ["on", "off"],
   clock: ["virtual", "wall"],
   hostPageSize: [4096, 16384],
 } as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;

@@ -55,6 +55,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       map,
       refill: config.refill ?? "fast",
       ...(config.gvaRoots === undefined ? {} : { gvaRoots: config.gvaRoots }),
+      fastExits: config.fastExits !== "off",
       checkInvariants: config.checkInvariants ?? false,
     });
     for (const [slot, { base, size, offset }] of this.ram.entries())
@@ -159,7 +160,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       instructions: machine.instructions,
       guestInstructions: machine.guestInstructions,
       exits: { ...stats.exits },
-      fastExits: {},
+      fastExits: { ...stats.fastExits },
       counters: { ...stats.counters },
       // With the generated handler off, the refill vector leads out of the machine.
       refills: {

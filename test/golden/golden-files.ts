@@ -2,15 +2,27 @@ import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { formatCode, type RefillKind } from "../../src/kvm/entry/code-block.ts";
 import { NETLOGIC_SCRATCH } from "../../src/kvm/entry/scratch.ts";
+import { guestStatusWritable } from "../../src/kvm/guest-cp0.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import type { HostPageSize } from "../../src/kvm/page-format.ts";
 
-/** The generated code of one host, as text: the host kernel's first, then that of a vcpu. */
-function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind): string {
+function newHost(model: CpuModel, options: HostKernelOptions): HostKernel {
   const config = { model, endian: "little", ramBytes: 2 ** 20, guestTime: "user", hostCalls: true } as const;
-  const host = new HostKernel(new Machine(config, () => ({ run: () => 0 })), options);
-  const vcpu = host.buildVcpuCode(refill);
-  return `${formatCode(host.code)}\n${formatCode(vcpu)}`;
+  return new HostKernel(new Machine(config, () => ({ run: () => 0 })), options);
+}
+
+/** The generated code of one host, as text: the host kernel's first, then that of a vcpu without fast exits. */
+function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind): string {
+  const host = newHost(model, options);
+  return `${formatCode(host.code)}\n${formatCode(host.buildVcpuCode(refill))}`;
+}
+
+/** The code that fast exits add. */
+function fastExitListing(model: CpuModel): string {
+  const host = newHost(model, { pageSize: 4096 });
+  const code = host.buildVcpuCode("fast", { statusWritable: guestStatusWritable(host.machine) });
+  const sections = code.sections.filter(({ name }) => name === "general" || name === "fast_exit");
+  return formatCode({ ...code, sections });
 }
 
 /** Every golden file of the generated code: name below test/golden, and what it must hold. */
@@ -23,6 +35,7 @@ export function goldenFiles(): Map<string, string> {
   files.set("entry/24Kc-4k-slow-refill.txt", listing(plain, { pageSize: 4096 }, "slow"));
   const p5600 = CPU_MODELS["P5600"]!;
   files.set("entry/P5600-4k-xpa.txt", listing(p5600, { pageSize: 4096, xpa: true }, "fast"));
+  for (const model of [plain, p5600]) files.set(`entry/${model.name}-fast-exits.txt`, fastExitListing(model));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
   return files;

@@ -13,12 +13,12 @@ import type { Host } from "./patch.ts";
 export const CODE = 0x4000_1000;
 
 /**
- * A guest with its exceptions trapped, under the series' own scheme: one root for each mode. The checker of
- * invariants is off: each test looks for itself.
+ * A guest with its exceptions trapped, under the series' own scheme: one root for each mode, every trap an exit. The
+ * checker of invariants is off: each test looks for itself.
  */
 export function newGuest(host: Host, options: TestGuestOptions = {}): TestGuest {
   const guest = new TestGuest(createInterpreter, {
-    ...{ checkInvariants: false, gvaRoots: 1 },
+    ...{ checkInvariants: false, gvaRoots: 1, fastExits: false },
     ...host,
     ...options,
   });

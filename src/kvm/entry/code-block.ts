@@ -10,6 +10,7 @@ import {
   type CodeAddresses,
 } from "./enter-exit.ts";
 import { emitExceptionStub, VECTOR } from "./exception-vectors.ts";
+import { emitFastExit, emitGeneralVector, type FastExitOptions } from "./fast-exit.ts";
 import { emitGuestRefill } from "./refill.ts";
 import type { CodeTarget } from "./target.ts";
 
@@ -20,9 +21,10 @@ import type { CodeTarget } from "./target.ts";
  *     +0100  cache error: zeros, which run as NOPs into the next vector
  *     +0180  general exceptions
  *     +0200  interrupts with Cause.IV, and vectored ones, at each 100h
+ *     +1000  fast exits
  *     +2000  common exit, return to guest, return to the VMM, vcpu_run, enter guest
  */
-export const BLOCK = { bytes: 0x4000, code: 0x2000 } as const;
+export const BLOCK = { bytes: 0x4000, fastExit: 0x1000, code: 0x2000 } as const;
 
 /** Words between the refill vector and the cache error vector. */
 const REFILL_LIMIT = 0x100 / 4;
@@ -70,8 +72,16 @@ export function section(
   return { name, address, lines: asm.listing() };
 }
 
-/** Generates the code of a vcpu for its block at `at.guestEbase` (4000h bytes, 4 KiB aligned, in kseg0). */
-export function buildVcpuCode(target: CodeTarget, at: CodeAddresses, refill: RefillKind): VcpuCode {
+/**
+ * Generates the code of a vcpu for its block at `at.guestEbase` (4000h bytes, 4 KiB aligned, in kseg0). Without
+ * `fastExit` every exception but a refill is an exit.
+ */
+export function buildVcpuCode(
+  target: CodeTarget,
+  at: CodeAddresses,
+  refill: RefillKind,
+  fastExit: FastExitOptions | null = null,
+): VcpuCode {
   const { level } = target;
   const block = at.guestEbase;
   const commonExit = block + BLOCK.code;
@@ -89,7 +99,9 @@ export function buildVcpuCode(target: CodeTarget, at: CodeAddresses, refill: Ref
         emitGuestRefill(asm, target, at.pgdCurrent);
       }),
     );
-  sections.push(stub("general", VECTOR.general, (VECTOR.interrupt - VECTOR.general) / 4));
+  const generalLimit = (VECTOR.interrupt - VECTOR.general) / 4;
+  if (fastExit === null) sections.push(stub("general", VECTOR.general, generalLimit));
+  else sections.push(...fastExitSections(target, at, fastExit, generalLimit));
   for (let n = 0; n < VECTOR.interrupts; n++)
     sections.push(stub(`interrupt_${n}`, VECTOR.interrupt + n * VECTOR.spacing, VECTOR.spacing / 4));
   sections.push(
@@ -107,6 +119,28 @@ export function buildVcpuCode(target: CodeTarget, at: CodeAddresses, refill: Ref
   );
   const entries = labelsOf(sections);
   return { sections, entries, block, vcpuRun: entries["vcpu_run"]!, refill };
+}
+
+/** The general vector and the code that it may go to. */
+function fastExitSections(
+  target: CodeTarget,
+  at: CodeAddresses,
+  options: FastExitOptions,
+  vectorLimit: number,
+): CodeSection[] {
+  const { level } = target;
+  const block = at.guestEbase;
+  const [fastExit, commonExit] = [block + BLOCK.fastExit, block + BLOCK.code];
+  return [
+    section("general", block + VECTOR.general, level, vectorLimit, (asm) => {
+      asm.bind("general");
+      emitGeneralVector(asm, target, commonExit, fastExit);
+    }),
+    section("fast_exit", fastExit, level, (BLOCK.code - BLOCK.fastExit) / 4, (asm) => {
+      asm.bind("fast_exit");
+      emitFastExit(asm, target, at, commonExit, options);
+    }),
+  ];
 }
 
 /** Addresses of all labels of `sections`. */

@@ -64,10 +64,11 @@ export const REPORT = {
   gpr: 8,
   cp0: 40,
   vcpu: 80,
-  tlb: 80 + 48,
+  tlb: 80 + 64,
   words: 512,
 } as const;
-if (VCPU_BYTES > 48 * 4) throw new RangeError("a report has no room for the vcpu structure");
+if (VCPU_BYTES > (REPORT.tlb - REPORT.vcpu) * 4)
+  throw new RangeError("a report has no room for the vcpu structure");
 
 /** Code of the SDBBP at the vectors of the boot ROM, where nothing should arrive. */
 export const BEV_EXCEPTION = 3;

@@ -1,0 +1,259 @@
+import { CAUSE, CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
+import { encode } from "../../isa/encode.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
+import { GPR } from "../../isa/registers.ts";
+import type { Assembler } from "../../uasm/assembler.ts";
+import type { Label } from "../../uasm/label.ts";
+import { ASID_MASK } from "../asid.ts";
+import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
+import { MM } from "../host-mm.ts";
+import { cp0Slot, HARDWARE_LINES, VCPU } from "../layout.ts";
+import type { CodeAddresses } from "./enter-exit.ts";
+import { VECTOR } from "./exception-vectors.ts";
+import { emitReadRegister, emitWriteRegister, FIELD, type RegisterTables } from "./fast-exit-registers.ts";
+import { mfc0, mtc0, type CodeTarget } from "./target.ts";
+
+/** What the parts of a fast exit share. The registers are those that `emitFastExit` names. */
+export interface FastExitContext {
+  readonly target: CodeTarget;
+  readonly addresses: CodeAddresses;
+  readonly statusWritable: number;
+  readonly tables: RegisterTables;
+  /** To the common exit; nothing may have changed. */
+  readonly bail: Label;
+  /** The same, with Status as it was. */
+  readonly undo: Label;
+  /** The guest goes on at a2. */
+  readonly finish: Label;
+}
+
+const { at, zero, v0, v1, a0, a1, a2, a3, t0, t1, t2, k1 } = GPR;
+
+/** Bit number of a mask of one bit. */
+function bit(mask: number): number {
+  return 31 - Math.clz32(mask);
+}
+
+function loadGuest(asm: Assembler, reg: number, cp0: number): void {
+  asm.lw(reg, cp0Slot(cp0), v1);
+}
+function storeGuest(asm: Assembler, reg: number, cp0: number): void {
+  asm.sw(reg, cp0Slot(cp0), v1);
+}
+
+/**
+ * Emits: Status = t2, unless the guest can take an interrupt then or has written its Cause, which the hypervisor
+ * must see to. The check comes after the store: a line that rises in between makes the CPU leave the guest.
+ */
+function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
+  storeGuest(asm, t2, CP0.Status);
+  loadGuest(asm, a1, CP0.Cause);
+  asm.lw(a3, VCPU.lines, k1);
+  asm.comment("Cause shows the lines").loadConstant(at, HARDWARE_LINES);
+  asm.and(at, at, a1);
+  asm.bne(at, a3, context.undo);
+  asm.and(at, a1, t2);
+  asm.comment("enabled and pending").andi(at, at, CAUSE.IP);
+  asm.bnez(at, context.undo);
+  asm.nop();
+}
+
+/** Emits: the address space of one mode is live from now on. */
+function emitSwitch(asm: Assembler, { target, addresses }: FastExitContext, user: boolean): void {
+  const mm = user ? VCPU.userMm : VCPU.kernelMm;
+  asm.comment("version | ASID").lw(at, mm + MM.context, k1);
+  asm.comment("root").lw(t1, mm + MM.pgd, k1);
+  asm.andi(at, at, ASID_MASK);
+  const low = asm.loadAddressMostly(a3, addresses.pgdCurrent);
+  asm.sw(t1, low, a3);
+  if (target.scratch.pgd !== null) mtc0(asm, t1, target.scratch.pgd);
+  mtc0(asm.comment("root and ASID change together"), at, CP0.EntryHi);
+  asm.loadConstant(at, user ? 4 : 0);
+  asm.sw(at, VCPU.liveMode, k1);
+}
+
+/** Emits: to `otherwise` unless the address space of a mode is good for the guest's ASID. */
+function emitCheckReady(asm: Assembler, user: boolean, otherwise: Label): void {
+  asm.lw(at, VCPU.ready + (user ? 4 : 0), k1);
+  loadGuest(asm, a3, CP0.EntryHi);
+  asm.andi(a3, a3, ASID_MASK);
+  asm.bne(at, a3, otherwise);
+  asm.nop();
+}
+
+function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: boolean): void {
+  if (enable) asm.ori(t2, v0, STATUS.IE);
+  else {
+    asm.move(t2, v0);
+    asm.ins(t2, zero, bit(STATUS.IE), 1);
+  }
+  if (enable) emitChangeStatus(asm, context);
+  else storeGuest(asm, t2, CP0.Status);
+  asm.comment("Status as it was").move(t1, v0);
+  emitWriteRegister(asm, context.tables);
+}
+
+function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
+  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+  asm.loadConstant(at, context.statusWritable);
+  asm.and(t2, t1, at);
+  asm.nor(at, at, zero);
+  asm.and(at, at, v0);
+  asm.or(t2, t2, at);
+  asm.andi(at, t2, GUEST_MODE_MASK);
+  asm.xori(at, at, GUEST_USER_MODE);
+  asm.comment("to user mode").beqz(at, context.bail);
+  asm.nop();
+  emitChangeStatus(asm, context);
+  asm.b(context.finish);
+  asm.nop();
+}
+
+function emitMtc0EntryHi(asm: Assembler, context: FastExitContext): void {
+  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+  loadGuest(asm, a1, CP0.EntryHi);
+  asm.xor(at, a1, t1);
+  asm.comment("another ASID").andi(at, at, ASID_MASK);
+  asm.bnez(at, context.bail);
+  asm.comment("more than VPN2 and ASID").ext(at, t1, 8, 5);
+  asm.bnez(at, context.bail);
+  asm.nop();
+  asm.b(context.finish);
+  storeGuest(asm, t1, CP0.EntryHi);
+}
+
+function emitCount(asm: Assembler, context: FastExitContext): void {
+  asm.lw(at, VCPU.countRuns, k1);
+  asm.beqz(at, context.bail);
+  asm.lw(at, VCPU.countBias, k1);
+  mfc0(asm, t1, CP0.Count);
+  asm.addu(t1, t1, at);
+  emitWriteRegister(asm, context.tables);
+}
+
+function emitEret(asm: Assembler, context: FastExitContext): void {
+  const done = asm.label("eret_done");
+  asm.comment("in a delay slot").bltz(t0, context.bail);
+  asm.andi(at, v0, STATUS.ERL);
+  asm.bnez(at, context.bail);
+  loadGuest(asm, a2, CP0.EPC);
+  asm.move(t2, v0);
+  asm.ins(t2, zero, bit(STATUS.EXL), 1);
+  emitChangeStatus(asm, context);
+  asm.andi(at, t2, GUEST_MODE_MASK);
+  asm.xori(at, at, GUEST_USER_MODE);
+  asm.comment("stays in kernel mode").bnez(at, done);
+  asm.nop();
+  emitCheckReady(asm, true, context.undo);
+  emitSwitch(asm, context, true);
+  asm.bind(done);
+  mtc0(asm.comment("no LL survives ERET"), zero, CP0.LLAddr);
+  asm.b(context.finish);
+  asm.nop();
+}
+
+/** Emits the choice by the instruction in a0, without its field rt in t1: falls through if it is none of them. */
+function emitMatch(
+  asm: Assembler,
+  cases: readonly (readonly [word: number, label: Label, ...rest: unknown[]])[],
+): void {
+  asm.move(t1, a0);
+  asm.ins(t1, zero, FIELD.rt, 5);
+  for (const [word, label] of cases) {
+    asm.loadConstant(at, word);
+    asm.beq(t1, at, label);
+    asm.nop();
+  }
+}
+
+/** Emits what settles CP0 instructions of guest kernel mode. */
+export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
+  const rt = 0;
+  const move = (mnemonic: "mfc0" | "mtc0", cp0: number): number =>
+    encode(mnemonic, { rt, rdNumber: cp0 >>> 3, sel: cp0 & 7 });
+  const cases = [
+    [encode("di", { rt }), asm.label("fast_di"), () => emitInterruptEnable(asm, context, false)],
+    [encode("ei", { rt }), asm.label("fast_ei"), () => emitInterruptEnable(asm, context, true)],
+    [move("mtc0", CP0.Status), asm.label("fast_mtc0_status"), () => emitMtc0Status(asm, context)],
+    [move("mfc0", CP0.Count), asm.label("fast_mfc0_count"), () => emitCount(asm, context)],
+    [encode("eret", {}), asm.label("fast_eret"), () => emitEret(asm, context)],
+    [move("mtc0", CP0.EntryHi), asm.label("fast_mtc0_entryhi"), () => emitMtc0EntryHi(asm, context)],
+  ] as const;
+  emitMatch(asm, cases);
+  asm.b(context.bail);
+  asm.nop();
+  for (const [, label, emit] of cases) {
+    asm.bind(label);
+    emit();
+  }
+}
+
+/** Hardware registers that are settled, by number (MIPS32 instruction set, RDHWR). */
+const HWR = { CC: 2, UserLocal: 29 } as const;
+
+/** Emits: to `bail` in user mode, unless the guest's HWREna gives it the registers of `mask`. */
+function emitCheckEnabled(asm: Assembler, context: FastExitContext, mask: number): void {
+  const allowed = asm.label("rdhwr_allowed");
+  asm.lw(at, VCPU.liveMode, k1);
+  asm.comment("kernel mode").beqz(at, allowed);
+  loadGuest(asm, at, CP0.HWREna);
+  asm.ext(at, at, bit(mask), 1);
+  asm.beqz(at, context.bail);
+  asm.nop();
+  asm.bind(allowed);
+}
+
+/** Emits what settles RDHWR, which raises Reserved Instruction because the host's HWREna is 0. */
+export function emitReserved(asm: Assembler, context: FastExitContext): void {
+  const userLocal = asm.label("fast_rdhwr_userlocal");
+  const count = asm.label("fast_rdhwr_count");
+  emitMatch(asm, [
+    [encode("rdhwr", { rt: 0, rdNumber: HWR.UserLocal }), userLocal],
+    [encode("rdhwr", { rt: 0, rdNumber: HWR.CC }), count],
+  ]);
+  asm.b(context.bail);
+  asm.nop();
+  asm.bind(userLocal);
+  emitCheckEnabled(asm, context, HWRENA.ULR);
+  loadGuest(asm, at, CP0.Config3);
+  asm.ext(at, at, bit(CONFIG.C3_ULRI), 1);
+  asm.beqz(at, context.bail);
+  loadGuest(asm, t1, CP0.UserLocal);
+  emitWriteRegister(asm, context.tables);
+  asm.bind(count);
+  emitCheckEnabled(asm, context, HWRENA.CC);
+  emitCount(asm, context);
+}
+
+/**
+ * Emits what gives the guest's kernel a system call of its user mode (PRA, "System Call Exception"). On entry t2 is
+ * the live mode's offset.
+ */
+export function emitSystemCall(asm: Assembler, context: FastExitContext): void {
+  asm.comment("kernel mode").beqz(t2, context.bail);
+  asm.ext(at, v0, bit(STATUS.BEV), 1);
+  asm.bnez(at, context.bail);
+  asm.nop();
+  emitCheckReady(asm, false, context.bail);
+  loadGuest(asm, a1, CP0.Cause);
+  asm.lw(a3, VCPU.lines, k1);
+  asm.comment("Cause shows the lines").loadConstant(at, HARDWARE_LINES);
+  asm.and(at, at, a1);
+  asm.bne(at, a3, context.bail);
+  asm.comment("ExcCode").loadConstant(at, EXC_CODE.Sys);
+  asm.ins(a1, at, 2, 5);
+  asm.ins(a1, zero, CAUSE.CE_SHIFT, 2);
+  asm.comment("BD").srl(at, t0, 31);
+  asm.ins(a1, at, 31, 1);
+  storeGuest(asm, a1, CP0.Cause);
+  mfc0(asm, at, CP0.EPC);
+  storeGuest(asm, at, CP0.EPC);
+  asm.ori(at, v0, STATUS.EXL);
+  storeGuest(asm, at, CP0.Status);
+  loadGuest(asm, a2, CP0.EBase);
+  asm.comment("vector base").ins(a2, zero, 0, 12);
+  asm.addiu(a2, a2, VECTOR.general);
+  emitSwitch(asm, context, false);
+  asm.b(context.finish);
+  asm.nop();
+}

@@ -1,0 +1,30 @@
+import { CP0 } from "../isa/cp0.ts";
+import { FAST_EXIT_CODES, NOT_READY } from "./layout.ts";
+import { exitCause } from "./stats.ts";
+import { inUserMode, type VcpuState } from "./vcpu-state.ts";
+
+/**
+ * Tells the generated code of fast exits what it may rely on until the next exit: which address spaces are good, for
+ * which guest ASID, and how the guest's Count runs. Right before the guest is entered.
+ */
+export function publishForFastExits(vcpu: VcpuState): void {
+  const { regs, mmu, timer, machine } = vcpu;
+  const ready = (user: boolean): number =>
+    mmu.host.asids.isCurrent(mmu.mmOf(user)) ? mmu.guestAsidOf(user) : NOT_READY;
+  regs.setReady(ready(false), ready(true));
+  regs.userIsLive = inUserMode(vcpu);
+  // Under a wall clock Count runs on by itself, and could pass Compare before the timer is looked at.
+  const virtual = machine.config.wallClock === undefined;
+  regs.countBias = virtual ? timer.biasTo(machine.ops.readCp0(CP0.Count), machine.config.model.ccres) : null;
+}
+
+/** Adds the fast exits since the last call to the vcpu's statistics. */
+export function collectFastExits(vcpu: VcpuState): void {
+  const { fastExits } = vcpu.stats;
+  for (const code of FAST_EXIT_CODES) {
+    const count = vcpu.regs.takeFastExits(code);
+    if (count === 0) continue;
+    const cause = exitCause(code);
+    fastExits[cause] = (fastExits[cause] ?? 0) + count;
+  }
+}
