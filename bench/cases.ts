@@ -26,40 +26,52 @@ function entry(machine: Machine, job: Job, span: Span, label = machine.name): En
   return { machine, label, job, span };
 }
 
+type How = Pick<Job, "cpu" | "mode" | "engine">;
+
+/** A program of guests/bench on a machine. */
+async function programEntry(
+  program: Program,
+  machine: Machine,
+  how: How,
+  label = machine.name,
+): Promise<Entry> {
+  const nothing = { name: "nothing", rounds: 0 };
+  return {
+    machine,
+    label,
+    job: await programJob(program, how),
+    span: programSpan(program.name),
+    rest: { job: await programJob(nothing, how), to: programSpan(nothing.name).to },
+  };
+}
+
 /** A program of guests/bench, bare, in kseg and in QEMU. */
 function againstQemu(program: Program): Case {
   const { name } = program;
+  const how: How = { cpu: "24Kc", mode: "bare", engine: "auto" };
   return {
     name,
-    duel: async () => {
-      const job = await programJob(program, { cpu: "24Kc", mode: "bare", engine: "auto" });
-      const span = programSpan(name);
-      return {
-        name,
-        a: entry(KSEG, job, span),
-        b: entry(QEMU, job, span),
-        answer: (output) => checksumIn(output, name),
-      };
-    },
+    duel: async () => ({
+      name,
+      a: await programEntry(program, KSEG, how),
+      b: await programEntry(program, QEMU, how),
+      answer: (output) => checksumIn(output, program.name),
+    }),
   };
 }
 
 /** A program of guests/bench in kseg, under the hypervisor and on the machine that it would otherwise run on. */
 function teAgainstBare(program: Program): Case {
-  const { name } = program;
+  const name = `te-${program.name}`;
+  const how = (mode: Job["mode"]): How => ({ cpu: "P5600", mode, engine: "auto" });
   return {
-    name: `te-${name}`,
-    duel: async () => {
-      const job = (mode: Job["mode"]): Promise<Job> =>
-        programJob(program, { cpu: "P5600", mode, engine: "auto" });
-      const span = programSpan(name);
-      return {
-        name: `te-${name}`,
-        a: entry(KSEG, await job("te"), span, "te"),
-        b: entry(KSEG, await job("bare"), span, "bare"),
-        answer: (output) => checksumIn(output, name),
-      };
-    },
+    name,
+    duel: async () => ({
+      name,
+      a: await programEntry(program, KSEG, how("te"), "te"),
+      b: await programEntry(program, KSEG, how("bare"), "bare"),
+      answer: (output) => checksumIn(output, program.name),
+    }),
   };
 }
 

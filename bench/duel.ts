@@ -20,6 +20,8 @@ export interface Entry {
   readonly label: string;
   readonly job: Job;
   readonly span: Span;
+  /** The same without what the span is about: what it counts up to its `to` is not the span's. */
+  readonly rest?: { readonly job: Job; readonly to: string };
 }
 
 /** A comparison. */

@@ -15,6 +15,8 @@ export interface Moment {
 
 /** One run of a process. */
 export interface Run {
+  /** When the process was started, on the scale of `performance.now()`, in milliseconds. */
+  readonly startedAt: number;
   /** The end of the process, or the line that was waited for. */
   readonly end: Moment;
   /** Console output without carriage returns. */
@@ -86,7 +88,7 @@ export function run(command: CommandLine, options: RunOptions = {}): Promise<Run
         reject(new RunError(command, `ended before it showed "${until}"`, output + errors));
       else if (until === undefined && status !== 0)
         reject(new RunError(command, `ended with ${signal ?? `status ${status}`}`, output + errors));
-      else resolve({ end: reached ?? now(), output, when });
+      else resolve({ startedAt: start, end: reached ?? now(), output, when });
     });
     child.stdin.on("error", () => undefined).end(input);
   });

@@ -6,6 +6,7 @@ import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { against, GROUPS, type Case, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
+import { profile } from "./profile.ts";
 import { refillCost } from "./refill.ts";
 import { checkOut, currentRevision } from "./revision.ts";
 import { format, type Row, type Section, summaryRows } from "./table.ts";
@@ -22,12 +23,18 @@ const GROUP_HELP = [
 
 const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)]), REFILL];
 
+function caseNamed(name: string): Case | undefined {
+  return GROUPS.flatMap(({ cases }) => cases).find((one) => one.name === name);
+}
+
 interface Options {
   readonly only: readonly string[];
   readonly runs: number;
   /** Revision to compare with. */
   readonly against?: string;
   readonly json?: string;
+  /** Case to profile instead of all this. */
+  readonly profile?: string;
 }
 
 function options(): Options {
@@ -39,6 +46,7 @@ function options(): Options {
       "--runs N       runs of each side (default 3)",
       "--against REV  this checkout against another revision of kseg instead of QEMU",
       "--json FILE    all figures and the samples they are from",
+      "--profile CASE where kseg spends its time in that case, in one run",
       "Groups and their cases:",
       ...GROUP_HELP,
     ],
@@ -47,20 +55,23 @@ function options(): Options {
       runs: { type: "string", default: "3" },
       against: { type: "string" },
       json: { type: "string" },
+      profile: { type: "string" },
     },
   });
   const names = only.split(",");
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) usageError("bench", `there is no ${list(unknown)}`);
   const count = Number(runs);
+  const profiled = others.profile;
+  if (profiled !== undefined && caseNamed(profiled) === undefined)
+    usageError("bench", `there is no case ${profiled} to profile`);
   if (!Number.isInteger(count) || count < 1) usageError("bench", "--runs takes a whole number above 0");
   return { only: names, runs: count, ...others };
 }
 
-/** Why something cannot be measured here, if that is what `error` says. */
-function unavailable(error: unknown): string {
-  if (error instanceof UnavailableError || error instanceof GuestError) return error.message;
-  throw error;
+/** Whether an error says that something cannot be measured here. */
+function isUnavailable(error: unknown): error is Error {
+  return error instanceof UnavailableError || error instanceof GuestError;
 }
 
 async function measureGroup(
@@ -70,24 +81,42 @@ async function measureGroup(
   other: Kseg | undefined,
 ): Promise<Section> {
   const rows: Row[] = [];
-  try {
-    for (const { name, duel } of cases) {
-      process.stderr.write(`measuring ${name} ...\n`);
+  const notes: string[] = [];
+  for (const { name, duel } of cases) {
+    process.stderr.write(`measuring ${name} ...\n`);
+    try {
       const prepared = await duel();
       rows.push(await measure(other === undefined ? prepared : against(prepared, ksegMachine(other)), runs));
+    } catch (error) {
+      if (isUnavailable(error)) return { title, rows, notes: [`skipped: ${error.message}`] };
+      // The others can be measured all the same.
+      notes.push(`${name} failed: ${(error as Error).message}`);
+      process.exitCode = 1;
     }
-  } catch (error) {
-    return { title, rows, skipped: unavailable(error) };
   }
-  return { title, rows: mean && rows.length > 1 ? [...rows, ...summaryRows(rows)] : rows };
+  return { title, rows: mean && rows.length > 1 ? [...rows, ...summaryRows(rows)] : rows, notes };
+}
+
+/** Where the time of a case goes. */
+async function profileOf(name: string): Promise<Section[]> {
+  try {
+    const { a } = await caseNamed(name)!.duel();
+    return await profile(name, a);
+  } catch (error) {
+    if (isUnavailable(error)) return [{ title: name, rows: [], notes: [`skipped: ${error.message}`] }];
+    throw error;
+  }
 }
 
 /** The sections that are asked for, one after the other. */
 async function* sections(
-  only: readonly string[],
-  runs: number,
+  { only, runs, profile: profiled }: Options,
   other: Kseg | undefined,
 ): AsyncGenerator<Section> {
+  if (profiled !== undefined) {
+    yield* await profileOf(profiled);
+    return;
+  }
   for (const group of GROUPS) {
     const cases = only.includes(group.name)
       ? group.cases
@@ -100,19 +129,21 @@ async function* sections(
 }
 
 async function main(): Promise<void> {
-  const { only, runs, against: revision, json } = options();
+  const asked = options();
+  const { runs, against: revision, json } = asked;
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown CPU"}, Node ${process.versions.node}`;
   let other: Kseg | undefined;
   if (revision !== undefined) {
     try {
       other = checkOut(revision);
     } catch (error) {
-      usageError("bench", unavailable(error));
+      if (isUnavailable(error)) usageError("bench", error.message);
+      throw error;
     }
   }
-  console.log(`${machine}; medians of ${runs}\n`);
+  console.log(`${machine}; ${asked.profile === undefined ? `medians of ${runs}` : "one run"}\n`);
   const found: Section[] = [];
-  for await (const section of sections(only, runs, other)) {
+  for await (const section of sections(asked, other)) {
     found.push(section);
     console.log(format(section));
   }

@@ -14,21 +14,21 @@ export interface Row {
 export interface Section {
   readonly title: string;
   readonly rows: readonly Row[];
-  /** Why there are no rows, or no more of them. */
-  readonly skipped?: string;
+  /** What is to be said besides: why rows are missing. */
+  readonly notes?: readonly string[];
 }
 
 /** Least width of a column. */
 const CELL = 10;
 
-function figure(value: number): string {
+/** A figure with as many digits as say something. */
+export function figure(value: number): string {
   if (Number.isInteger(value)) return String(value);
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
 /** A section as lines of text, columns aligned. */
-export function format({ title, rows, skipped }: Section): string {
-  const note = skipped === undefined ? [] : [`  skipped: ${skipped}`];
+export function format({ title, rows, notes = [] }: Section): string {
   const columns = [...new Set(rows.flatMap(({ values }) => Object.keys(values)))];
   const width = Math.max(0, ...rows.map(({ name }) => name.length));
   const head = `  ${"".padEnd(width)}${columns.map((column) => `  ${column.padStart(CELL)}`).join("")}`;
@@ -39,7 +39,9 @@ export function format({ title, rows, skipped }: Section): string {
     });
     return `  ${name.padEnd(width)}${cells.join("")}`.trimEnd();
   });
-  return [title, ...(rows.length === 0 ? [] : [head, ...body]), ...note, ""].join("\n");
+  return [title, ...(rows.length === 0 ? [] : [head, ...body]), ...notes.map((note) => `  ${note}`), ""].join(
+    "\n",
+  );
 }
 
 /** What rows of one kind amount to: the geometric means of their ratios, and the greatest of the first ratios. */

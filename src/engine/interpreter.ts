@@ -33,23 +33,25 @@ export function buildInterpreter(
   fetchRecord: number,
   tableSize: number,
 ): Uint8Array {
-  const module = new ModuleBuilder();
+  const module = new ModuleBuilder("interpreter");
   const translatedType = module.typeIndex(TRANSLATED_TYPE);
   const imports = new Map<ImportName, number>();
   for (const [name, parameters] of Object.entries(IMPORTS))
     imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
-  const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord));
+  const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord), "spill");
   const run = i32Function(0, true);
   module.importTable(tableSize);
   const fast = module.addFunction(
     run,
     new Generator(endian, fetchRecord, imports, spill, translatedType, "fast").build(),
+    "fast",
   );
   const careful = module.addFunction(
     run,
     new Generator(endian, fetchRecord, imports, spill, translatedType, "careful").build(),
+    "careful",
   );
-  module.addFunction(run, buildAlternation(fast, careful), "run");
+  module.exportFunction(run, buildAlternation(fast, careful), "run");
   return module.build(memoryPages);
 }
 

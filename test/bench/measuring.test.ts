@@ -80,7 +80,7 @@ test("figures are summed up", () => {
   expect(rows.map(({ name }) => name)).toEqual(["geometric mean", "slowest: y"]);
   expect(rows[0]!.values["A ÷ B"]).toBeCloseTo(2, 12);
   expect(rows[1]!.values["A ÷ B"]).toBe(8);
-  const text = format({ title: "T", rows, skipped: "because" });
+  const text = format({ title: "T", rows, notes: ["skipped: because"] });
   expect(text).toMatch(/^T\n.*A ÷ B\n.*geometric mean +2\n.*slowest: y +8\n {2}skipped: because\n$/);
 });
 

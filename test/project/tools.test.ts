@@ -13,6 +13,7 @@ const TOOLS = {
   bless: "tools/bless.ts",
   package: "tools/package.ts",
   bench: "bench/run.ts",
+  "bench:tables": "bench/tables.ts",
 } as const;
 
 const call = (tool: string, ...args: string[]) =>

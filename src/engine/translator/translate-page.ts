@@ -26,8 +26,8 @@ export const TRANSLATED_EXPORT = "page";
  * are more than remain; what a block does not execute is given back. So counts are exact everywhere.
  */
 export function translatePage(blocks: readonly Block[], endian: Endian, memoryPages: number): Uint8Array {
-  const module = new ModuleBuilder();
-  module.addFunction(TRANSLATED_TYPE, new PageTranslator(blocks, endian).build(), TRANSLATED_EXPORT);
+  const module = new ModuleBuilder("translated");
+  module.exportFunction(TRANSLATED_TYPE, new PageTranslator(blocks, endian).build(), TRANSLATED_EXPORT);
   return module.build(memoryPages);
 }
 

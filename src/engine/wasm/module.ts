@@ -11,13 +11,16 @@ export function i32Function(count: number, returnsValue: boolean): FunctionType 
   return { parameters: new Array<ValueType>(count).fill(I32), results: returnsValue ? [I32] : [] };
 }
 
-const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+/** Parts of the custom section "name" (specification, appendix "Custom Sections"). */
+const NAMES = { module: 0, functions: 1 } as const;
 const KIND = { function: 0, table: 1, memory: 2 } as const;
 const FUNCREF = 0x70;
 
 /**
  * Builds a binary module (WebAssembly core specification, section 5.5) that imports a memory as "env"."memory"
- * and functions from "env". Imports are declared before functions: they share one index space.
+ * and functions from "env". Imports are declared before functions: they share one index space. Profilers and
+ * debuggers show the module and its functions by their names.
  */
 export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
@@ -26,6 +29,12 @@ export class ModuleBuilder {
   private readonly exports: { name: string; index: number }[] = [];
 
   private tableSize: number | null = null;
+  private readonly name: string;
+  private readonly functionNames: [index: number, name: string][] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
 
   /** Imports a table of at least `size` functions as "env"."table". */
   importTable(size: number): void {
@@ -45,11 +54,16 @@ export class ModuleBuilder {
     return this.imports.push({ name, type: this.typeIndex(type) }) - 1;
   }
 
-  /** Adds a function and returns its index; it is exported if it has a name. */
-  addFunction(type: FunctionType, body: Code, exportName?: string): number {
+  /** Adds a function and returns its index. */
+  addFunction(type: FunctionType, body: Code, name: string): number {
     const index = this.imports.length + this.functions.push({ type: this.typeIndex(type), body }) - 1;
-    if (exportName !== undefined) this.exports.push({ name: exportName, index });
+    this.functionNames.push([index, name]);
     return index;
+  }
+
+  /** Adds a function that is exported under its name. */
+  exportFunction(type: FunctionType, body: Code, name: string): void {
+    this.exports.push({ name, index: this.addFunction(type, body, name) });
   }
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
@@ -93,6 +107,12 @@ export class ModuleBuilder {
         return item;
       }),
     );
+    const functionNames = this.functionNames.map(([index, name]) => [...leb(index), ...text(name)]);
+    const names = [
+      ...sized(NAMES.module, text(this.name)),
+      ...sized(NAMES.functions, [...leb(functionNames.length), ...functionNames.flat()]),
+    ];
+    out.push(...sized(SECTION.custom, [...text("name"), ...names]));
     return Uint8Array.from(out);
   }
 }
@@ -101,6 +121,11 @@ function leb(value: number): number[] {
   const out: number[] = [];
   unsignedLeb(out, value);
   return out;
+}
+
+/** A part of a module with its number and size before it. */
+function sized(id: number, content: readonly number[]): number[] {
+  return [id, ...leb(content.length), ...content];
 }
 
 /** A name: its length, then its bytes (ASCII only). */
