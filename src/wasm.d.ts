@@ -7,6 +7,9 @@ declare namespace WebAssembly {
   }
   class Table {
     constructor(descriptor: { element: "anyfunc"; initial: number; maximum?: number });
+    readonly length: number;
+    /** Returns the length before. */
+    grow(delta: number): number;
     set(index: number, value: unknown): void;
   }
   class Module {

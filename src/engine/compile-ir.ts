@@ -1,5 +1,4 @@
 import type { BinaryOp, Binary64Op, Expr, Expr64, GprField, ImmField } from "../isa/ir.ts";
-import { STATE } from "../machine/state-layout.ts";
 import { MEMORY, PLAIN, type Code } from "./wasm/code.ts";
 
 /** Where an expression's leaves come from: a pre-decoded record, or constants. */
@@ -7,6 +6,8 @@ export interface OperandSource {
   gpr(field: GprField): void;
   field(field: ImmField): void;
   pc(): void;
+  hi(): void;
+  lo(): void;
   /** Local variable that holds temporary `id`. */
   temp(id: number): number;
   temp64(id: number): number;
@@ -70,9 +71,9 @@ export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
     case "field":
       return from.field(e.field);
     case "hi":
-      return loadState(code, STATE.hi);
+      return from.hi();
     case "lo":
-      return loadState(code, STATE.lo);
+      return from.lo();
     case "pc":
       return from.pc();
     case "temp":
@@ -120,11 +121,11 @@ export function pushExpr64(code: Code, from: OperandSource, e: Expr64): void {
       pushExpr(code, from, e.value);
       return code.op(PLAIN.i64ExtendI32U);
     case "hilo":
-      loadState(code, STATE.hi);
+      from.hi();
       code.op(PLAIN.i64ExtendI32U);
       code.const64(32);
       code.op(PLAIN.i64Shl);
-      loadState(code, STATE.lo);
+      from.lo();
       code.op(PLAIN.i64ExtendI32U);
       return code.op(PLAIN.i64Or);
     case "binary64":

@@ -17,8 +17,18 @@ type SlowPath =
   | "loadLinked"
   | "storeConditional"
   | "loadLinkedUser"
-  | "storeConditionalUser";
+  | "storeConditionalUser"
+  | "served"
+  | "linkToRam"
+  | "storeToRam";
 export type ImportName = SlowPath | HelperName;
+
+/** Slow paths of accesses, which translated code reaches through a function of the interpreter's module. */
+export const SLOW_ACCESSES = ["load", "store", "loadUser", "storeUser"] as const;
+export type SlowAccess = (typeof SLOW_ACCESSES)[number];
+
+/** Name under which the interpreter's module exports a slow path for translated code. */
+export const slowName = (access: SlowAccess): string => `slow:${access}`;
 
 /** What generated code calls outside, and how many 32-bit arguments it passes. All return one integer. */
 export const IMPORTS: Readonly<Record<ImportName, number>> = {
@@ -43,6 +53,12 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   storeConditional: 2,
   loadLinkedUser: 1,
   storeConditionalUser: 2,
+  /** (memory offset): the value of the current load lies there; the careful interpreter is to take it. */
+  served: 1,
+  /** LL: (va) → memory offset of the word, or 0: nothing has happened then. */
+  linkToRam: 1,
+  /** SC: (va, value) → 1 if the word was stored, 0 if LLbit was clear, -1: nothing has happened. */
+  storeToRam: 2,
   mfc0: 2,
   mtc0: 3,
   mfhc0: 2,
@@ -66,7 +82,6 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   prefe: 0,
   synci: 1,
   rdhwr: 1,
-  sync: 0,
   sdbbp: 1,
   coprocessorUnusable: 1,
 };

@@ -1,7 +1,6 @@
 import { decoderFor, type Decoder } from "../isa/decode.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { rowIndex } from "../isa/instructions.ts";
-import { EXIT } from "../machine/cpu.ts";
 import type { Machine, Engine } from "../machine/machine.ts";
 import { ACCESS } from "../machine/mmu.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
@@ -11,15 +10,20 @@ import {
   PAGE_SHIFT,
   RECORD,
   RECORDS_PER_PAGE,
+  STATE,
 } from "../machine/state-layout.ts";
+import { STEP } from "./chain.ts";
 import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
 import { buildInterpreter } from "./interpreter.ts";
 import { OPERATIONS, PSEUDO, writeRecord } from "./operations.ts";
 import { SoftTlb } from "./soft-tlb.ts";
-import { DEFAULT_POLICY, TranslatedPages, type TranslationPolicy } from "./translator/translated-pages.ts";
+import { DEFAULT_POLICY, Translations, type TranslationPolicy } from "./translator/translations.ts";
 
 const FAULT = 0;
 const STORED = 1;
+/** Instructions after a sample in which a jump is looked for. */
+const SEEK_INSTRUCTIONS = 64;
+const NEVER = 0x7fff_ffff;
 
 /** Primary opcodes of the coprocessors, for instructions that the table does not have. */
 const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
@@ -37,18 +41,21 @@ export class InterpreterEngine implements Engine {
   private readonly softTlb: SoftTlb;
   private readonly decoder: Decoder;
   private readonly runModule: () => number;
+  /** The careful interpreter, for so many instructions. */
+  private readonly step: (instructions: number) => number;
   /** RAM page that each code page was decoded from. */
   private readonly ramPageOf: Int32Array;
   private codePagesUsed = 0;
 
-  private readonly translated: TranslatedPages;
-  private readonly translating: boolean;
+  private readonly translated: Translations;
+  private readonly sampleEvery: number;
 
-  /** `policy`: when hot pages are translated to WebAssembly; without one everything is interpreted. */
+  /** `policy`: when code is translated to WebAssembly; without one everything is interpreted. */
   constructor(machine: Machine, policy: TranslationPolicy | null) {
     this.machine = machine;
-    this.translating = policy !== null;
-    this.translated = new TranslatedPages(machine, policy ?? DEFAULT_POLICY);
+    this.sampleEvery = policy?.sampleEvery ?? NEVER;
+    const imports = this.imports();
+    this.translated = new Translations(machine, policy ?? DEFAULT_POLICY, imports);
     const { memory, cpu } = machine;
     this.softTlb = new SoftTlb(memory);
     this.decoder = decoderFor(cpu.model.isa);
@@ -56,45 +63,55 @@ export class InterpreterEngine implements Engine {
     cpu.translations = this.softTlb;
     cpu.modeMayHaveChanged();
     const fetchRecord = this.prepareFetchRecord();
-    const bytes = buildInterpreter(
-      memory.endian,
-      memory.plan.totalBytes / 65536,
-      fetchRecord,
-      memory.plan.codePageCount,
-    );
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory: memory.wasm, table: this.translated.table, ...this.imports() },
+    const bytes = buildInterpreter(memory.endian, memory.plan.totalBytes / 65536, fetchRecord);
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory: memory.wasm, table: this.translated.table, ...imports },
     });
-    this.runModule = instance.exports["run"] as () => number;
+    this.runModule = exports["run"] as () => number;
+    this.step = exports["careful"] as (instructions: number) => number;
+    this.translated.connect(exports);
+    memory.i32[STATE.untilSample >>> 2] = this.sampleEvery;
     machine.onCodeWritten = (page) => this.codeWritten(page);
   }
 
-  /** Pages translated so far; a page counts each time. */
+  /** Translations made so far; the same code counts each time. */
   get translations(): number {
-    return this.translated.translations;
+    return this.translated.made;
   }
 
   run(): number {
-    const reason = this.runModule();
-    if (this.translating && reason === EXIT.budget) this.sample(this.machine.cpu.pc);
-    return reason;
+    for (;;) {
+      const reason = this.runModule();
+      if (reason !== STEP.sample) return reason;
+      const ended = this.sample();
+      if (ended >= 0) return ended;
+    }
   }
 
-  /** Notes that the code at `pc` is being executed, in the current mode. */
-  private sample(pc: number): void {
-    const { cpu, mmu, memory } = this.machine;
-    const pa = mmu.peek(pc, cpu.mode, cpu.asid);
-    const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
-    if (offset < 0) return;
-    const page = offset >>> PAGE_SHIFT;
-    const records = memory.i32[(memory.plan.codeMap >>> 2) + page]!;
-    if (records !== 0) this.translated.sample(this.codePageIndex(records), records, page);
+  /**
+   * Follows execution to where the next jump leads, and notes that place; if it is translated, the place where
+   * the interpreter took over. Returns a reason for the machine if one came up on the way.
+   */
+  private sample(): number {
+    const { cpu, memory } = this.machine;
+    memory.i32[STATE.untilSample >>> 2] = this.sampleEvery;
+    if (this.sampleEvery === NEVER) return STEP.chain;
+    for (let n = 0; n < SEEK_INSTRUCTIONS; n++) {
+      const expected = (cpu.pc + 4) >>> 0;
+      const reason = this.step(1);
+      if (reason >= 0) return reason;
+      // Behind a likely branch that is not taken nothing new begins.
+      if (cpu.pc === expected || cpu.pc === expected + 4 || cpu.inDelaySlot) continue;
+      if (!this.translated.sample(cpu.pc)) this.translated.sample(memory.i32[STATE.interpretedFrom >>> 2]!);
+      break;
+    }
+    return STEP.chain;
   }
 
   private codeWritten(page: number): void {
     const { memory } = this.machine;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + page]!;
-    this.translated.written(this.codePageIndex(records), records);
+    this.translated.written(records);
   }
 
   /** The record that leads to `pendingTarget` lies in front of the first code page. */
@@ -132,6 +149,9 @@ export class InterpreterEngine implements Engine {
       storeConditional: (va, value) => this.storeConditional(va, value, false),
       loadLinkedUser: (va) => (ops.denied() ? FAULT : this.loadLinked(va, true)),
       storeConditionalUser: (va, value) => (ops.denied() ? FAULT : this.storeConditional(va, value, true)),
+      served: (place) => this.serve(place),
+      linkToRam: (va) => this.linkToRam(va),
+      storeToRam: (va, value) => this.storeToRam(va, value),
     };
     const all: Partial<Record<ImportName, (...args: number[]) => number>> = {};
     const operations = ops as unknown as Record<string, (...args: number[]) => number>;
@@ -211,8 +231,26 @@ export class InterpreterEngine implements Engine {
     return user ? MODE.user : this.machine.cpu.mode;
   }
 
+  /** A device has been read for a load in translated code that could not go on; else 0. */
+  private servedPlace = 0;
+
+  private serve(place: number): number {
+    const { memory } = this.machine;
+    // From RAM it is loaded again.
+    if (place === STATE.mmioData) this.servedPlace = place;
+    // The instruction will be executed, and counted, again.
+    memory.i32[STATE.remaining >>> 2]!++;
+    memory.i32[STATE.carefulNext >>> 2] = 1;
+    return STORED;
+  }
+
   private load(va: number, size: number, user: boolean): number {
     const { mmu, memory } = this.machine;
+    if (this.servedPlace !== 0) {
+      const place = this.servedPlace;
+      this.servedPlace = 0;
+      return place;
+    }
     const pa = mmu.translate(va, ACCESS.load, size === LOAD_AROUND ? 1 : size, this.accessMode(user));
     if (pa < 0) return FAULT;
     const offset = mmu.ramOffset(pa);
@@ -306,6 +344,27 @@ export class InterpreterEngine implements Engine {
     memory.i32[(memory.plan.ram + offset) >>> 2] = value;
     if (this.isCode(offset)) this.machine.codeWritten(offset, 4);
     return 2;
+  }
+
+  // --- LL and SC for translated code: RAM only, and nothing happens where anything else would have to ---
+
+  private linkToRam(va: number): number {
+    const { cpu, mmu, memory } = this.machine;
+    const pa = mmu.lookUp(va, ACCESS.load, 4, cpu.mode);
+    const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
+    if (offset < 0) return 0;
+    cpu.link(pa);
+    return memory.plan.ram + offset;
+  }
+
+  private storeToRam(va: number, value: number): number {
+    const { cpu, mmu, memory } = this.machine;
+    const pa = mmu.lookUp(va, ACCESS.store, 4, cpu.mode);
+    const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
+    if (offset < 0 || this.isCode(offset)) return -1;
+    if (!cpu.llBit) return 0;
+    memory.i32[(memory.plan.ram + offset) >>> 2] = value;
+    return 1;
   }
 }
 

@@ -2,12 +2,13 @@ import { EXC_CODE } from "../isa/exceptions.ts";
 import type { Expr, GprField, ImmField, Statement } from "../isa/ir.ts";
 import { EXIT } from "../machine/cpu.ts";
 import type { Endian } from "../machine/memory.ts";
-import { CODE_PAGE, PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../machine/state-layout.ts";
+import { PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../machine/state-layout.ts";
+import { buildChain, buildDriver, buildEnter, buildNotTranslated, buildSlowAccess, STEP } from "./chain.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
-import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
+import { IMPORTS, LOAD_AROUND, SLOW_ACCESSES, slowName, STORE_PART, type ImportName } from "./imports.ts";
 import { MemoryAccess, type AccessKind } from "./memory-access.ts";
 import { OPERATION_COUNT, OPERATIONS, type Operation } from "./operations.ts";
-import { TRANSLATED_TYPE } from "./translator/translate-page.ts";
+import { REGION_TYPE, SLOW_ACCESS_TYPE } from "./translator/calling.ts";
 import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 import { i32Function, ModuleBuilder } from "./wasm/module.ts";
 
@@ -27,67 +28,36 @@ import { i32Function, ModuleBuilder } from "./wasm/module.ts";
  * sets `branchRecord` to none. PC is not kept: it is (current >>> 1) + pcDelta, records being twice as long as
  * instructions.
  */
-export function buildInterpreter(
-  endian: Endian,
-  memoryPages: number,
-  fetchRecord: number,
-  tableSize: number,
-): Uint8Array {
+export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecord: number): Uint8Array {
   const module = new ModuleBuilder("interpreter");
-  const translatedType = module.typeIndex(TRANSLATED_TYPE);
+  const regionType = module.typeIndex(REGION_TYPE);
   const imports = new Map<ImportName, number>();
   for (const [name, parameters] of Object.entries(IMPORTS))
     imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
   const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord), "spill");
-  const run = i32Function(0, true);
-  module.importTable(tableSize);
-  const fast = module.addFunction(
-    run,
-    new Generator(endian, fetchRecord, imports, spill, translatedType, "fast").build(),
-    "fast",
-  );
-  const careful = module.addFunction(
-    run,
-    new Generator(endian, fetchRecord, imports, spill, translatedType, "careful").build(),
-    "careful",
-  );
-  module.exportFunction(run, buildAlternation(fast, careful), "run");
+  module.importTable();
+  const variant = (name: Variant): Code => new Generator(endian, fetchRecord, imports, spill, name).build();
+  const fast = module.addFunction(i32Function(0, true), variant("fast"), "fast");
+  const careful = module.exportFunction(i32Function(1, true), variant("careful"), "careful");
+  const chain = module.addFunction(i32Function(0, true), buildChain(regionType), "chain");
+  module.exportFunction(REGION_TYPE, buildEnter(regionType), "enter");
+  module.exportFunction(REGION_TYPE, buildNotTranslated(), "notTranslated");
+  for (const name of SLOW_ACCESSES) {
+    const isStore = name === "store" || name === "storeUser";
+    const body = buildSlowAccess(imports.get(name)!, isStore ? null : imports.get("served")!);
+    module.exportFunction(SLOW_ACCESS_TYPE, body, slowName(name));
+  }
+  module.exportFunction(i32Function(0, true), buildDriver(fast, careful, chain), "run");
   return module.build(memoryPages);
 }
 
 /**
  * The interpreter is generated twice. The careful variant does everything. The fast one calls nothing: where
- * something would have to be called, it steps back to the start of the instruction and leaves with CHANGE, and
- * the careful one takes over for a while. Without a call in its loop, V8 keeps the interpreter's state in
+ * something would have to be called, it steps back to the start of the instruction and leaves, and the careful one
+ * takes over for a while: for as many instructions as its parameter says, or until there is a translation. Without a call in its loop, V8 keeps the interpreter's state in
  * registers. Both start from the state block and leave everything there.
  */
 type Variant = "fast" | "careful";
-
-/** Internal reason to leave a variant: the other one is to go on. */
-const CHANGE = -1;
-/** Instructions that the careful variant executes before the fast one has another try. */
-const CAREFUL_INSTRUCTIONS = 50;
-
-/** Runs the two variants in turn until one has a reason for the machine. */
-function buildAlternation(fast: number, careful: number): Code {
-  const code = new Code(0);
-  const reason = code.local(I32);
-  const again = code.loop();
-  for (const variant of [fast, careful]) {
-    code.call(variant);
-    code.tee(reason);
-    code.const32(CHANGE);
-    code.op(PLAIN.i32Ne);
-    code.if();
-    code.get(reason);
-    code.return();
-    code.end();
-  }
-  code.br(again);
-  code.end();
-  code.const32(EXIT.budget);
-  return code;
-}
 
 const PAGE_MASK = -PAGE_SIZE;
 
@@ -123,32 +93,38 @@ function buildSpill(fetchRecord: number): Code {
 }
 
 class Generator {
-  private readonly code = new Code(0);
-  private readonly translatedType: number;
+  private readonly code: Code;
   private readonly access: MemoryAccess;
   private readonly fetchRecord: number;
   private readonly imports: ReadonlyMap<ImportName, number>;
   private readonly spillFunction: number;
   private readonly isFast: boolean;
 
-  private readonly current = this.code.local(I32);
-  private readonly next = this.code.local(I32);
-  private readonly branchRecord = this.code.local(I32);
-  private readonly pcDelta = this.code.local(I32);
-  private readonly pendingTarget = this.code.local(I32);
-  private readonly remaining = this.code.local(I32);
-  private readonly dataBank = this.code.local(I32);
+  private readonly current: number;
+  private readonly next: number;
+  private readonly branchRecord: number;
+  private readonly pcDelta: number;
+  private readonly pendingTarget: number;
+  private readonly remaining: number;
+  private readonly dataBank: number;
   /** Soft TLB entry of a fetch, and what it leads to; scratch. */
-  private readonly entry = this.code.local(I32);
-  private readonly place = this.code.local(I32);
-  private readonly value = this.code.local(I32);
+  private readonly entry: number;
+  private readonly place: number;
+  private readonly value: number;
   /** What to fetch next, and whether it is a delay slot. */
-  private readonly fetchVa = this.code.local(I32);
-  private readonly fetchInDelay = this.code.local(I32);
-  private readonly exception = this.code.local(I32);
-  /** Instructions until the fast variant is tried again. */
-  private readonly patience = this.code.local(I32);
-  private readonly whole = this.code.local(I64);
+  private readonly fetchVa: number;
+  private readonly fetchInDelay: number;
+  private readonly exception: number;
+  /** The careful variant's parameter: instructions until it leaves. And whether it may leave for a translation. */
+  private readonly patience = 0;
+  private readonly mayLeave: number;
+  /**
+   * The fast variant executes no more than `STATE.untilSample` instructions: what is left of the budget beyond
+   * them is withheld, what is left of them beyond the budget is kept here.
+   */
+  private readonly withheld: number;
+  private readonly beyondBudget: number;
+  private readonly whole: number;
   private readonly temps: number[] = [];
   private readonly temps64: number[] = [];
 
@@ -166,10 +142,27 @@ class Generator {
     fetchRecord: number,
     imports: ReadonlyMap<ImportName, number>,
     spill: number,
-    translatedType: number,
     variant: Variant,
   ) {
-    this.translatedType = translatedType;
+    const code = new Code(variant === "careful" ? 1 : 0);
+    this.code = code;
+    this.current = code.local(I32);
+    this.next = code.local(I32);
+    this.branchRecord = code.local(I32);
+    this.pcDelta = code.local(I32);
+    this.pendingTarget = code.local(I32);
+    this.remaining = code.local(I32);
+    this.dataBank = code.local(I32);
+    this.entry = code.local(I32);
+    this.place = code.local(I32);
+    this.value = code.local(I32);
+    this.fetchVa = code.local(I32);
+    this.fetchInDelay = code.local(I32);
+    this.exception = code.local(I32);
+    this.mayLeave = code.local(I32);
+    this.withheld = code.local(I32);
+    this.beyondBudget = code.local(I32);
+    this.whole = code.local(I64);
     this.access = new MemoryAccess(this.code, endian, this.dataBank);
     this.fetchRecord = fetchRecord;
     this.imports = imports;
@@ -191,8 +184,6 @@ class Generator {
    */
   build(): Code {
     const { code } = this;
-    code.const32(CAREFUL_INSTRUCTIONS);
-    code.setLocal(this.patience);
     this.reload = code.loop();
     this.emitReload();
     this.fetch = code.loop();
@@ -206,12 +197,12 @@ class Generator {
     this.emitRaise();
     code.end();
     this.spill();
-    code.const32(EXIT.budget);
+    this.pushSpentReason();
     code.return();
     code.end();
     this.addTo(this.remaining, 1);
     this.spill();
-    code.const32(CHANGE);
+    code.const32(this.isFast ? STEP.careful : STEP.chain);
     code.return();
     for (let loop = 0; loop < 3; loop++) code.end();
     code.const32(EXIT.budget);
@@ -240,16 +231,63 @@ class Generator {
   /** Stores state for code outside that looks at PC, the delay slot or the budget. */
   private spill(): void {
     const { code } = this;
-    for (const local of [
-      this.current,
-      this.next,
-      this.branchRecord,
-      this.pcDelta,
-      this.pendingTarget,
-      this.remaining,
-    ])
+    for (const local of [this.current, this.next, this.branchRecord, this.pcDelta, this.pendingTarget])
       code.get(local);
+    this.pushBudget();
     code.call(this.spillFunction);
+    this.storeUntilSample();
+  }
+
+  /** Pushes what the state block is to say remains of the budget. */
+  private pushBudget(): void {
+    const { code } = this;
+    code.get(this.remaining);
+    if (!this.isFast) return;
+    code.get(this.withheld);
+    code.op(PLAIN.i32Add);
+  }
+
+  private storeUntilSample(): void {
+    const { code } = this;
+    if (!this.isFast) return;
+    storeState(code, STATE.untilSample, () => {
+      code.get(this.remaining);
+      code.get(this.beyondBudget);
+      code.op(PLAIN.i32Add);
+    });
+  }
+
+  /** Pushes why no more instructions may be executed. */
+  private pushSpentReason(): void {
+    const { code } = this;
+    if (this.isFast) code.const32(STEP.sample);
+    code.const32(EXIT.budget);
+    if (!this.isFast) return;
+    code.get(this.withheld);
+    code.select();
+  }
+
+  /** Keeps back what the budget has beyond the next sample. */
+  private emitWithhold(): void {
+    const { code } = this;
+    loadState(code, STATE.untilSample);
+    code.setLocal(this.value);
+    code.get(this.remaining);
+    code.get(this.value);
+    code.op(PLAIN.i32Sub);
+    code.tee(this.withheld);
+    code.const32(0);
+    code.op(PLAIN.i32LeS);
+    code.if();
+    code.const32(0);
+    code.setLocal(this.withheld);
+    code.else();
+    this.copy(this.value, this.remaining);
+    code.end();
+    code.get(this.value);
+    code.get(this.remaining);
+    code.op(PLAIN.i32Sub);
+    code.setLocal(this.beyondBudget);
   }
 
   private reloadRemaining(): void {
@@ -342,73 +380,57 @@ class Generator {
       this.emitOperation(operation, true);
     }
     code.end();
-    if (this.isFast) this.emitEnterTranslated();
+    if (this.isFast) this.emitLeaveForTranslation();
     else code.br(this.change);
   }
 
-  /** A translated block starts at `current`: runs it, and what it leads to. */
-  private emitEnterTranslated(): void {
+  /** A translation starts at `current`. */
+  private emitLeaveForTranslation(): void {
     const { code } = this;
-    // In a delay slot something else comes next than the block thinks; behind a branch that was not taken the
+    // In a delay slot something else comes next than the translation thinks; behind a branch that was not taken the
     // same comes next, but an exception belongs to the branch.
     this.pushInDelaySlot();
     code.brIf(this.change);
-    storeState(code, STATE.remaining, () => {
-      code.get(this.remaining);
-      code.const32(1);
-      code.op(PLAIN.i32Add);
-    });
-    this.pushPcOf(this.current);
-    code.setLocal(this.fetchVa);
-    // value <- byte in page; place <- the code page
-    code.get(this.fetchVa);
-    code.const32(PAGE_SIZE - 4);
-    code.op(PLAIN.i32And);
-    code.setLocal(this.value);
-    code.get(this.current);
-    code.get(this.value);
-    code.const32(1);
-    code.op(PLAIN.i32Shl);
-    code.op(PLAIN.i32Sub);
-    code.setLocal(this.place);
-    code.get(this.place);
-    code.get(this.value);
-    code.const32(1);
-    code.op(PLAIN.i32ShrU);
-    code.op(PLAIN.i32Add);
-    code.memory(MEMORY.i32Load16U, CODE_PAGE.blockIndexes);
-    code.get(this.fetchVa);
-    code.const32(PAGE_MASK);
-    code.op(PLAIN.i32And);
-    code.get(this.place);
-    code.memory(MEMORY.i32Load, CODE_PAGE.functionIndex);
-    code.callIndirect(this.translatedType);
-    code.op(PLAIN.i32Eqz);
-    code.brIf(this.reload);
-    code.const32(CHANGE);
+    this.addTo(this.remaining, 1);
+    this.spill();
+    code.const32(STEP.chain);
     code.return();
   }
 
-  /** Counts what the careful variant executes; pseudo operations are let through, they have no address. */
+  /**
+   * Counts what the careful variant executes, and leaves where there is a translation, the first instruction
+   * excepted. Pseudo operations are let through, they have no address.
+   */
   private emitPatience(): void {
     const { code } = this;
     this.addTo(this.patience, -1);
     code.get(this.patience);
     code.const32(0);
-    code.op(PLAIN.i32LeS);
+    code.op(PLAIN.i32LtS);
+    code.get(this.current);
+    code.memory(MEMORY.i32Load16U, RECORD.op);
+    code.const32(TRANSLATED_FLAG);
+    code.op(PLAIN.i32GeU);
+    code.get(this.mayLeave);
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Or);
     code.get(this.current);
     code.const32(this.fetchRecord);
     code.op(PLAIN.i32Ne);
     code.op(PLAIN.i32And);
     code.brIf(this.change);
+    code.const32(1);
+    code.setLocal(this.mayLeave);
   }
 
   private emitLeaveAtTarget(): void {
     const { code } = this;
     storeState(code, STATE.pc, () => code.get(this.pendingTarget));
     storeState(code, STATE.inDelaySlot, () => code.const32(0));
-    storeState(code, STATE.remaining, () => code.const32(0));
-    code.const32(EXIT.budget);
+    // Nothing remains but what is withheld.
+    storeState(code, STATE.remaining, () => this.pushBudget());
+    this.storeUntilSample();
+    this.pushSpentReason();
     code.return();
   }
 
@@ -423,6 +445,7 @@ class Generator {
     this.call("decode");
     code.drop();
     this.addTo(this.remaining, 1);
+    this.addTo(this.patience, 1);
     code.br(this.dispatch);
   }
 
@@ -477,6 +500,7 @@ class Generator {
     code.const32(EXIT.budget);
     code.return();
     code.end();
+    if (this.isFast) this.emitWithhold();
     // As after a dispatch: what is fetched below gives this back.
     this.addTo(this.remaining, -1);
     loadState(code, STATE.pc);
@@ -512,13 +536,16 @@ class Generator {
     storeState(code, STATE.branchTarget, () => code.get(this.pendingTarget));
     if (this.isFast) {
       this.addTo(this.remaining, 1);
-      storeState(code, STATE.remaining, () => code.get(this.remaining));
-      code.const32(CHANGE);
+      storeState(code, STATE.remaining, () => this.pushBudget());
+      this.storeUntilSample();
+      code.const32(STEP.careful);
       code.return();
     } else {
       storeState(code, STATE.remaining, () => code.get(this.remaining));
       code.get(this.fetchVa);
       this.call("fetch");
+      code.const32(1);
+      code.setLocal(this.mayLeave);
     }
     code.end();
     code.tee(this.place);
@@ -607,6 +634,8 @@ class Generator {
         code.memory(slot.isWide ? MEMORY.i32Load : MEMORY.i32Load8U, slot.at);
       },
       pc: () => this.pushPcOf(this.current),
+      hi: () => loadState(code, STATE.hi),
+      lo: () => loadState(code, STATE.lo),
       temp: (id) => (this.temps[id] ??= code.local(I32)),
       temp64: (id) => (this.temps64[id] ??= code.local(I64)),
     };

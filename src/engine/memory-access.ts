@@ -67,15 +67,22 @@ export class MemoryAccess {
     code.setLocal(this.value);
     this.pushHit(SOFT_TLB.writeTag, part ? 1 : width, user);
     code.if();
-    if (part) this.emitStorePart(width);
-    else {
-      this.pushPlace(width);
-      code.get(this.value);
-      code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
-    }
+    this.pushPlace(part ? LOAD_AROUND : width);
+    this.emitStoreAtPlace(width);
     code.else();
     miss();
     code.end();
+  }
+
+  /** Takes the place from the stack and stores `value` there. */
+  private emitStoreAtPlace(width: AccessWidth): void {
+    const { code } = this;
+    if (width === "left" || width === "right") {
+      this.emitStorePart(width);
+      return;
+    }
+    code.get(this.value);
+    code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
   }
 
   /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
@@ -154,12 +161,11 @@ export class MemoryAccess {
     }
   }
 
-  /** SWL and SWR on RAM: the word in memory takes part of `value`. */
+  /** SWL and SWR on RAM: the word in memory, whose place is on the stack, takes part of `value`. */
   private emitStorePart(part: "left" | "right"): void {
     const { code } = this;
     const left = part === "left";
     const shift = (): void => this.pushPartShift(part);
-    this.pushPlace(LOAD_AROUND);
     code.tee(this.place);
     code.get(this.place);
     code.memory(MEMORY.i32Load, 0);

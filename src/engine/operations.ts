@@ -35,6 +35,7 @@ export interface Operation {
   readonly row: InstructionRow;
   readonly statements: readonly Statement[];
   readonly slots: ReadonlyMap<GprField | ImmField, Slot>;
+  readonly uses: Readonly<Uses>;
   /** PC-relative branch: it has a second operation, for targets in its own page. */
   readonly isBranch: boolean;
   readonly op: number;
@@ -48,9 +49,12 @@ export class RecordOverflowError extends Error {
   }
 }
 
+/** Operands that an instruction reads, and registers that it writes. */
 interface Uses {
   readonly reads: Set<GprField | ImmField>;
   readonly writes: Set<GprField>;
+  readsHiLo: boolean;
+  writesHiLo: boolean;
 }
 
 function visit64(e: Expr64, uses: Uses): void {
@@ -58,6 +62,7 @@ function visit64(e: Expr64, uses: Uses): void {
     visit64(e.left, uses);
     visit64(e.right, uses);
   } else if (e.kind === "signed" || e.kind === "unsigned") visit(e.value, uses);
+  else if (e.kind === "hilo") uses.readsHiLo = true;
 }
 
 function visit(e: Expr, uses: Uses): void {
@@ -84,26 +89,38 @@ function visit(e: Expr, uses: Uses): void {
     case "high":
       visit64(e.value, uses);
       return;
+    case "hi":
+    case "lo":
+      uses.readsHiLo = true;
+      return;
     default:
       return;
   }
 }
 
 function usesOf(statements: readonly Statement[]): Uses {
-  const uses: Uses = { reads: new Set(), writes: new Set() };
+  const uses: Uses = { reads: new Set(), writes: new Set(), readsHiLo: false, writesHiLo: false };
   for (const s of statements) {
     switch (s.kind) {
       case "setGpr":
         uses.writes.add(s.field);
         visit(s.value, uses);
         break;
-      case "setLink":
       case "setHi":
       case "setLo":
+        // The other one of the pair stays.
+        uses.readsHiLo = true;
+        uses.writesHiLo = true;
+        visit(s.value, uses);
+        break;
+      case "setLink":
       case "let":
         visit(s.value, uses);
         break;
       case "setHiLo":
+        uses.writesHiLo = true;
+        visit64(s.value, uses);
+        break;
       case "let64":
         visit64(s.value, uses);
         break;
@@ -140,8 +157,7 @@ function usesOf(statements: readonly Statement[]): Uses {
 
 const GPRS: readonly (GprField | ImmField)[] = ["rs", "rt", "rd"];
 
-function assignSlots(row: InstructionRow, statements: readonly Statement[]): Operation["slots"] {
-  const { reads, writes } = usesOf(statements);
+function assignSlots(row: InstructionRow, { reads, writes }: Uses): Operation["slots"] {
   const names = [...new Set<GprField | ImmField>([...writes, ...reads])];
   const slots = new Map<GprField | ImmField, Slot>();
   let lane = 0;
@@ -171,7 +187,8 @@ export const OPERATIONS: readonly Operation[] = INSTRUCTIONS.map((row) => {
   const isBranch = statements.some((s) => s.kind === "branch");
   const op = nextOp;
   nextOp += isBranch ? 2 : 1;
-  return { row, statements, slots: assignSlots(row, statements), isBranch, op };
+  const uses = usesOf(statements);
+  return { row, statements, uses, slots: assignSlots(row, uses), isBranch, op };
 });
 
 /** Number of operations, pseudo operations included. */

@@ -72,10 +72,12 @@ export class SoftTlb implements TranslationCache {
   }
 
   invalidateAll(): void {
+    this.memory.i32[STATE.stale >>> 2] = 1;
     for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
   invalidate(va: number, bytes: number, asid: number): void {
+    this.memory.i32[STATE.stale >>> 2] = 1;
     for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
       const owner = this.owners[bank]!;
       if (owner === NOBODY || (asid >= 0 && (owner & 0xff) !== asid)) continue;

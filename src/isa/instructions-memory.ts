@@ -57,7 +57,7 @@ export const MEMORY = [
   row("swr",   "mips1",    "101110 rs:5 rt:5 imm:16",    "rt, imm(rs)", store("right")),
   row("ll",    "mips2",    "110000 rs:5 rt:5 imm:16",    "rt, imm(rs)", (l) => l.setGpr("rt", l.load(4, true, address(l), { linked: true }))),
   row("sc",    "mips2",    "111000 rs:5 rt:5 imm:16",    "rt, imm(rs)", (l) => l.setGpr("rt", l.storeConditional(address(l), l.rt))),
-  row("sync",  "mips2",    "000000 ----- ----- ----- stype:5 001111", "stype?", (l) => l.helper("sync")),
+  row("sync",  "mips2",    "000000 ----- ----- ----- stype:5 001111", "stype?", () => {}),
   row("pref",  "mips32",   "110011 rs:5 hint:5 imm:16",  "hint, imm(rs)", () => {}),
   row("cache", "mips32",   "101111 rs:5 op:5 imm:16",    "op, imm(rs)", (l) => l.helper("cache", l.field("op"), address(l)), "cp0"),
   row("synci", "mips32r2", "000001 rs:5 11111 imm:16",   "imm(rs)", (l) => l.helper("synci", address(l))),

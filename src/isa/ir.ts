@@ -97,7 +97,6 @@ export type HelperName =
   | "prefe" // (): checks the right to it, and nothing more
   | "synci" // (address)
   | "rdhwr" // (rdNumber) → value
-  | "sync"
   | "sdbbp" // (code)
   | "coprocessorUnusable"; // (coprocessor) raises CpU if it is unusable, else RI if it is absent
 

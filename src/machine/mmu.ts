@@ -130,6 +130,28 @@ export class Mmu {
     return tlb.physicalAddress(index, va, this.largeAddresses);
   }
 
+  /**
+   * Physical address of `va` for an access that nothing keeps from being made at once, or -1. Raises nothing and
+   * fills nothing; sets `readable` and `writable` as `translate` does.
+   */
+  lookUp(va: number, access: Access, size: number, mode: Mode): number {
+    va >>>= 0;
+    if ((va & (size - 1)) !== 0) return -1;
+    const { cpu } = this;
+    const where = cpu.segments.resolve(va, mode);
+    if (where >= 0) return this.unmapped(where);
+    if (where !== MAPPED) return -1;
+    const index = cpu.tlb.probe(va, cpu.asid);
+    if (index < 0) return -1;
+    const lo = cpu.tlb.entryLo(index, va);
+    if ((lo & ENTRY_LO.V) === 0) return -1;
+    this.writable = (lo & ENTRY_LO.D) !== 0;
+    const inhibit = cpu.model.rixi && (cpu.cp0[CP0.PageGrain]! & PAGE_GRAIN.RIE) !== 0;
+    this.readable = !inhibit || (lo & ENTRY_LO.RI) === 0;
+    const allowed = access === ACCESS.store ? this.writable : this.readable;
+    return allowed ? cpu.tlb.physicalAddress(index, va, this.largeAddresses) : -1;
+  }
+
   /** Reads a device register at `pa` and leaves the value where a load at the returned offset finds it. */
   readDevice(pa: number, size: 1 | 2 | 4): number {
     this.memory.u32[STATE.mmioData >>> 2] = this.bus.read(pa, size);

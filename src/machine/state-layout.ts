@@ -39,6 +39,14 @@ export const STATE = {
   mmioData: BLOCK + 0xb0,
   /** Data bank that user-access instructions (EVA) use: that of user mode, or an empty one where they may not be. */
   userBank: BLOCK + 0xb4,
+  /** Instructions that the interpreter executes itself until it is asked where it is. */
+  untilSample: BLOCK + 0xb8,
+  /** Not 0: code or translations were dropped since translated code last looked. */
+  stale: BLOCK + 0xbc,
+  /** Not 0: the careful interpreter has to execute the next instruction. */
+  carefulNext: BLOCK + 0xc0,
+  /** Where translated code left off and the interpreter took over. */
+  interpretedFrom: BLOCK + 0xc4,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,
@@ -96,10 +104,10 @@ export const RECORD = { bytes: 8, op: 0, a: 2, b: 3, c: 4 } as const;
 export const RECORDS_PER_PAGE = PAGE_SIZE / 4;
 const RECORDS_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
 
-/** Behind the records of a code page: its translated function, and for each word the block that starts there. */
-export const CODE_PAGE = { functionIndex: RECORDS_BYTES, blockIndexes: RECORDS_BYTES + 8 } as const;
-export const CODE_PAGE_BYTES = CODE_PAGE.blockIndexes + RECORDS_PER_PAGE * 2;
-/** Flag in a record's operation: a translated block starts here. */
+/** Behind the records of a code page: for each word the table index (u16) of its translation, or 0. */
+export const CODE_PAGE = { functions: RECORDS_BYTES } as const;
+export const CODE_PAGE_BYTES = CODE_PAGE.functions + RECORDS_PER_PAGE * 2;
+/** Flag in a record's operation: there is a translation that starts here. */
 export const TRANSLATED_FLAG = 0x8000;
 
 /** Room in front of the first code page, for the record that leads to another page. */

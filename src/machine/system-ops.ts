@@ -326,12 +326,20 @@ export class SystemOps {
     this.dropTranslations(index);
   }
 
+  /** The entry behind `index`, or the first that is not wired. */
+  private otherEntry(index: number): number {
+    const { tlb, cp0 } = this.cpu;
+    return index + 1 < tlb.entries ? index + 1 : Math.min(cp0[CP0.Wired]!, tlb.entries - 1);
+  }
+
   /**
    * Writes `entry` into a random place, for the hardware page walker. False if it would match what another entry
    * matches already: then the refill handler is to meet the machine check.
    */
   fillTlb(entry: TlbEntry): boolean {
-    const index = this.random();
+    let index = this.random();
+    // Not the entry that maps the instruction: whether it is fetched again meanwhile would show.
+    if (index === this.cpu.tlb.probe(this.cpu.pc, this.cpu.asid)) index = this.otherEntry(index);
     if (this.cpu.tlb.conflict(index, entry) >= 0) return false;
     this.replaceEntry(index, entry);
     return true;
@@ -422,10 +430,6 @@ export class SystemOps {
 
   synci(va: number): Continuation {
     return this.mmu.translate(va, ACCESS.load, 1) < 0 ? RELOAD : NEXT;
-  }
-
-  sync(): Continuation {
-    return NEXT;
   }
 
   rdhwr(number: number): Continuation {

@@ -3,10 +3,10 @@ import { TLB_BASE, TLB_ENTRY } from "../../src/machine/state-layout.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
 import { InterpreterEngine } from "../../src/engine/index.ts";
 import { TestMachine, type TestMachineOptions } from "../../src/engine/testing.ts";
-import type { TranslationPolicy } from "../../src/engine/translator/translated-pages.ts";
+import type { TranslationPolicy } from "../../src/engine/translator/translations.ts";
 
-/** For tests: a page is translated as soon as a budget ends in it, and again whenever anything new was reached. */
-const EAGER: TranslationPolicy = { hot: 1, revisit: 1, newCode: 1, mostWrites: Infinity };
+/** For tests: what is jumped to is translated almost at once. */
+const EAGER: TranslationPolicy = { sampleEvery: 3, hot: 1, mostDoublings: 0, mostBytes: 1 << 20 };
 
 /** Both engines were given the same and did something different. */
 export class EnginesDifferError extends Error {

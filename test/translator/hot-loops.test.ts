@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CODE, UNEXPECTED } from "../../src/engine/testing.ts";
-import { DEFAULT_POLICY } from "../../src/engine/translator/translated-pages.ts";
+import { DEFAULT_POLICY, type TranslationPolicy } from "../../src/engine/translator/translations.ts";
 import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
 import { encode } from "../../src/isa/encode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
@@ -20,7 +20,7 @@ function warmUp(pair: EnginePair, ticks = 300): void {
 }
 
 describe("a hot loop", () => {
-  const loop = (policy = DEFAULT_POLICY): EnginePair =>
+  const loop = (policy?: TranslationPolicy): EnginePair =>
     new EnginePair({}, policy).code((a) => {
       const again = a.bind();
       a.addiu(v0, v0, 3);
@@ -30,15 +30,18 @@ describe("a hot loop", () => {
     });
 
   test("is executed by its translation, not by records", () => {
-    const pair = loop();
-    for (let n = 0; n < DEFAULT_POLICY.hot; n++) pair.run(40);
+    const { sampleEvery, hot } = DEFAULT_POLICY;
+    const pair = loop(DEFAULT_POLICY);
+    pair.run(hot * sampleEvery - 80);
+    expect(pair.translations).toBe(0);
+    pair.run(200);
     expect(pair.translations).toBe(1);
     // A record that would raise. Only the one at the start of the block is still looked at.
     const { memory } = pair.translated.machine;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + CODE_PA / PAGE]!;
     for (const index of [1, 2, 3]) memory.u8.fill(3, records + index * RECORD.bytes, records + index * 8 + 1);
     expect(pair.run(4000)).toEqual(BUDGET);
-    expect(pair.translated.gpr(v0)).toBe(3 * (1000 + 10 * DEFAULT_POLICY.hot));
+    expect(pair.translated.gpr(v0)).toBe((3 * (hot * sampleEvery + 4120)) / 4);
   });
 
   test("ends at every budget exactly", () => {
@@ -357,22 +360,26 @@ describe("translated code that changes", () => {
     expect(pair.translations).toBeGreaterThan(20);
   });
 
-  test("is left alone by the default policy when it is written too often", () => {
-    const pair = new EnginePair({}, { ...DEFAULT_POLICY, hot: 1 }).code((a) => {
+  test("has to be hotter each time before it is translated again", () => {
+    const policy = { sampleEvery: 4, hot: 1, mostDoublings: 8, mostBytes: 1 << 20 };
+    const pair = new EnginePair({}, policy).code((a) => {
       const again = a.bind();
       a.addiu(v0, v0, 1);
       a.b(again);
       a.nop();
     });
+    const made: number[] = [];
     for (let n = 0; n < 40; n++) {
-      pair.run(20);
+      pair.runPieces(200, 20);
       pair.both((m) => m.machine.write32(CODE_PA, encode("addiu", { rt: v0, rs: v0, imm: n })));
+      made.push(pair.translations);
     }
-    expect(pair.translations).toBe(DEFAULT_POLICY.mostWrites);
+    expect(made[3]).toBeGreaterThan(3);
+    expect(made.at(-1)).toBeLessThan(15);
   });
 
-  test("is translated again when more of it was reached", () => {
-    const pair = new EnginePair({}, DEFAULT_POLICY).code((a) => {
+  test("gets another translation where it leads to code that was never reached before", () => {
+    const pair = new EnginePair({}, { ...DEFAULT_POLICY, sampleEvery: 20 }).code((a) => {
       const again = a.bind();
       const rare = a.label();
       a.addiu(t0, t0, 1);
@@ -386,11 +393,11 @@ describe("translated code that changes", () => {
       a.b(again);
       a.addiu(v0, v0, 7);
     });
-    pair.runPieces(2000, 100);
+    pair.runPieces(3000, 3000);
     expect(pair.translations).toBe(1);
-    pair.runPieces(8000, 100);
+    pair.runPieces(8000, 8000);
     expect(pair.translations).toBe(2);
-    pair.runPieces(4000, 100);
+    pair.runPieces(4000, 4000);
     expect(pair.translations).toBe(2);
   });
 
@@ -400,7 +407,7 @@ describe("translated code that changes", () => {
       // Each page: a short loop, then on to the next page.
       for (let page = 0; page < pages; page++)
         m.load(CODE + page * PAGE, (a) => {
-          a.addiu(t0, zero, 4);
+          a.addiu(t0, zero, 40);
           const spin = a.bind();
           a.addiu(t0, t0, -1);
           a.bnez(t0, spin);
@@ -410,9 +417,9 @@ describe("translated code that changes", () => {
         });
     });
     // Pages are large to compare: a few long pieces, most of them short of a page's end.
-    for (let n = 0; n < 14; n++) pair.run(4997);
+    for (let n = 0; n < 14; n++) pair.run(40_013);
     expect(pair.translated.gpr(v1)).toBeGreaterThan(pages);
-    expect(pair.translations).toBeGreaterThan(5);
+    expect(pair.translations).toBeGreaterThan(pages);
   });
 });
 

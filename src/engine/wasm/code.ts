@@ -12,13 +12,14 @@ export type ValueType = typeof I32 | typeof I64;
 // prettier-ignore
 const OP = {
   block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e, return: 0x0f,
-  call: 0x10, callIndirect: 0x11, drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
+  call: 0x10, callIndirect: 0x11, returnCall: 0x12, returnCallIndirect: 0x13, drop: 0x1a, select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22,
   i32Const: 0x41, i64Const: 0x42,
 } as const;
 
 /** Instructions without immediates. */
 // prettier-ignore
 export const PLAIN = {
+  unreachable: 0x00,
   i32Eqz: 0x45, i32Eq: 0x46, i32Ne: 0x47, i32LtS: 0x48, i32LtU: 0x49, i32GtS: 0x4a, i32GtU: 0x4b,
   i32LeS: 0x4c, i32LeU: 0x4d, i32GeS: 0x4e, i32GeU: 0x4f,
   i32Clz: 0x67, i32Add: 0x6a, i32Sub: 0x6b, i32Mul: 0x6c, i32DivS: 0x6d, i32DivU: 0x6e, i32RemS: 0x6f,
@@ -114,6 +115,17 @@ export class Code {
   /** Calls the function at the table index on the stack; `type` is an index of the module's types. */
   callIndirect(type: number): void {
     this.bytes.push(OP.callIndirect);
+    unsignedLeb(this.bytes, type);
+    this.bytes.push(0);
+  }
+  /** Calls in place of the current function, whose results become those of the one called. */
+  returnCall(functionIndex: number): void {
+    this.bytes.push(OP.returnCall);
+    unsignedLeb(this.bytes, functionIndex);
+  }
+  /** The same through the table; see `callIndirect`. */
+  returnCallIndirect(type: number): void {
+    this.bytes.push(OP.returnCallIndirect);
     unsignedLeb(this.bytes, type);
     this.bytes.push(0);
   }

@@ -28,7 +28,7 @@ export class ModuleBuilder {
   private readonly functions: { type: number; body: Code }[] = [];
   private readonly exports: { name: string; index: number }[] = [];
 
-  private tableSize: number | null = null;
+  private hasTable = false;
   private readonly name: string;
   private readonly functionNames: [index: number, name: string][] = [];
 
@@ -36,9 +36,9 @@ export class ModuleBuilder {
     this.name = name;
   }
 
-  /** Imports a table of at least `size` functions as "env"."table". */
-  importTable(size: number): void {
-    this.tableSize = size;
+  /** Imports a table of functions as "env"."table". */
+  importTable(): void {
+    this.hasTable = true;
   }
 
   /** Index of a function type, for indirect calls. */
@@ -61,9 +61,11 @@ export class ModuleBuilder {
     return index;
   }
 
-  /** Adds a function that is exported under its name. */
-  exportFunction(type: FunctionType, body: Code, name: string): void {
-    this.exports.push({ name, index: this.addFunction(type, body, name) });
+  /** Adds a function that is exported under its name, and returns its index. */
+  exportFunction(type: FunctionType, body: Code, name: string): number {
+    const index = this.addFunction(type, body, name);
+    this.exports.push({ name, index });
+    return index;
   }
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
@@ -81,10 +83,7 @@ export class ModuleBuilder {
     const memory = [...text("env"), ...text("memory"), KIND.memory, 1];
     unsignedLeb(memory, memoryPages);
     unsignedLeb(memory, memoryPages);
-    const tables =
-      this.tableSize === null
-        ? []
-        : [[...text("env"), ...text("table"), KIND.table, FUNCREF, 0, ...leb(this.tableSize)]];
+    const tables = this.hasTable ? [[...text("env"), ...text("table"), KIND.table, FUNCREF, 0, 0]] : [];
     section(SECTION.import, [
       memory,
       ...tables,

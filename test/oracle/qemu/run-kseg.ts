@@ -13,7 +13,7 @@ export const ENGINE_NAMES = ["interp", "translator"] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** Translates whatever was seen at the end of a piece, although programs overwrite each other. */
-const EAGER = { hot: 1, revisit: 4, newCode: 8, mostWrites: Infinity } as const;
+const EAGER = { sampleEvery: 3, hot: 1, mostDoublings: 0, mostBytes: 1 << 20 } as const;
 /** Instructions that the translator runs at a time. */
 const PIECE = 31;
 

@@ -1,0 +1,243 @@
+import { CODE_PAGE, PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
+import { loadState, storeState } from "./compile-ir.ts";
+import { STATE_LEFT } from "./translator/calling.ts";
+import { Code, I32, MEMORY, PLAIN } from "./wasm/code.ts";
+
+/** What is to go on after a part of the engine has left; reasons for the machine (`EXIT`) are not negative. */
+export const STEP = {
+  /** The careful interpreter: the instruction at PC calls something, raises, or reaches a device. */
+  careful: -1,
+  /** Translated code, if there is any at PC. */
+  chain: -2,
+  /** The fast interpreter. */
+  fast: -3,
+  /** The embedder notes where PC is, then runs again. */
+  sample: -4,
+} as const;
+
+/** Instructions that the careful interpreter executes before the others have another try. */
+const CAREFUL_INSTRUCTIONS = 12;
+/** Calls of translated code inside each other: few enough for every WebAssembly engine's stack. */
+const MOST_CALLS = 200;
+
+/** Runs translated code, the careful and the fast interpreter by turns until one has a reason to return. */
+export function buildDriver(fast: number, careful: number, chain: number): Code {
+  const code = new Code(0);
+  const step = code.local(I32);
+  const isStep = (which: number): void => {
+    code.get(step);
+    code.const32(which);
+    code.op(PLAIN.i32Eq);
+  };
+  code.const32(STEP.chain);
+  code.setLocal(step);
+  const again = code.loop();
+  isStep(STEP.chain);
+  code.if();
+  code.call(chain);
+  code.setLocal(step);
+  code.end();
+  isStep(STEP.careful);
+  code.if(I32);
+  code.const32(CAREFUL_INSTRUCTIONS);
+  code.call(careful);
+  code.else();
+  code.call(fast);
+  code.end();
+  code.tee(step);
+  code.const32(STEP.sample);
+  code.op(PLAIN.i32Eq);
+  code.get(step);
+  code.const32(0);
+  code.op(PLAIN.i32GeS);
+  code.op(PLAIN.i32Or);
+  code.op(PLAIN.i32Eqz);
+  code.brIf(again);
+  code.end();
+  code.get(step);
+  return code;
+}
+
+/** Pushes the table index of the translation that starts at the address in `pc`, or 0. */
+function pushTranslation(code: Code, pc: number, entry: number): void {
+  loadState(code, STATE.codeBank);
+  code.get(pc);
+  code.const32(12 - SOFT_TLB.codeEntryShift);
+  code.op(PLAIN.i32ShrU);
+  code.const32((SOFT_TLB.codeEntries - 1) << SOFT_TLB.codeEntryShift);
+  code.op(PLAIN.i32And);
+  code.op(PLAIN.i32Add);
+  code.tee(entry);
+  code.memory(MEMORY.i32Load, SOFT_TLB.codeTag);
+  code.get(pc);
+  code.const32(-PAGE_SIZE | 3);
+  code.op(PLAIN.i32And);
+  code.op(PLAIN.i32Eq);
+  code.if(I32);
+  code.get(entry);
+  code.memory(MEMORY.i32Load, SOFT_TLB.codeRecords);
+  code.get(pc);
+  code.const32(PAGE_SIZE - 4);
+  code.op(PLAIN.i32And);
+  code.const32(1);
+  code.op(PLAIN.i32ShrU);
+  code.op(PLAIN.i32Add);
+  code.memory(MEMORY.i32Load16U, CODE_PAGE.functions);
+  code.else();
+  code.const32(0);
+  code.end();
+}
+
+/**
+ * Goes on in the translation at an address, for translated code that leaves its page or calls: returns at once
+ * if there is none, or if calls are too deep. Of the type of a region.
+ */
+export function buildEnter(regionType: number): Code {
+  const code = new Code(3);
+  const [pc, remaining, depth] = [0, 1, 2] as const;
+  const entry = code.local(I32);
+  code.get(depth);
+  code.const32(0);
+  code.op(PLAIN.i32LtS);
+  code.if();
+  code.get(pc);
+  code.get(remaining);
+  code.return();
+  code.end();
+  code.get(pc);
+  code.get(remaining);
+  code.get(depth);
+  pushTranslation(code, pc, entry);
+  code.returnCallIndirect(regionType);
+  return code;
+}
+
+/** Stands at index 0 of the table, where there is no translation. Of the type of a region. */
+export function buildNotTranslated(): Code {
+  const code = new Code(3);
+  code.get(0);
+  code.get(1);
+  return code;
+}
+
+/** Runs translated code from PC on for as long as there is any. Returns the next step. */
+export function buildChain(regionType: number): Code {
+  const code = new Code(0);
+  const [pc, remaining, entry, index] = [code.local(I32), code.local(I32), code.local(I32), code.local(I32)];
+  const reload = code.loop();
+  loadState(code, STATE.carefulNext);
+  code.if();
+  storeState(code, STATE.carefulNext, () => code.const32(0));
+  code.const32(STEP.careful);
+  code.return();
+  code.end();
+  loadState(code, STATE.inDelaySlot);
+  loadState(code, STATE.exitReason);
+  code.op(PLAIN.i32Or);
+  code.if();
+  code.const32(STEP.fast);
+  code.return();
+  code.end();
+  loadState(code, STATE.pc);
+  code.setLocal(pc);
+  loadState(code, STATE.remaining);
+  code.setLocal(remaining);
+  const next = code.loop();
+  const none = code.block();
+  code.get(remaining);
+  code.op(PLAIN.i32Eqz);
+  code.brIf(none);
+  pushTranslation(code, pc, entry);
+  code.tee(index);
+  code.op(PLAIN.i32Eqz);
+  code.brIf(none);
+  // What was dropped before concerns nothing that runs now.
+  storeState(code, STATE.stale, () => code.const32(0));
+  code.get(pc);
+  code.get(remaining);
+  code.const32(MOST_CALLS);
+  code.get(index);
+  code.callIndirect(regionType);
+  code.setLocal(remaining);
+  code.setLocal(pc);
+  code.get(remaining);
+  code.const32(0);
+  code.op(PLAIN.i32GeS);
+  code.brIf(next);
+  code.get(remaining);
+  code.const32(STATE_LEFT);
+  code.op(PLAIN.i32Eq);
+  code.brIf(reload);
+  storeState(code, STATE.pc, () => code.get(pc));
+  storeState(code, STATE.remaining, () => {
+    code.get(remaining);
+    code.const32(-1);
+    code.op(PLAIN.i32Xor);
+  });
+  code.const32(STEP.careful);
+  code.return();
+  code.end();
+  storeState(code, STATE.pc, () => code.get(pc));
+  storeState(code, STATE.interpretedFrom, () => code.get(pc));
+  storeState(code, STATE.remaining, () => code.get(remaining));
+  code.const32(STEP.fast);
+  code.return();
+  code.end();
+  code.end();
+  code.op(PLAIN.unreachable);
+  return code;
+}
+
+/**
+ * The slow path of accesses in translated code: (va, size, value, PC, budget) puts PC and budget into the state
+ * block and makes the access with `access`. Returns 0 if translated code has to leave with what the state block
+ * says: after an exception, or when the budget, code or the map changed. A store is over then. A load is made
+ * again by the careful interpreter; `served` sees to it that a device does not notice.
+ */
+export function buildSlowAccess(access: number, served: number | null): Code {
+  const code = new Code(5);
+  const [va, size, value, pc, budget] = [0, 1, 2, 3, 4] as const;
+  const result = code.local(I32);
+  storeState(code, STATE.pc, () => code.get(pc));
+  storeState(code, STATE.remaining, () => code.get(budget));
+  code.get(va);
+  code.get(size);
+  if (served === null) code.get(value);
+  code.call(access);
+  code.setLocal(result);
+  loadState(code, STATE.remaining);
+  code.get(budget);
+  code.op(PLAIN.i32Eq);
+  loadState(code, STATE.stale);
+  code.op(PLAIN.i32Eqz);
+  code.op(PLAIN.i32And);
+  code.get(result);
+  code.op(PLAIN.i32Eqz);
+  code.op(PLAIN.i32Or);
+  code.if();
+  code.get(result);
+  code.return();
+  code.end();
+  storeState(code, STATE.stale, () => code.const32(0));
+  if (served === null) emitFinishStore(code, pc);
+  else {
+    code.get(result);
+    code.call(served);
+    code.drop();
+  }
+  code.const32(0);
+  return code;
+}
+
+/** Moves the state block behind the current instruction. */
+function emitFinishStore(code: Code, pc: number): void {
+  storeState(code, STATE.pc, () => {
+    loadState(code, STATE.branchTarget);
+    code.get(pc);
+    code.const32(4);
+    code.op(PLAIN.i32Add);
+    loadState(code, STATE.inDelaySlot);
+    code.select();
+  });
+  storeState(code, STATE.inDelaySlot, () => code.const32(0));
+}

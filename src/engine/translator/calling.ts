@@ -1,0 +1,21 @@
+import type { HelperName } from "../../isa/ir.ts";
+import type { SlowAccess } from "../imports.ts";
+import { I32 } from "../wasm/code.ts";
+import { i32Function, type FunctionType } from "../wasm/module.ts";
+
+/** What translated code calls: `enter` goes on at an address, the others are the engine's slow paths. */
+export type CallTarget = "enter" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
+
+/**
+ * A translated function takes PC, the instructions that may still be executed, and how many calls deep it may go;
+ * it returns PC and what remains of the instructions. A negative number instead of that says how it left:
+ * ~remaining in front of an instruction for the careful interpreter, {@link STATE_LEFT} with everything in the
+ * state block.
+ */
+export const REGION_TYPE: FunctionType = { parameters: [I32, I32, I32], results: [I32, I32] };
+
+/** The interpreter's slow paths as translated code calls them: see `buildSlowAccess`. */
+export const SLOW_ACCESS_TYPE = i32Function(5, true);
+
+/** Returned in place of the remaining instructions: PC, and what else there is, are in the state block. */
+export const STATE_LEFT = -0x8000_0000;

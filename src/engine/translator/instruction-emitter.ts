@@ -1,0 +1,396 @@
+import { EXC_CODE } from "../../isa/exceptions.ts";
+import type { Expr, GprField, ImmField, Statement } from "../../isa/ir.ts";
+import { fieldValue } from "../../isa/operands.ts";
+import { GPR } from "../../isa/registers.ts";
+import type { Endian } from "../../machine/memory.ts";
+import { STATE } from "../../machine/state-layout.ts";
+import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "../compile-ir.ts";
+import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
+import { MemoryAccess, type AccessKind } from "../memory-access.ts";
+import { I32, I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
+import { STATE_LEFT, type CallTarget } from "./calling.ts";
+import { registerUse, type Instruction } from "./region.ts";
+import type { Registers } from "./registers.ts";
+
+/** What the emitter has to know of the function around it. */
+export interface Surroundings {
+  /** Local variable with the instructions that remain after the current block. */
+  readonly remaining: number;
+  /** Pushes the virtual address of a byte of the page. */
+  readonly pushVa: (offset: number) => void;
+}
+
+/**
+ * Emits instructions with constant operands.
+ *
+ * The instructions of a block are taken from the budget at its start, so whoever leaves in the middle gives back
+ * those not executed. Slow paths that may raise or change the machine find everything in the state block. What is
+ * rare is left to the careful interpreter.
+ */
+export class InstructionEmitter {
+  /** Local variables: the current soft TLB bank, and where a jump under way leads. */
+  readonly dataBank: number;
+  readonly target: number;
+  private readonly code: Code;
+  private readonly registers: Registers;
+  private readonly around: Surroundings;
+  private readonly callTarget: (name: CallTarget) => number;
+  private readonly access: MemoryAccess;
+  private readonly value: number;
+  private readonly whole: number;
+  private readonly budgetChanged: number;
+  private readonly temps: number[] = [];
+  private readonly temps64: number[] = [];
+  /** Instructions of the current block from the current one on. */
+  private notExecuted = 0;
+  /** In a delay slot the local variable with the address behind it. */
+  private slotTarget: number | null = null;
+  /** The current instruction has called something that may have changed the budget. */
+  private hadSlowPath = false;
+
+  constructor(
+    code: Code,
+    endian: Endian,
+    registers: Registers,
+    target: (name: CallTarget) => number,
+    around: Surroundings,
+  ) {
+    this.code = code;
+    this.registers = registers;
+    this.around = around;
+    this.callTarget = target;
+    this.dataBank = code.local(I32);
+    this.target = code.local(I32);
+    this.value = code.local(I32);
+    this.whole = code.local(I64);
+    this.budgetChanged = code.local(I32);
+    this.access = new MemoryAccess(code, endian, this.dataBank);
+  }
+
+  /** Takes a block of `length` instructions from the budget. */
+  beginBlock(length: number): void {
+    this.giveBack(-length);
+    this.notExecuted = length;
+  }
+
+  /** The current instruction is done. */
+  executed(): void {
+    this.notExecuted--;
+  }
+
+  /** Adds to the remaining instructions. */
+  giveBack(count: number): void {
+    const { code, around } = this;
+    code.get(around.remaining);
+    code.const32(count);
+    code.op(PLAIN.i32Add);
+    code.setLocal(around.remaining);
+  }
+
+  /** Emits a whole instruction; `slotTarget` is where a delay slot leads. */
+  emit(instruction: Instruction, slotTarget: number | null): void {
+    this.slotTarget = slotTarget;
+    this.registers.load(registerUse(instruction).reads);
+    const source = this.operands(instruction);
+    for (const statement of instruction.operation.statements)
+      this.emitStatement(source, statement, instruction);
+    if (this.hadSlowPath) this.emitLeaveIfBudgetChanged(instruction.at);
+    this.slotTarget = null;
+    this.executed();
+  }
+
+  /** Emits the statements of `instruction` in front of the first for which `isLast` holds, and returns that. */
+  emitUpTo(instruction: Instruction, isLast: (s: Statement) => boolean): Statement {
+    const source = this.operands(instruction);
+    for (const statement of instruction.operation.statements) {
+      if (isLast(statement)) return statement;
+      this.emitStatement(source, statement, instruction);
+    }
+    throw new Error(`${instruction.operation.row.mnemonic} does not end its block`);
+  }
+
+  operands({ operation, word, at }: Instruction): OperandSource {
+    const { code, registers } = this;
+    const value = (name: GprField | ImmField): number => fieldValue(operation.slots.get(name)!.field, word);
+    return {
+      gpr: (field) => registers.push(value(field)),
+      field: (field) => code.const32(value(field)),
+      pc: () => this.around.pushVa(at),
+      hi: () => registers.pushHi(),
+      lo: () => registers.pushLo(),
+      temp: (id) => (this.temps[id] ??= code.local(I32)),
+      temp64: (id) => (this.temps64[id] ??= code.local(I64)),
+    };
+  }
+
+  // --- leaving ---
+
+  /** Pushes what says that the function leaves for the careful interpreter, `notExecuted` instructions early. */
+  pushLeaving(notExecuted: number): void {
+    const { code, around } = this;
+    code.get(around.remaining);
+    if (notExecuted !== 0) {
+      code.const32(notExecuted);
+      code.op(PLAIN.i32Add);
+    }
+    code.const32(-1);
+    code.op(PLAIN.i32Xor);
+  }
+
+  /** Leaves in front of the current instruction: nothing of it has happened. */
+  private emitLeaveBefore(at: number): void {
+    const { code } = this;
+    this.registers.spill(-1);
+    this.storeSlot();
+    this.around.pushVa(at);
+    this.pushLeaving(this.notExecuted);
+    code.return();
+  }
+
+  private storeSlot(): void {
+    const { slotTarget, code } = this;
+    if (slotTarget === null) return;
+    storeState(code, STATE.inDelaySlot, () => code.const32(1));
+    storeState(code, STATE.branchTarget, () => code.get(slotTarget));
+  }
+
+  /** Pushes the budget as it is when the current instruction counts as executed. */
+  private pushBudget(): void {
+    const { code, around } = this;
+    code.get(around.remaining);
+    code.const32(this.notExecuted - 1);
+    code.op(PLAIN.i32Add);
+  }
+
+  /** Puts everything into the state block for code outside that looks at it. */
+  private spillState(at: number): void {
+    this.registers.spill(-1);
+    storeState(this.code, STATE.pc, () => this.around.pushVa(at));
+    storeState(this.code, STATE.remaining, () => this.pushBudget());
+    this.storeSlot();
+  }
+
+  private emitReturnState(): void {
+    const { code } = this;
+    code.const32(0);
+    code.const32(STATE_LEFT);
+    code.return();
+  }
+
+  // --- statements ---
+
+  private emitStatement(source: OperandSource, s: Statement, instruction: Instruction): void {
+    const { code, registers } = this;
+    const push = (e: Expr): void => pushExpr(code, source, e);
+    switch (s.kind) {
+      case "setGpr": {
+        const register = fieldValue(instruction.operation.slots.get(s.field)!.field, instruction.word);
+        return registers.write(register, () => push(s.value));
+      }
+      case "setLink":
+        return registers.write(GPR.ra, () => push(s.value));
+      case "setHi":
+        return registers.writeHi(() => push(s.value));
+      case "setLo":
+        return registers.writeLo(() => push(s.value));
+      case "setHiLo":
+        pushExpr64(code, source, s.value);
+        code.setLocal(this.whole);
+        registers.writeLo(() => {
+          code.get(this.whole);
+          code.op(PLAIN.i32WrapI64);
+        });
+        registers.writeHi(() => {
+          code.get(this.whole);
+          code.const64(32);
+          code.op(PLAIN.i64ShrU);
+          code.op(PLAIN.i32WrapI64);
+        });
+        return;
+      case "let":
+        push(s.value);
+        code.setLocal(source.temp(s.id));
+        return;
+      case "let64":
+        pushExpr64(code, source, s.value);
+        code.setLocal(source.temp64(s.id));
+        return;
+      case "load":
+        push(s.address);
+        if (s.linked && s.user) this.emitDropAndLeave(instruction.at);
+        else if (s.linked) this.emitLoadLinked(instruction.at);
+        else {
+          const { old } = s;
+          const pushOld = old === null ? null : (): void => push(old);
+          this.access.emitLoad(s, s.signed, pushOld, () => this.emitLoadMiss(s, instruction.at));
+        }
+        code.setLocal(source.temp(s.id));
+        return;
+      case "store":
+        push(s.address);
+        this.access.emitStore(
+          s,
+          () => push(s.value),
+          () => this.emitStoreMiss(s, instruction.at),
+        );
+        return;
+      case "storeConditional":
+        push(s.address);
+        if (s.user) {
+          this.emitDropAndLeave(instruction.at);
+          code.setLocal(source.temp(s.id));
+          return;
+        }
+        return this.emitStoreConditional(source.temp(s.id), () => push(s.value), instruction.at);
+      case "raise":
+        return this.emitRaise(EXC_CODE[s.exception], instruction.at);
+      case "raiseIf":
+        push(s.condition);
+        code.if();
+        this.emitRaise(EXC_CODE[s.exception], instruction.at);
+        code.end();
+        return;
+      case "helper":
+        return this.emitHelper(source, s, instruction.at);
+      case "branch":
+      case "jump":
+        throw new Error(`${instruction.operation.row.mnemonic} inside a block`);
+      default:
+        s satisfies never;
+    }
+  }
+
+  private emitRaise(code: number, at: number): void {
+    this.spillState(at);
+    this.code.const32(code);
+    this.code.call(this.callTarget("raise"));
+    this.code.drop();
+    this.emitReturnState();
+  }
+
+  /** Calls a privileged operation. It says whether the state block tells where to go on. */
+  private emitHelper(source: OperandSource, s: Statement & { kind: "helper" }, at: number): void {
+    const { code } = this;
+    this.spillState(at);
+    for (const arg of s.args) pushExpr(code, source, arg);
+    code.call(this.callTarget(s.name));
+    code.if();
+    this.emitReturnState();
+    code.end();
+    this.emitAfterSlowPath();
+    if (s.id === null) return;
+    loadState(code, STATE.mmioData);
+    code.setLocal(source.temp(s.id));
+  }
+
+  /** The instruction goes on after a slow path, which may have changed the budget. */
+  private emitAfterSlowPath(): void {
+    const { code } = this;
+    this.leaveSlot();
+    loadState(code, STATE.remaining);
+    this.pushBudget();
+    code.op(PLAIN.i32Ne);
+    code.setLocal(this.budgetChanged);
+    this.hadSlowPath = true;
+  }
+
+  /** Leaves behind the current instruction if its slow path changed the budget. */
+  private emitLeaveIfBudgetChanged(at: number): void {
+    const { code } = this;
+    this.hadSlowPath = false;
+    code.get(this.budgetChanged);
+    code.if();
+    this.emitLeaveBehind(at);
+    code.end();
+  }
+
+  /**
+   * Leaves behind the current instruction, with the budget that the state block says. Callers must leave as well:
+   * their code may be what has changed.
+   */
+  private emitLeaveBehind(at: number): void {
+    const { code, slotTarget } = this;
+    this.registers.spill(-1);
+    storeState(code, STATE.pc, () => {
+      if (slotTarget === null) this.around.pushVa(at + 4);
+      else code.get(slotTarget);
+    });
+    this.leaveSlot();
+    this.emitReturnState();
+  }
+
+  private leaveSlot(): void {
+    const { code } = this;
+    if (this.slotTarget !== null) storeState(code, STATE.inDelaySlot, () => code.const32(0));
+  }
+
+  private emitLoadLinked(at: number): void {
+    const { code } = this;
+    code.call(this.callTarget("linkToRam"));
+    this.emitLeaveIfZero(at);
+    code.get(this.value);
+    code.memory(MEMORY.i32Load, 0);
+  }
+
+  /** value <- what is on the stack; leaves in front of the instruction if that is 0. */
+  private emitLeaveIfZero(at: number): void {
+    const { code } = this;
+    code.tee(this.value);
+    code.op(PLAIN.i32Eqz);
+    code.if();
+    this.emitLeaveBefore(at);
+    code.end();
+  }
+
+  private emitStoreConditional(result: number, value: () => void, at: number): void {
+    const { code } = this;
+    value();
+    code.call(this.callTarget("storeToRam"));
+    code.tee(this.value);
+    code.const32(0);
+    code.op(PLAIN.i32LtS);
+    code.if();
+    this.emitLeaveBefore(at);
+    code.end();
+    code.get(this.value);
+    code.setLocal(result);
+  }
+
+  /** For what is left to the interpreter: pops the address, leaves, and stands for the value. */
+  private emitDropAndLeave(at: number): void {
+    this.code.drop();
+    this.emitLeaveBefore(at);
+  }
+
+  // --- memory ---
+
+  /** On a soft TLB miss: makes the access by the slow path, which pushes the place of a datum loaded, or leaves. */
+  private emitMiss(name: SlowAccess, size: number, at: number): void {
+    const { code, access } = this;
+    this.registers.spill(-1);
+    this.storeSlot();
+    code.get(access.va);
+    code.const32(size);
+    code.get(access.value);
+    this.around.pushVa(at);
+    this.pushBudget();
+    code.call(this.callTarget(name));
+    code.tee(this.value);
+    code.op(PLAIN.i32Eqz);
+    code.if();
+    this.emitReturnState();
+    code.end();
+    this.leaveSlot();
+  }
+
+  private emitLoadMiss({ width, user }: AccessKind, at: number): void {
+    const size = width === "left" || width === "right" ? LOAD_AROUND : width;
+    this.emitMiss(user ? "loadUser" : "load", size, at);
+    this.code.get(this.value);
+  }
+
+  private emitStoreMiss({ width, user }: AccessKind, at: number): void {
+    const size = width === "left" || width === "right" ? STORE_PART[width] : width;
+    this.emitMiss(user ? "storeUser" : "store", size, at);
+  }
+}

@@ -1,0 +1,274 @@
+import type { Decoder } from "../../isa/decode.ts";
+import { rowIndex } from "../../isa/instructions.ts";
+import type { Statement } from "../../isa/ir.ts";
+import { fieldValue } from "../../isa/operands.ts";
+import { GPR } from "../../isa/registers.ts";
+import { PAGE_SIZE } from "../../machine/state-layout.ts";
+import { OPERATIONS, type Operation } from "../operations.ts";
+
+/** An instruction to be translated: its place in the page, its word, and what it means. */
+export interface Instruction {
+  /** Byte offset in the page. */
+  readonly at: number;
+  readonly word: number;
+  readonly operation: Operation;
+}
+
+/** A way from a block to another place of the page. */
+export interface Edge {
+  readonly to: number;
+  /** Through a function called: what registers hold is known to memory only. */
+  readonly afterCall: boolean;
+  /** The delay slot is executed on the way. */
+  readonly withSlot: boolean;
+}
+
+/** How a block ends. */
+export type Ending =
+  /** Goes on behind the block, where another one starts or the interpreter takes over. */
+  | { readonly kind: "next" }
+  | { readonly kind: "branch"; readonly taken: number; readonly likely: boolean }
+  /** A branch that links: taken, it calls. */
+  | { readonly kind: "branchCall" }
+  /** A jump to a known place in the page. */
+  | { readonly kind: "goto"; readonly target: number }
+  | { readonly kind: "call" }
+  /** JR $31, or any other jump to an address in a register or in another page. */
+  | { readonly kind: "return" | "jump" };
+
+/** A straight run of instructions that is entered only at its start. */
+export interface Block {
+  readonly start: number;
+  /** What is executed in order, without branch and delay slot. */
+  readonly body: readonly Instruction[];
+  readonly branch: Instruction | null;
+  readonly delaySlot: Instruction | null;
+  readonly ending: Ending;
+  /** Where control goes without a branch: behind the block. */
+  readonly end: number;
+  /** Instructions, branch and delay slot included. */
+  readonly length: number;
+  readonly edges: readonly Edge[];
+}
+
+/** Code of one page that is entered at `head` only. */
+export interface Region {
+  readonly head: number;
+  readonly blocks: ReadonlyMap<number, Block>;
+  /** Virtual address of the page, if the code is right only there. */
+  readonly onlyAt: number | null;
+}
+
+/** What is known of the page that a region is cut out of. */
+export interface PageCode {
+  /** Virtual address at which it was seen. */
+  readonly va: number;
+  readonly decode: Decoder;
+  /** Word at a byte offset. */
+  readonly word: (offset: number) => number;
+  /** Whether the word was reached by the interpreter: others may be data. */
+  readonly executed: (offset: number) => boolean;
+}
+
+/** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
+const MOST_INSTRUCTIONS = 300;
+/** Addresses from here on are unmapped, or mapped for the kernel alone: code there is found nowhere else. */
+const KERNEL_ADDRESSES = 0x8000_0000;
+
+/** Helpers that write general registers behind the translator's back. */
+const WRITES_REGISTERS: ReadonlySet<string> = new Set(["wrpgpr", "rdpgpr"]);
+
+const isTransfer = ({ row }: Operation): boolean => row.kind === "branch" || row.kind === "jump";
+
+const has = (statements: readonly Statement[], kind: Statement["kind"]): boolean =>
+  statements.some((s) => s.kind === kind);
+
+/** Whether the instruction saves its return address. */
+function links({ statements }: Operation): boolean {
+  return has(statements, "setLink") || (has(statements, "jump") && has(statements, "setGpr"));
+}
+
+function isTranslatable({ statements }: Operation): boolean {
+  const likelyCall = has(statements, "setLink") && statements.some((s) => s.kind === "branch" && s.likely);
+  return !likelyCall && !statements.some((s) => s.kind === "helper" && WRITES_REGISTERS.has(s.name));
+}
+
+/** Cuts the code that can be reached from `head` without leaving the page into blocks. */
+export function findRegion(page: PageCode, head: number): Region {
+  const finder = new RegionFinder(page);
+  finder.collect(head);
+  return finder.cut(head);
+}
+
+class RegionFinder {
+  private readonly page: PageCode;
+  private readonly found = new Map<number, Instruction>();
+  private readonly starts = new Set<number>();
+  private usesAbsolute = false;
+
+  constructor(page: PageCode) {
+    this.page = page;
+  }
+
+  private instruction(at: number): Instruction | null {
+    if (at < 0 || at >= PAGE_SIZE) return null;
+    const word = this.page.word(at);
+    const row = this.page.decode(word);
+    if (row === null) return null;
+    const operation = OPERATIONS[rowIndex(row)]!;
+    return isTranslatable(operation) ? { at, word, operation } : null;
+  }
+
+  /** The delay slot of the branch at `at`, if it can be translated along with it. */
+  private slotOf(at: number): Instruction | null {
+    const slot = this.instruction(at + 4);
+    return slot === null || isTransfer(slot.operation) ? null : slot;
+  }
+
+  /** Finds instructions in order of their distance from the head, and the places where blocks start. */
+  collect(head: number): void {
+    const waiting = [head];
+    this.starts.add(head);
+    for (let start = waiting.shift(); start !== undefined; start = waiting.shift()) {
+      for (let at = start; ; at += 4) {
+        if (this.found.has(at)) {
+          this.starts.add(at);
+          break;
+        }
+        if (at >= PAGE_SIZE || !this.page.executed(at) || this.found.size >= MOST_INSTRUCTIONS) break;
+        const instruction = this.instruction(at);
+        if (instruction === null) break;
+        if (!isTransfer(instruction.operation)) {
+          this.found.set(at, instruction);
+          continue;
+        }
+        if (this.slotOf(at) === null) break;
+        this.found.set(at, instruction);
+        for (const { to } of edgesOf(this.endingOf(instruction), at + 8)) {
+          if (to < 0 || to >= PAGE_SIZE || !this.page.executed(to)) continue;
+          this.starts.add(to);
+          waiting.push(to);
+        }
+        break;
+      }
+    }
+  }
+
+  cut(head: number): Region {
+    const blocks = new Map<number, Block>();
+    for (const start of this.starts) {
+      const block = this.blockAt(start);
+      if (block.length > 0) blocks.set(start, block);
+    }
+    const fixed = this.usesAbsolute || this.page.va >= KERNEL_ADDRESSES;
+    return { head, blocks, onlyAt: fixed ? this.page.va : null };
+  }
+
+  private blockAt(start: number): Block {
+    const body: Instruction[] = [];
+    for (let at = start; ; at += 4) {
+      const instruction = this.found.get(at);
+      if (instruction === undefined || (at !== start && this.starts.has(at))) {
+        const ending = { kind: "next" } as const;
+        const edges = edgesOf(ending, at);
+        return { start, body, branch: null, delaySlot: null, ending, end: at, length: body.length, edges };
+      }
+      if (isTransfer(instruction.operation)) {
+        const ending = this.endingOf(instruction);
+        const [end, length] = [at + 8, body.length + 2];
+        const edges = edgesOf(ending, end);
+        return { start, body, branch: instruction, delaySlot: this.slotOf(at), ending, end, length, edges };
+      }
+      body.push(instruction);
+    }
+  }
+
+  private endingOf(instruction: Instruction): Ending {
+    const { at, word, operation } = instruction;
+    const offset = operation.slots.get("offset");
+    if (offset !== undefined) {
+      if (links(operation)) return { kind: "branchCall" };
+      const likely = operation.statements.some((s) => s.kind === "branch" && s.likely);
+      return { kind: "branch", taken: takenBy(instruction), likely };
+    }
+    if (links(operation)) return { kind: "call" };
+    const index = operation.slots.get("index");
+    if (index === undefined) {
+      const rs = fieldValue(operation.slots.get("rs")!.field, word);
+      return { kind: rs === GPR.ra ? "return" : "jump" };
+    }
+    const next = this.page.va + at + 4;
+    const target = (((next & 0xf000_0000) | fieldValue(index.field, word)) >>> 0) - this.page.va;
+    if (target < 0 || target >= PAGE_SIZE) return { kind: "jump" };
+    this.usesAbsolute = true;
+    return { kind: "goto", target };
+  }
+}
+
+/** Where a PC-relative branch leads if taken, as an offset in its page. */
+export function takenBy({ at, word, operation }: Instruction): number {
+  return at + 4 + fieldValue(operation.slots.get("offset")!.field, word);
+}
+
+/** Where control can go in the page from a block that ends in front of `end`. */
+function edgesOf(ending: Ending, end: number): readonly Edge[] {
+  const edge = (to: number, afterCall = false, withSlot = true): Edge => ({ to, afterCall, withSlot });
+  switch (ending.kind) {
+    case "next":
+      return [edge(end)];
+    case "branch":
+      return [edge(ending.taken), edge(end, false, !ending.likely)];
+    case "branchCall":
+      return [edge(end, true), edge(end)];
+    case "goto":
+      return [edge(ending.target)];
+    case "call":
+      return [edge(end, true)];
+    default:
+      return [];
+  }
+}
+
+/** General registers that an instruction reads and writes, as bits; bit 0 stands for HI and LO. */
+export interface RegisterUse {
+  readonly reads: number;
+  readonly writes: number;
+}
+
+/** The bit that stands for HI and LO among registers: $zero needs none. */
+export const HI_LO = 1;
+
+/** Registers that `instruction` reads and writes. */
+export function registerUse({ operation, word }: Instruction): RegisterUse {
+  const bitOf = (field: string): number => {
+    const slot = operation.slots.get(field as never)!;
+    return (1 << fieldValue(slot.field, word)) & ~1;
+  };
+  let reads = 0;
+  let writes = 0;
+  for (const field of operation.uses.reads) if (operation.slots.get(field)!.isGpr) reads |= bitOf(field);
+  for (const field of operation.uses.writes) writes |= bitOf(field);
+  if (operation.uses.readsHiLo) reads |= HI_LO;
+  if (operation.uses.writesHiLo) writes |= HI_LO;
+  if (has(operation.statements, "setLink")) writes |= 1 << GPR.ra;
+  return { reads, writes };
+}
+
+/** Registers of a whole block; a likely branch's delay slot is not always executed and left out. */
+export function blockUse({ body, branch, delaySlot, ending }: Block): RegisterUse {
+  const always = [...body, branch, ending.kind === "branch" && ending.likely ? null : delaySlot];
+  return usesOfAll(always);
+}
+
+/** What all of some instructions read and write. */
+export function usesOfAll(instructions: readonly (Instruction | null)[]): RegisterUse {
+  let reads = 0;
+  let writes = 0;
+  for (const instruction of instructions) {
+    if (instruction === null) continue;
+    const use = registerUse(instruction);
+    reads |= use.reads;
+    writes |= use.writes;
+  }
+  return { reads, writes };
+}

@@ -1,0 +1,290 @@
+import type { Statement } from "../../isa/ir.ts";
+import { PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
+import type { Endian } from "../../machine/memory.ts";
+import { loadState, pushExpr } from "../compile-ir.ts";
+import { Code, I32, PLAIN, type Label } from "../wasm/code.ts";
+import type { CallTarget } from "./calling.ts";
+import { flowOf, type Flow, type FlowNode } from "./flow.ts";
+import { InstructionEmitter } from "./instruction-emitter.ts";
+import { registerUse, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
+import { planRegisters, type RegisterPlan } from "./register-plan.ts";
+import { Registers } from "./registers.ts";
+
+/** Emits the body of the function that executes `region`. */
+export function translateRegion(region: Region, endian: Endian, target: (name: CallTarget) => number): Code {
+  return new RegionTranslator(region, endian, target).build();
+}
+
+class RegionTranslator {
+  private readonly code = new Code(3);
+  private readonly region: Region;
+  private readonly flow: Flow;
+  private readonly plan: RegisterPlan;
+  private readonly registers: Registers;
+  private readonly emitter: InstructionEmitter;
+  private readonly callTarget: (name: CallTarget) => number;
+
+  // Parameters.
+  private readonly pc = 0;
+  private readonly remaining = 1;
+  private readonly depth = 2;
+  private readonly pageVa: number;
+  private readonly condition: number;
+
+  private readonly loops = new Map<FlowNode, Label>();
+  private readonly joins = new Map<FlowNode, Label>();
+  /** Most instructions from the start of a block until the budget is looked at again. */
+  private readonly needs: readonly number[];
+
+  constructor(region: Region, endian: Endian, target: (name: CallTarget) => number) {
+    const { code } = this;
+    this.region = region;
+    this.callTarget = target;
+    this.flow = flowOf(region);
+    this.plan = planRegisters(this.flow);
+    this.registers = new Registers(code);
+    this.pageVa = code.local(I32);
+    this.condition = code.local(I32);
+    const remaining = this.remaining;
+    this.emitter = new InstructionEmitter(code, endian, this.registers, target, {
+      remaining,
+      pushVa: (offset) => this.pushVa(offset),
+    });
+    this.needs = needsOf(this.flow);
+  }
+
+  build(): Code {
+    const { code, region } = this;
+    loadState(code, STATE.dataBank);
+    code.setLocal(this.emitter.dataBank);
+    if (region.onlyAt === null) {
+      code.get(this.pc);
+      code.const32(-PAGE_SIZE);
+      code.op(PLAIN.i32And);
+      code.setLocal(this.pageVa);
+    } else {
+      code.get(this.pc);
+      code.const32(region.onlyAt + region.head);
+      code.op(PLAIN.i32Ne);
+      code.if();
+      code.get(this.pc);
+      this.emitter.pushLeaving(0);
+      code.return();
+      code.end();
+    }
+    this.emitTree(this.flow.nodes[0]!);
+    code.op(PLAIN.unreachable);
+    return code;
+  }
+
+  private pushVa(offset: number): void {
+    const { code, region } = this;
+    if (region.onlyAt !== null) {
+      code.const32(region.onlyAt + offset);
+      return;
+    }
+    code.get(this.pageVa);
+    if (offset === 0) return;
+    code.const32(offset);
+    code.op(PLAIN.i32Add);
+  }
+
+  // --- structure: loops and joins from the dominator tree (Ramsey, "Beyond Relooper", 2022) ---
+
+  private emitTree(node: FlowNode): void {
+    const { code, registers, plan } = this;
+    if (node.loop !== null) {
+      registers.begin({ valid: plan.beforeLoop(node), dirty: 0 }, false);
+      registers.load(plan.preload(node));
+      this.loops.set(node, code.loop());
+    }
+    const joins = node.children.filter((child) => child.isMerge);
+    for (const join of joins.toReversed()) this.joins.set(join, code.block());
+    this.emitBlock(node);
+    for (const join of joins) {
+      code.end();
+      this.emitTree(join);
+    }
+    if (node.loop !== null) code.end();
+  }
+
+  private emitBlock(node: FlowNode): void {
+    const { block } = node;
+    this.registers.begin(this.plan.at(node), node.inTightLoop);
+    if (node.order === 0 || node.loop !== null) this.emitBudgetCheck(node);
+    this.emitter.beginBlock(block.length);
+    for (const instruction of block.body) this.emitter.emit(instruction, null);
+    if (block.branch === null) this.emitEdge(node, block.edges[0]!);
+    else this.emitTransfer(node, block, block.branch, block.delaySlot!);
+  }
+
+  /** Leaves in front of the block if it and what follows might use up the budget. */
+  private emitBudgetCheck(node: FlowNode): void {
+    const { code } = this;
+    code.get(this.remaining);
+    code.const32(this.needs[node.order]!);
+    code.op(PLAIN.i32LtS);
+    code.if();
+    this.registers.spill(-1);
+    this.emitLeave(node.block.start);
+    code.end();
+  }
+
+  /** Returns to the careful interpreter with PC at `offset`. */
+  private emitLeave(offset: number): void {
+    this.pushVa(offset);
+    this.emitter.pushLeaving(0);
+    this.code.return();
+  }
+
+  private emitEdge(from: FlowNode, edge: Edge): void {
+    const { code, registers } = this;
+    const to = this.flow.target(from, edge);
+    if (to === null) {
+      registers.spill(-1);
+      this.pushVa(edge.to);
+      this.emitJump();
+      return;
+    }
+    registers.spill(~this.plan.staysDirty(from, to));
+    if (to.order <= from.order) code.br(this.loops.get(to)!);
+    else if (to.isMerge) code.br(this.joins.get(to)!);
+    else this.emitTree(to);
+  }
+
+  /** Goes on at the address on the stack, in whatever translation there is; this function is done. */
+  private emitJump(): void {
+    const { code } = this;
+    code.get(this.remaining);
+    code.get(this.depth);
+    code.returnCall(this.callTarget("enter"));
+  }
+
+  // --- branches ---
+
+  private emitTransfer(node: FlowNode, block: Block, branch: Instruction, slot: Instruction): void {
+    const { code, emitter } = this;
+    this.registers.load(registerUse(branch).reads);
+    const last = emitter.emitUpTo(branch, isTransferStatement);
+    const source = emitter.operands(branch);
+    if (last.kind === "branch") {
+      pushExpr(code, source, last.condition);
+      code.setLocal(this.condition);
+      emitter.executed();
+      this.emitBranch(node, block, slot);
+    } else if (last.kind === "jump") {
+      pushExpr(code, source, last.target);
+      code.setLocal(emitter.target);
+      emitter.executed();
+      emitter.emit(slot, emitter.target);
+      this.emitJumpEnding(node, block);
+    }
+  }
+
+  private emitJumpEnding(node: FlowNode, { ending, edges }: Block): void {
+    const { code, registers, emitter } = this;
+    switch (ending.kind) {
+      case "goto":
+        return this.emitEdge(node, edges[0]!);
+      case "call":
+        return this.emitCall(node, edges[0]!);
+      case "return":
+        registers.spill(-1);
+        code.get(emitter.target);
+        code.get(this.remaining);
+        code.return();
+        return;
+      default:
+        registers.spill(-1);
+        code.get(emitter.target);
+        this.emitJump();
+    }
+  }
+
+  private emitBranch(node: FlowNode, block: Block, slot: Instruction): void {
+    const { code, emitter, registers } = this;
+    const { ending, edges, end } = block;
+    const [first, second] = edges;
+    const likely = ending.kind === "branch" && ending.likely;
+    const takenVa = (): void => this.pushVa(takenBy(block.branch!));
+    if (likely) {
+      const before = registers.state;
+      code.get(this.condition);
+      code.if();
+      takenVa();
+      code.setLocal(emitter.target);
+      emitter.emit(slot, emitter.target);
+      this.emitEdge(node, first!);
+      code.end();
+      registers.begin(before, node.inTightLoop);
+      // Nullified: the delay slot was not executed.
+      emitter.giveBack(1);
+      this.emitEdge(node, second!);
+      return;
+    }
+    takenVa();
+    this.pushVa(end);
+    code.get(this.condition);
+    code.select();
+    code.setLocal(emitter.target);
+    emitter.emit(slot, emitter.target);
+    const after = registers.state;
+    code.get(this.condition);
+    code.if();
+    if (ending.kind === "branchCall") this.emitCall(node, first!);
+    else this.emitEdge(node, first!);
+    code.end();
+    registers.begin(after, node.inTightLoop);
+    this.emitEdge(node, second!);
+  }
+
+  /** Calls the code at `target`; goes on along `edge` if it comes back to the return address. */
+  private emitCall(node: FlowNode, edge: Edge): void {
+    const { code, registers, emitter } = this;
+    registers.spill(-1);
+    code.get(emitter.target);
+    const to = this.flow.target(node, edge);
+    if (to === null) {
+      this.emitJump();
+      return;
+    }
+    code.get(this.remaining);
+    code.get(this.depth);
+    code.const32(1);
+    code.op(PLAIN.i32Sub);
+    code.call(this.callTarget("enter"));
+    code.setLocal(this.remaining);
+    code.tee(emitter.target);
+    this.pushVa(edge.to);
+    code.op(PLAIN.i32Ne);
+    code.get(this.remaining);
+    code.const32(this.needs[to.order]!);
+    code.op(PLAIN.i32LtS);
+    code.op(PLAIN.i32Or);
+    code.if();
+    code.get(emitter.target);
+    code.get(this.remaining);
+    code.return();
+    code.end();
+    // Another mode would have come back with everything in the state block: the bank is the same.
+    registers.forget();
+    this.emitEdge(node, edge);
+  }
+}
+
+const isTransferStatement = (s: Statement): boolean => s.kind === "branch" || s.kind === "jump";
+
+/** For each block, by order, the longest way to the next look at the budget. */
+function needsOf(flow: Flow): number[] {
+  const needs: number[] = flow.nodes.map(() => 0);
+  for (const node of flow.nodes.toReversed()) {
+    let longest = 0;
+    for (const edge of node.block.edges) {
+      const to = flow.target(node, edge);
+      if (to !== null && to.loop === null && to.order > node.order && !edge.afterCall)
+        longest = Math.max(longest, needs[to.order]!);
+    }
+    needs[node.order] = node.block.length + longest;
+  }
+  return needs;
+}

@@ -1,0 +1,268 @@
+import { decoderFor, type Decoder } from "../../isa/decode.ts";
+import { fieldValue } from "../../isa/operands.ts";
+import type { Machine } from "../../machine/machine.ts";
+import {
+  CODE_PAGE,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  RECORD,
+  STATE,
+  TRANSLATED_FLAG,
+} from "../../machine/state-layout.ts";
+import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
+import { PSEUDO } from "../operations.ts";
+import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
+import { REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
+import { findRegion, type Region } from "./region.ts";
+import { translateRegion } from "./translate-region.ts";
+
+/** When code is translated, and how much of it is kept. */
+export interface TranslationPolicy {
+  /** The interpreter is asked where it is each time it has executed so many instructions itself. */
+  readonly sampleEvery: number;
+  /** Code is translated that was found at so many samples. */
+  readonly hot: number;
+  /** Each write to a page of translated code doubles what makes its code hot again, so many times at most. */
+  readonly mostDoublings: number;
+  /** Bytes of WebAssembly beyond which everything is dropped. */
+  readonly mostBytes: number;
+}
+
+/** What serves a booting Linux. */
+export const DEFAULT_POLICY: TranslationPolicy = {
+  sampleEvery: 2048,
+  hot: 4,
+  mostDoublings: 8,
+  mostBytes: 8 << 20,
+};
+
+/** Regions that are translated together: the code found hot, and what it calls. */
+const MOST_REGIONS = 8;
+/** Entries of the table: a code page notes them in 16 bits. */
+const MOST_FUNCTIONS = 0xffff;
+/** Places whose samples are counted before counting starts anew. */
+const MOST_PLACES = 1 << 15;
+
+/** Code at a virtual address: its page in RAM and the records decoded from it. */
+interface Place {
+  readonly va: number;
+  readonly offset: number;
+  readonly ramPage: number;
+  readonly records: number;
+}
+
+/** The translations of a page: table index by byte offset. */
+interface PageTranslations {
+  readonly functions: Map<number, number>;
+  writes: number;
+}
+
+/**
+ * Decides what to translate, and owns the translations. Each is a function in the table; its index is noted in the
+ * code page, and the record where it starts is flagged, which makes the interpreter leave.
+ */
+export class Translations {
+  readonly table: WebAssembly.Table;
+  /** Translations made so far, of the same code again too. */
+  made = 0;
+  private readonly machine: Machine;
+  private readonly policy: TranslationPolicy;
+  private readonly decode: Decoder;
+  private readonly pages = new Map<number, PageTranslations>();
+  private readonly samples = new Map<number, number>();
+  private readonly free: number[] = [];
+  private bytes = 0;
+  /** What stands in the table where there is no translation. */
+  private notTranslated: unknown = null;
+  /** What translated code may call, by name. */
+  private readonly callable: Record<string, unknown>;
+
+  /** `slowPaths`: what translated code may call of the engine, by name. */
+  constructor(machine: Machine, policy: TranslationPolicy, slowPaths: Readonly<Record<string, unknown>>) {
+    this.machine = machine;
+    this.policy = policy;
+    this.callable = { ...slowPaths, memory: machine.memory.wasm };
+    this.decode = decoderFor(machine.cpu.model.isa);
+    this.table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  }
+
+  /** Takes what the interpreter's module exports for translated code. */
+  connect(exports: Readonly<Record<string, unknown>>): void {
+    this.callable["enter"] = exports["enter"];
+    for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)];
+    this.notTranslated = exports["notTranslated"];
+    this.table.set(0, this.notTranslated);
+  }
+
+  /**
+   * Code at `va` was found being executed. It is where a jump led (a loop, a function, or what follows a call), or
+   * where translated code left off. Returns false if it is translated already.
+   */
+  sample(va: number): boolean {
+    const place = this.locate(va);
+    if (place === null) return true;
+    const { functions, writes } = this.pageOf(place.records);
+    if (functions.has(place.offset)) return false;
+    const key = place.records + place.offset;
+    const count = (this.samples.get(key) ?? 0) + 1;
+    if (this.samples.size > MOST_PLACES) this.samples.clear();
+    this.samples.set(key, count);
+    if (count >= this.policy.hot << Math.min(writes, this.policy.mostDoublings)) {
+      this.samples.delete(key);
+      this.translate(place);
+    }
+    return true;
+  }
+
+  /** The code page at `records` was written to. */
+  written(records: number): void {
+    const page = this.pages.get(records);
+    if (page === undefined || page.functions.size === 0) return;
+    this.drop(records, page);
+    page.writes++;
+    this.machine.memory.i32[STATE.stale >>> 2] = 1;
+  }
+
+  /** All code pages were dropped, or there is too much. */
+  clear(): void {
+    for (const [records, page] of this.pages) this.drop(records, page);
+    this.pages.clear();
+    this.samples.clear();
+    this.bytes = 0;
+  }
+
+  private drop(records: number, { functions }: PageTranslations): void {
+    for (const [offset, index] of functions) {
+      this.note(records, offset, 0);
+      this.table.set(index, this.notTranslated);
+      this.free.push(index);
+    }
+    functions.clear();
+  }
+
+  private pageOf(records: number): PageTranslations {
+    let page = this.pages.get(records);
+    if (page === undefined) {
+      page = { functions: new Map(), writes: 0 };
+      this.pages.set(records, page);
+    }
+    return page;
+  }
+
+  /** Notes the function that starts at `offset`, or with 0 that there is none. */
+  private note(records: number, offset: number, index: number): void {
+    const { u8 } = this.machine.memory;
+    const at = records + CODE_PAGE.functions + (offset >>> 1);
+    u8[at] = index;
+    u8[at + 1] = index >> 8;
+    const op = records + (offset >>> 2) * RECORD.bytes + RECORD.op + 1;
+    const flag = TRANSLATED_FLAG >>> 8;
+    u8[op] = index === 0 ? u8[op]! & ~flag : u8[op]! | flag;
+  }
+
+  /** The decoded code at `va` in the current mode; null if there is none. */
+  private locate(va: number): Place | null {
+    const { cpu, mmu, memory } = this.machine;
+    const pa = (va & 3) === 0 ? mmu.peek(va, cpu.mode, cpu.asid) : -1;
+    const at = pa < 0 ? -1 : mmu.ramOffset(pa);
+    if (at < 0) return null;
+    const ramPage = at >>> PAGE_SHIFT;
+    const records = memory.i32[(memory.plan.codeMap >>> 2) + ramPage]!;
+    return records === 0 ? null : { va: va >>> 0, offset: at & (PAGE_SIZE - 1), ramPage, records };
+  }
+
+  private isExecuted(records: number, offset: number): boolean {
+    const { u8 } = this.machine.memory;
+    const at = records + (offset >>> 2) * RECORD.bytes + RECORD.op;
+    return ((u8[at]! | (u8[at + 1]! << 8)) & (TRANSLATED_FLAG - 1)) > PSEUDO.reserved;
+  }
+
+  private regionAt({ va, offset, ramPage, records }: Place): Region {
+    const { memory } = this.machine;
+    const start = ramPage << PAGE_SHIFT;
+    return findRegion(
+      {
+        va: va - offset,
+        decode: this.decode,
+        word: (at) => memory.read32(start + at) | 0,
+        executed: (at) => this.isExecuted(records, at),
+      },
+      offset,
+    );
+  }
+
+  /** Regions to be translated with the one at `first`: what it calls, and what that calls. */
+  private collect(first: Place): { place: Place; region: Region }[] {
+    const found: { place: Place; region: Region }[] = [];
+    const seen = new Set<number>();
+    const waiting: Place[] = [first];
+    for (const place of waiting) {
+      if (found.length === MOST_REGIONS) break;
+      const key = place.records + place.offset;
+      if (seen.has(key) || this.pageOf(place.records).functions.has(place.offset)) continue;
+      seen.add(key);
+      if (!this.isExecuted(place.records, place.offset)) continue;
+      const region = this.regionAt(place);
+      if (!region.blocks.has(region.head)) continue;
+      found.push({ place, region });
+      for (const { branch, ending } of region.blocks.values()) {
+        const index = branch?.operation.slots.get("index");
+        if (ending.kind !== "call" || branch === null || index === undefined) continue;
+        const next = place.va - place.offset + branch.at + 4;
+        const called = this.locate((next & 0xf000_0000) | fieldValue(index.field, branch.word));
+        if (called !== null) waiting.push(called);
+      }
+    }
+    return found;
+  }
+
+  private translate(first: Place): void {
+    if (this.bytes > this.policy.mostBytes || this.table.length + MOST_REGIONS > MOST_FUNCTIONS) this.clear();
+    const found = this.collect(first);
+    if (found.length === 0) return;
+    const { memory } = this.machine;
+    const module = new ModuleBuilder("translated");
+    const targets = new Map<CallTarget, number>();
+    targets.set("enter", module.importFunction("enter", REGION_TYPE));
+    for (const name of calledBy(found.map(({ region }) => region)))
+      targets.set(name, module.importFunction(name, typeOf(name)));
+    found.forEach(({ region }, n) => {
+      const body = translateRegion(region, memory.endian, (name) => targets.get(name)!);
+      module.exportFunction(REGION_TYPE, body, `r${n}`);
+    });
+    const bytes = module.build(memory.plan.totalBytes / 65536);
+    this.bytes += bytes.length;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: this.callable,
+    });
+    found.forEach(({ place: { records, offset } }, n) => {
+      const index = this.free.pop() ?? this.table.grow(1);
+      this.table.set(index, instance.exports[`r${n}`]);
+      this.pageOf(records).functions.set(offset, index);
+      this.note(records, offset, index);
+      this.made++;
+    });
+  }
+}
+
+/** Names of all that the code of `regions` may call, `enter` apart. */
+function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">> {
+  const names = new Set<Exclude<CallTarget, "enter">>();
+  for (const region of regions)
+    for (const { body, branch, delaySlot } of region.blocks.values())
+      for (const instruction of [...body, branch, delaySlot])
+        for (const s of instruction?.operation.statements ?? []) {
+          if (s.kind === "helper") names.add(s.name);
+          else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
+          else if (s.kind === "storeConditional") names.add("storeToRam");
+          else if (s.kind === "load" && s.linked) names.add("linkToRam");
+          else if (s.kind === "load") names.add(s.user ? "loadUser" : "load");
+          else if (s.kind === "store") names.add(s.user ? "storeUser" : "store");
+        }
+  return names;
+}
+
+const isSlowAccess = (name: CallTarget): name is SlowAccess => SLOW_ACCESSES.includes(name as SlowAccess);
+
+const typeOf = (name: Exclude<CallTarget, "enter">): FunctionType =>
+  isSlowAccess(name) ? SLOW_ACCESS_TYPE : i32Function(IMPORTS[name], true);
