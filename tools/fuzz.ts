@@ -5,7 +5,9 @@
  * status is 1 if any did.
  */
 import { Worker } from "node:worker_threads";
+import { wrongOnly, type Only } from "../test/fuzz/axes.ts";
 import { effortOf, runSeed, type SeedResult } from "../test/fuzz/seed.ts";
+import { shrink } from "../test/fuzz/shrink.ts";
 import type { Answer, Job } from "../test/fuzz/worker.ts";
 import { toolFlags, usageError } from "./tool-flags.ts";
 
@@ -21,6 +23,8 @@ const values = toolFlags({
     "--instructions N  guest instructions of each (default 1000000)",
     "--jobs N          seeds at a time (default 1)",
     "--replay SEED     one seed, with the stack of what it throws",
+    "--shrink          with --replay: make a guest that fails smaller, and show what is left",
+    "--only A=B,C=D    seeds with these settings: model=P5600, map=eva, refill=slow …",
     "--slice N         as many seeds, others each day",
   ],
   options: {
@@ -28,6 +32,8 @@ const values = toolFlags({
     instructions: { type: "string", default: "1000000" },
     jobs: { type: "string", default: "1" },
     replay: { type: "string" },
+    shrink: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
     slice: { type: "string" },
   },
 });
@@ -52,16 +58,24 @@ function seedRange(): [first: number, last: number] {
 
 const instructions = positive("instructions", values.instructions);
 const effort = effortOf(instructions);
+const only = Object.fromEntries(
+  values.only === "" ? [] : values.only.split(",").map((setting) => setting.split("=")),
+) as Only;
+const wrong = wrongOnly(only);
+if (wrong !== null) usageError("fuzz", `--only: ${wrong}`);
 const replayCommand = (seed: number): string =>
-  `npm run fuzz -- --replay ${seed} --instructions ${instructions}`;
+  `npm run fuzz -- --replay ${seed} --instructions ${instructions}` +
+  (values.only === "" ? "" : ` --only ${values.only}`);
 
 function replay(seed: number): void {
   try {
-    console.log(runSeed(seed, effort));
+    const { nested, ...result } = runSeed(seed, effort, only);
+    console.log({ ...result, nested: nested.length });
   } catch (error) {
     const { message, cause } = error as Error;
     console.log(message);
     if (cause instanceof Error) console.log(cause.stack);
+    if (values.shrink) console.log(shrink(error, instructions));
     process.exitCode = 1;
   }
 }
@@ -82,7 +96,7 @@ async function runSeeds(first: number, last: number, jobs: number): Promise<void
     let worker = new Worker(new URL("../test/fuzz/worker.ts", import.meta.url));
     for (let seed = next++; seed <= last; seed = next++) {
       const patience = 1000 * (PATIENCE.seconds + (PATIENCE.secondsPerMillion * instructions) / 1e6);
-      const answer = await ask(worker, { seed, effort }, patience);
+      const answer = await ask(worker, { seed, effort, only }, patience);
       if (answer === null || "error" in answer) {
         report(
           seed,
@@ -105,7 +119,8 @@ async function runSeeds(first: number, last: number, jobs: number): Promise<void
   );
   console.log(
     `  ${count(sum((r) => r.instructions))} instructions in all, ${count(sum((r) => r.exits))} checked exits,` +
-      ` ${count(sum((r) => r.failures))} guests that could not go on;` +
+      ` ${count(sum((r) => r.failures))} guests that could not go on,` +
+      ` ${new Set(results.flatMap((r) => r.nested)).size} kinds of exceptions inside others;` +
       ` ${count(sum((r) => r.compared))} hosts compared, ${count(sum((r) => r.skipped))} not comparable`,
   );
   if (failed.length > 0) process.exitCode = 1;

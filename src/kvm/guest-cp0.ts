@@ -72,10 +72,8 @@ export function guestCp0Write(cp0: Int32Array, index: number): GuestCp0Write {
   return WRITES.get(index) ?? IGNORED;
 }
 
-/** Bits of Status that a guest can write: those of the host CPU but NMI, which no one raises. */
-export function guestStatusWritable(machine: Machine): number {
-  return machine.config.model.statusWritable & ~STATUS.NMI;
-}
+/** Bits of Status that a guest can write: those of its CPU but NMI, which no one raises. */
+export const GUEST_STATUS_WRITABLE = GUEST_CPU.statusWritable & ~STATUS.NMI;
 
 const PRID_24KC = 0x0001_9300;
 const MMU_SIZE = (GUEST_TLB_SIZE - 1) << CONFIG.C1_MMU_SIZE_SHIFT;

@@ -34,8 +34,6 @@ export interface VcpuState {
   readonly tracer: Tracer;
   /** Replace instructions that trap by ones that do not. */
   readonly dyntrans: boolean;
-  /** Bits of Status that the guest can write. */
-  readonly statusWritable: number;
   /** `regs.pc` is a branch and the exception was raised in its delay slot (the exit's Cause.BD). */
   inDelaySlot: boolean;
   /** The CPU counted the instruction of this exit, and the branch before it, when it raised ({@link endsInstruction}). */

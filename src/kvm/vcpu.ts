@@ -10,7 +10,7 @@ import { deliverInterrupt } from "./deliver.ts";
 import { handleExit } from "./exits.ts";
 import { collectFastExits, publishForFastExits } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
-import { guestStatusWritable, resetGuestCp0 } from "./guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE, resetGuestCp0 } from "./guest-cp0.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
@@ -53,8 +53,12 @@ export interface VcpuOptions extends ShadowMmuOptions {
   readonly dyntrans: boolean;
   /** Settle simple privileged instructions, RDHWR and system calls in generated code. */
   readonly fastExits: boolean;
-  /** Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. */
-  readonly checkInvariants: boolean;
+  /**
+   * Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. A function says
+   * each time whether to go through the tables as well: what is wrong there stays wrong for a while, so that
+   * looking now and then finds it too.
+   */
+  readonly checkInvariants: boolean | (() => boolean);
   readonly tracer: Tracer;
 }
 
@@ -89,7 +93,6 @@ export class Vcpu implements VcpuState {
   readonly stats = new VcpuStats();
   readonly tracer: Tracer;
   readonly dyntrans: boolean;
-  readonly statusWritable: number;
   /** The generated code of this vcpu. */
   readonly code: VcpuCode;
   inDelaySlot = false;
@@ -106,7 +109,7 @@ export class Vcpu implements VcpuState {
   private lastExitAt = -1;
   private idleExits = 0;
   private destroyed = false;
-  private readonly checking: boolean;
+  private readonly checks: boolean | (() => boolean);
   private readonly takeCpu: () => void;
   private readonly timerSlot: TimerSlot;
 
@@ -122,10 +125,9 @@ export class Vcpu implements VcpuState {
     this.commpage = commpageAddress(map, this.pageSize);
     this.tracer = options.tracer;
     this.dyntrans = options.dyntrans;
-    this.checking = options.checkInvariants;
+    this.checks = options.checkInvariants;
     this.takeCpu = parts.takeCpu;
     this.timerSlot = timerSlot;
-    this.statusWritable = guestStatusWritable(this.machine);
 
     const { pages } = host;
     const got: number[] = [];
@@ -141,7 +143,7 @@ export class Vcpu implements VcpuState {
     try {
       this.code = host.buildVcpuCode(
         options.refill,
-        options.fastExits ? { statusWritable: this.statusWritable } : null,
+        options.fastExits ? { statusWritable: GUEST_STATUS_WRITABLE } : null,
       );
     } catch (error) {
       this.mmu.destroy();
@@ -281,7 +283,7 @@ export class Vcpu implements VcpuState {
     const { regs, tracer, host } = this;
     syncGuestAsid(this);
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
-    if (this.checking) this.checkBeforeEntry();
+    if (this.checks !== false) this.checkBeforeEntry();
     publishForFastExits(this);
     if (this.phase === "outside") {
       host.prepareRun(this.code, regs);
@@ -316,7 +318,7 @@ export class Vcpu implements VcpuState {
     // The privileged operations step the PC as instructions do; this is where the host's code goes on.
     this.hostPc = this.machine.cpu.pc;
     this.machine.cpu.setInterruptLine(KICK_LINE, false);
-    if (this.checking) checkInvariants(this, this.exitMoment);
+    this.check(this.exitMoment);
     // The guest kernel can store to its register array at will.
     syncGuestAsid(this);
     this.interrupts.sync();
@@ -357,10 +359,16 @@ export class Vcpu implements VcpuState {
     return this.regs.userIsLive ? "exit-user" : "exit-kernel";
   }
 
+  private check(moment: Moment): void {
+    const { checks } = this;
+    if (checks === false) return;
+    checkInvariants(this, moment, checks === true || checks());
+  }
+
   private checkBeforeEntry(): void {
     checkEntry(this);
     // After an exit the kernel's ASID may just have been renewed, while the old one is still live.
-    if (this.phase === "outside") checkInvariants(this, "outside");
+    if (this.phase === "outside") this.check("outside");
   }
 
   /** Takes the CPU out of guest code, before it executes another guest instruction. */

@@ -1,9 +1,11 @@
 import { CP0 } from "../../src/isa/cp0.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
+import { HOST_AXES, type HostPlan } from "./axes.ts";
 import { Digest } from "./digest.ts";
-import { ENGINES, type EngineName } from "./engines.ts";
+import { ENGINES } from "./engines.ts";
 import { FuzzError } from "./hostile-vm.ts";
+import { HANDLER_WORDS, VECTOR_PAGES, VECTORS } from "./image.ts";
 import { CODE_END, targetsFor } from "./layout.ts";
 import { Progress } from "./progress.ts";
 import { Random } from "./random.ts";
@@ -24,9 +26,9 @@ class BareProgram {
   readonly machine: Machine;
   private readonly trace = new Digest();
 
-  constructor(seed: number, engine: EngineName) {
+  constructor(seed: number, engine: HostPlan["engine"]) {
     const random = new Random(seed, STREAM.image);
-    const model = CPU_MODELS[random.pick(["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])]!;
+    const model = CPU_MODELS[random.pick(HOST_AXES.model)[1]]!;
     const endian = random.pick(["little", "big"] as const);
     this.machine = new Machine(
       { model, endian, ramBytes: RAM_BYTES, guestTime: "all", hostCalls: false },
@@ -57,23 +59,17 @@ class BareProgram {
     });
   }
 
-  /** Code and vectors in low memory, the rest random: what aims at guest KSeg0 aims at kseg0 here. */
+  /** Code and vectors in low memory, the rest random. */
   private fill(random: Random): void {
     const { machine } = this;
-    const aims = targetsFor("wild", { pageSize: 4096, commpage: true, branchesInSlots: true });
-    const direct = (address: number): number =>
-      (address >>> 29 === 2
-        ? (address & 0x1fff_ffff) + (random.chance(80) ? 0x8000_0000 : 0xa000_0000)
-        : address) >>> 0;
-    const words = new WordSource(random, {
-      ...aims,
-      data: () => direct(aims.data(random)),
-      code: () => direct(aims.code(random)),
-    });
+    const aims = targetsFor("wild", { map: "eva", pageSize: 4096, commpage: true, branchesInSlots: true });
+    const words = new WordSource(random, aims);
     const code = words.code(CODE_END / 4);
-    for (const page of [0, 0x1000, 0x2000, 0x3000])
-      for (const offset of [0, 0x180, 0x200])
-        words.handler(32, offset === 0).forEach((word, i) => (code[(page + offset) / 4 + i] = word));
+    for (const page of VECTOR_PAGES)
+      for (const offset of VECTORS)
+        words
+          .handler(HANDLER_WORDS, offset === 0)
+          .forEach((word, i) => (code[(page + offset) / 4 + i] = word));
     code.forEach((word, i) => machine.write32(4 * i, word));
     for (let at = CODE_END; at < RAM_BYTES; at += 4)
       machine.write32(at, random.chance(60) ? 0 : random.word());
@@ -90,8 +86,7 @@ class BareProgram {
     ])
       ops.writeCp0(index, words.cp0Value(index));
     ops.writeCp0(CP0.Status, words.status() & ~0x0040_0006);
-    for (let n = 1; n < 32; n++)
-      cpu.gpr[n] = random.chance(60) ? direct(aims.data(random)) : direct(aims.code(random));
+    for (let n = 1; n < 32; n++) cpu.gpr[n] = random.chance(60) ? aims.data(random) : aims.code(random);
     cpu.setPc(0x8000_0400 + 4 * random.below(0x3000));
     cpu.modeMayHaveChanged();
   }

@@ -15,8 +15,18 @@ interface Range {
   readonly last: number;
 }
 
-/** The word that canary memory holds at host address `at`. */
-const canary = (at: number): number => Math.imul(at | 1, 0x9e37_79b1) | 0;
+/** The word that canary memory holds: no instruction, no pointer, no small number. */
+const CANARY = 0x9e37_79b1 | 0;
+/** Canaries are compared in pieces of this many bytes: as much as a page has at least. */
+const PIECE = 0x1000;
+const CANARIES = new Int32Array(PIECE / 4).fill(CANARY);
+
+/** True if the words are the same, by the machine's own comparison of memory. */
+function same(a: Int32Array, b: Int32Array): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  return Buffer.compare(bytes(a), bytes(b)) === 0;
+}
 
 /**
  * Watches the host memory that neither the guest nor the hypervisor may change: gaps between memslots, pages
@@ -30,7 +40,7 @@ export class Canaries {
   private readonly unused: Uint8Array;
   private readonly gaps: readonly Range[];
   /** Ranges that keep the contents that they had when they were added. */
-  private readonly frozen = new Map<string, Range & { readonly contents: Int32Array }>();
+  private readonly frozen = new Map<string, { readonly first: number; readonly contents: Int32Array }>();
 
   /** Fills what is free with canaries and follows the hypervisor's allocations from now on. */
   constructor(host: HostKernel, hostEnd: number, gaps: readonly Range[]) {
@@ -72,8 +82,7 @@ export class Canaries {
   }
 
   private fill(first: number, last: number): void {
-    const { i32, plan } = this.memory;
-    for (let at = first; at < last; at += 4) i32[(plan.ram + at) >>> 2] = canary(at);
+    this.words(first, last).fill(CANARY);
   }
 
   private words(first: number, last: number): Int32Array {
@@ -83,8 +92,7 @@ export class Canaries {
 
   /** From now on `bytes` bytes at `first` must not change. */
   freeze(name: string, first: number, bytes: number): void {
-    const last = first + bytes;
-    this.frozen.set(name, { first, last, contents: this.words(first, last).slice() });
+    this.frozen.set(name, { first, contents: this.words(first, first + bytes).slice() });
   }
   /** The range may change again. */
   thaw(name: string): void {
@@ -95,28 +103,27 @@ export class Canaries {
     this.freeze(name, fromKseg0(vcpu.code.block), BLOCK.bytes);
   }
 
-  private fail(what: string, at: number): never {
-    const word = this.memory.read32(at).toString(16);
-    throw new CanaryError(`${what} changed at host address ${at.toString(16)}: it holds ${word}`);
+  /** Throws {@link CanaryError} if memory from `first` on is not `expected`. */
+  private expect(what: string, first: number, expected: Int32Array): void {
+    const words = this.words(first, first + expected.byteLength);
+    if (same(words, expected)) return;
+    const index = words.findIndex((word, n) => word !== expected[n]);
+    const [at, word] = [first + 4 * index, words[index]! >>> 0].map((value) => value.toString(16));
+    throw new CanaryError(`${what} changed at host address ${at}: it holds ${word}`);
   }
 
-  private checkCanaries(what: string, first: number, last: number): void {
-    const { i32, plan } = this.memory;
-    for (let at = first; at < last; at += 4)
-      if (i32[(plan.ram + at) >>> 2] !== canary(at)) this.fail(what, at);
+  private expectCanaries(what: string, first: number, last: number): void {
+    for (let at = first; at < last; at += PIECE) this.expect(what, at, CANARIES);
   }
 
   /** Throws {@link CanaryError} if anything has changed that must not. `thorough` looks at unused pages too. */
   check(thorough: boolean): void {
-    for (const { first, last } of this.gaps) this.checkCanaries("memory between slots", first, last);
-    for (const [name, { first, last, contents }] of this.frozen) {
-      const now = this.words(first, last);
-      for (let i = 0; i < contents.length; i++) if (now[i] !== contents[i]) this.fail(name, first + 4 * i);
-    }
+    for (const { first, last } of this.gaps) this.expectCanaries("memory between slots", first, last);
+    for (const [name, { first, contents }] of this.frozen) this.expect(name, first, contents);
     if (!thorough) return;
     const { pageSize } = this.host.pages;
     for (let page = 0; page < this.unused.length; page++)
       if (this.unused[page] !== 0)
-        this.checkCanaries("unused host memory", page * pageSize, (page + 1) * pageSize);
+        this.expectCanaries("unused host memory", page * pageSize, (page + 1) * pageSize);
   }
 }

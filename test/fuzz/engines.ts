@@ -1,5 +1,6 @@
 import { createInterpreter, InterpreterEngine } from "../../src/engine/index.ts";
 import type { EngineFactory } from "../../src/machine/machine.ts";
+import type { HostPlan } from "./axes.ts";
 
 /** Translates whatever was seen twice, again as soon as there is more of it, and code that keeps changing. */
 const EAGER = { sampleEvery: 5, hot: 1, mostDoublings: 0, mostBytes: 1 << 20 } as const;
@@ -8,6 +9,4 @@ const EAGER = { sampleEvery: 5, hot: 1, mostDoublings: 0, mostBytes: 1 << 20 } a
 export const ENGINES = {
   interpreter: createInterpreter,
   translator: (machine) => new InterpreterEngine(machine, EAGER),
-} as const satisfies Record<string, EngineFactory>;
-
-export type EngineName = keyof typeof ENGINES;
+} as const satisfies Record<HostPlan["engine"], EngineFactory>;

@@ -1,45 +1,20 @@
 import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
-import type { HostPageSize } from "../../src/kvm/page-format.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { legalPageMask } from "../../src/machine/tlb.ts";
 import { Machine } from "../../src/machine/machine.ts";
-import type { Endian } from "../../src/machine/memory.ts";
+import { describe, kernelOptions, vmOptions, type GuestPlan, type HostPlan } from "./axes.ts";
 import { Canaries } from "./canaries.ts";
 import { Digest } from "./digest.ts";
-import { ENGINES, type EngineName } from "./engines.ts";
-import { CODE_END, gaps, HOST_END, layOut, targetsFor, type Region, type RegionName } from "./layout.ts";
+import { ENGINES } from "./engines.ts";
+import { HANDLER_WORDS, imageOf, NO_CUTS, targetsOf, VECTOR_PAGES, VECTORS, type Cuts } from "./image.ts";
+import { CODE_END, gaps, HOST_END, layOut, type Region, type RegionName } from "./layout.ts";
 import { Progress } from "./progress.ts";
 import { Random } from "./random.ts";
 import { Taint } from "./taint.ts";
 import { Victim } from "./victim.ts";
-import { WordSource, type Style, type Targets } from "./words.ts";
-
-/** What a guest is and what happens to it, given its seed: the same on every host. */
-export interface GuestPlan {
-  readonly seed: number;
-  readonly style: Style;
-  readonly endian: Endian;
-  /** Smallest page that the guest maps. */
-  readonly guestPage: number;
-  /** Whether accesses aim at the commpage and other strange addresses. */
-  readonly commpage: boolean;
-  readonly branchesInSlots: boolean;
-  /** A second VM runs in between. */
-  readonly victim: boolean;
-}
-
-/** How the host runs it: nothing here may show in the guest. */
-export interface HostPlan {
-  readonly model: string;
-  readonly pageSize: HostPageSize;
-  readonly refill: "fast" | "slow";
-  /** Guest ASIDs whose tables the hypervisor keeps. */
-  readonly gvaRoots: number;
-  readonly dyntrans: boolean;
-  readonly engine: EngineName;
-}
+import { WordSource, type Targets } from "./words.ts";
 
 /** The state of a guest at the end of its run. Equal plans give equal outcomes, whatever the host. */
 export interface Outcome {
@@ -50,26 +25,52 @@ export interface Outcome {
   readonly instructions: number;
   readonly exits: number;
   readonly failures: number;
+  /** Kinds of exceptions inside others that there were. */
+  readonly nested: readonly number[];
 }
 
-/** A run of a guest that did not end in an orderly way: what was thrown, and when. */
+/** A run that did not end in an orderly way: what was thrown, when, and on which host which guest ran. */
 export class FuzzError extends Error {
   override readonly name = "FuzzError";
-  constructor(message: string, cause: unknown) {
-    super(`${message}: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`, {
-      cause,
-    });
+  readonly guest: GuestPlan | null;
+  readonly hosts: readonly HostPlan[];
+  constructor(
+    where: string,
+    cause: unknown,
+    guest: GuestPlan | null = null,
+    hosts: readonly HostPlan[] = [],
+  ) {
+    const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    const plans = [...(guest === null ? [] : [guest]), ...hosts].map((plan) => `\n  ${describe(plan)}`);
+    super(`${where}: ${what}${plans.join("")}`, { cause });
+    this.guest = guest;
+    this.hosts = hosts;
   }
 }
 
 /** Longest and shortest time between two things that the VMM does, in ticks. */
-const EPOCH = { shortest: 20, usual: 250, longest: 4000 } as const;
+export const SHORTEST_EPOCH = 20;
+const EPOCH = { shortest: SHORTEST_EPOCH, usual: 250, longest: 4000 } as const;
 /** Instructions that a guest is charged with for an exit that says it cannot go on. */
 const FAILURE_COST = 50;
-/** Epochs between two looks at every unused page of the hypervisor. */
-const THOROUGH_EVERY = 64;
+/** Epochs between two looks at the canaries, and at every unused page of the hypervisor: they do not heal. */
+const CANARIES_EVERY = 8;
+const THOROUGH_EVERY = 512;
+/** Exits of 100 after which GVA tables are checked, if they are sampled. */
+const TABLES_PERCENT = 4;
 
-const STREAM = { image: 0, vmm: 1, mmio: 2 } as const;
+/** Registers on the commpage whose contents the hypervisor goes by. */
+const SCRIBBLED = [
+  ...[CP0.Status, CP0.Cause, CP0.EntryHi, CP0.EntryLo0, CP0.EntryLo1, CP0.PageMask, CP0.Index, CP0.Wired],
+  ...[CP0.Count, CP0.Compare, CP0.EBase, CP0.EPC, CP0.ErrorEPC, CP0.HWREna, CP0.Context, CP0.BadVAddr],
+  ...[CP0.Random, CP0.UserLocal, CP0.Config, CP0.Config1, CP0.Config3, CP0.Config4, CP0.Config5, CP0.Config7],
+] as const;
+
+/** What `vmm` draws in epoch n is in stream `vmm` + 16 n: leaving out what one epoch does keeps the others. */
+const STREAM = { vmm: 1, mmio: 2, checks: 3 } as const;
+
+/** Which invariants are checked: after every exit all, or the cheap ones and now and then all. */
+export type Checks = "all" | "sampled" | "none";
 
 /** A VM with a hostile guest, its VMM, and whoever watches them. */
 export class HostileVm {
@@ -78,9 +79,11 @@ export class HostileVm {
   readonly vcpu: Vcpu;
   private readonly kvm: Kvm;
   private readonly plan: GuestPlan;
+  private readonly host: HostPlan;
   private readonly regions: readonly Region[];
   private readonly targets: Targets;
-  private readonly vmmRandom: Random;
+  private vmmRandom: Random;
+  private readonly cuts: Cuts;
   private readonly canaries: Canaries;
   private readonly progress: Progress;
   private readonly taint: Taint;
@@ -88,13 +91,18 @@ export class HostileVm {
   private readonly trace = new Digest();
   /** Pages of the hypervisor in use before there was a VM. */
   private readonly allocatedBefore: number;
+  /** What came inside the handling of what: ExcCode of the host's exception and 32 times that of the guest's. */
+  private readonly nested = new Set<number>();
   private failures = 0;
   private exits = 0;
+  private startedAt = 0;
   private charged = 0;
   private epoch = 0;
 
-  constructor(plan: GuestPlan, host: HostPlan, checkInvariants: boolean) {
+  constructor(plan: GuestPlan, host: HostPlan, checks: Checks, cuts: Cuts = NO_CUTS) {
     this.plan = plan;
+    this.host = host;
+    this.cuts = cuts;
     const { regions, victim, end } = layOut();
     this.regions = regions;
     this.machine = new Machine(
@@ -108,33 +116,52 @@ export class HostileVm {
       ENGINES[host.engine],
     );
     this.progress = new Progress(this.machine.timeline);
-    this.kvm = new Kvm(this.machine, { pageSize: host.pageSize, end: HOST_END });
+    this.kvm = new Kvm(this.machine, { ...kernelOptions(plan, host), end: HOST_END });
     this.canaries = new Canaries(
       this.kvm.host,
       HOST_END,
       gaps([...regions.map(({ slot }) => slot), victim], end),
     );
     this.allocatedBefore = this.kvm.host.pages.allocated;
-    const { refill, gvaRoots, dyntrans } = host;
     this.vm = this.kvm.createVm({
-      ...{ refill, gvaRoots, dyntrans, checkInvariants },
-      tracer: { kvm_exit: () => this.progress.exit() },
+      ...vmOptions(plan, host),
+      checkInvariants: this.invariantChecks(checks),
+      tracer: { kvm_exit: (_, code) => this.exited(code) },
     });
     for (const { slot } of regions) this.vm.setUserMemoryRegion(slot);
     this.vcpu = this.vm.createVcpu();
     this.canaries.freezeCode("the vcpu's code", this.vcpu);
     this.taint = new Taint(this.vcpu);
-    this.targets = targetsFor(plan.style, {
-      pageSize: plan.guestPage,
-      commpage: plan.commpage,
-      branchesInSlots: plan.branchesInSlots,
-    });
+    this.targets = targetsOf(plan);
     this.vmmRandom = new Random(plan.seed, STREAM.vmm);
     this.machine.timeline.register("fuzz-interrupt", () => this.toggleInterrupt());
-    this.fillMemory();
+    this.fillMemory(cuts);
     this.randomState();
     this.freezeReadOnly();
     this.victim = plan.victim ? new Victim(this.kvm, victim) : null;
+  }
+
+  /**
+   * Sampled: what is cheap after every exit; the tables after the first exit of an epoch and at random ones. A
+   * wrong PTE stays where it is until something drops it, so what one look misses the next one finds, and what
+   * was dropped in between is found in other seeds.
+   */
+  private invariantChecks(checks: Checks): boolean | (() => boolean) {
+    if (checks !== "sampled") return checks === "all";
+    const random = new Random(this.plan.seed, STREAM.checks);
+    let lastEpoch = -1;
+    return () => {
+      if (this.epoch === lastEpoch) return random.chance(TABLES_PERCENT);
+      lastEpoch = this.epoch;
+      return true;
+    };
+  }
+
+  private exited(code: number): void {
+    this.progress.exit();
+    const { cp0 } = this.vcpu;
+    if ((cp0[CP0.Status]! & STATUS.EXL) === 0) return;
+    this.nested.add(((cp0[CP0.Cause]! & CAUSE.ExcCode) << 3) | code);
   }
 
   private regionOf(name: RegionName): Region {
@@ -143,29 +170,13 @@ export class HostileVm {
 
   // --- the guest as it starts ---
 
-  private fillMemory(): void {
-    const random = new Random(this.plan.seed, STREAM.image);
-    const words = new WordSource(random, this.targets);
-    for (const { name, slot } of this.regions) {
-      const count = slot.memorySize / 4;
-      // Read-only and boot memory hold code too; data is anything.
-      const code = name === "ram" ? CODE_END / 4 : name === "rom" || name === "boot" ? count : 0;
-      const contents = words.code(code);
-      while (contents.length < count) contents.push(random.chance(70) ? 0 : random.word());
-      this.placeHandlers(words, name, contents);
-      contents.forEach((word, index) => this.taint.vmmWrite(slot.hostPhysAddr + 4 * index, word));
-    }
-  }
-
-  private placeHandlers(words: WordSource, name: RegionName, contents: number[]): void {
-    const bases = name === "ram" ? [0, 0x1000, 0x2000, 0x3000] : name === "boot" ? [0x200] : [];
-    for (const base of bases)
-      for (const [offset, room] of [
-        [0, 32],
-        [0x180, 32],
-        [0x200, 32],
-      ] as const)
-        words.handler(room, offset === 0).forEach((word, i) => (contents[(base + offset) / 4 + i] = word));
+  private fillMemory(cuts: Cuts): void {
+    const image = imageOf(this.plan);
+    for (const { name, slot } of this.regions)
+      image.get(name)!.forEach((word, index) => {
+        const cut = cuts.words.has(slot.guestPhysAddr + 4 * index);
+        this.taint.vmmWrite(slot.hostPhysAddr + 4 * index, cut ? 0 : word);
+      });
   }
 
   /** Random registers, CP0 and guest TLB, and a PC in code. */
@@ -174,18 +185,14 @@ export class HostileVm {
     const random = this.vmmRandom;
     const words = new WordSource(random, this.targets);
     const smallest = legalPageMask(2 * Math.max(this.plan.guestPage, vcpu.pageSize) - 1);
-    for (let index = 0; index < 64; index++)
+    for (let index = 0; index < vcpu.guestTlb.size; index++)
       if (random.chance(60)) {
         const entryHi = this.targets.entryHi(random);
-        // The guest itself could not write pages smaller than the host's.
+        // The guest itself could not write pages smaller than the host's, or two entries for an address.
         const pageMask = legalPageMask(this.targets.pageMask(random)) | smallest;
-        const entryLo0 = this.targets.entryLo(random) >>> 0;
-        vcpu.guestTlb.write(index, {
-          entryHi,
-          pageMask,
-          entryLo0,
-          entryLo1: this.targets.entryLo(random) >>> 0,
-        });
+        const [entryLo0, entryLo1] = [1, 2].map(() => this.targets.entryLo(random) >>> 0);
+        const entry = { entryHi, pageMask, entryLo0: entryLo0!, entryLo1: entryLo1! };
+        if (!vcpu.guestTlb.conflicts(index, entry)) vcpu.guestTlb.write(index, entry);
       }
     for (const index of [
       CP0.EntryLo0,
@@ -230,19 +237,26 @@ export class HostileVm {
   /** Runs the guest for `instructions`, doing things to it now and then. Throws {@link FuzzError}. */
   run(instructions: number): Outcome {
     const { timeline } = this.machine;
-    const start = timeline.now();
+    this.startedAt = timeline.now();
     try {
-      while (timeline.now() - start + this.charged < instructions) {
+      while (this.elapsed < instructions) {
         const longest = this.vmmRandom.chance(90) ? EPOCH.usual : EPOCH.longest;
         this.runUntil(timeline.now() + this.vmmRandom.between(EPOCH.shortest, longest));
-        this.canaries.check(this.epoch++ % THOROUGH_EVERY === 0);
-        this.interfere();
+        if (this.epoch % CANARIES_EVERY === 0) this.canaries.check(this.epoch % THOROUGH_EVERY === 0);
+        this.epoch++;
+        this.vmmRandom = new Random(this.plan.seed, STREAM.vmm + 16 * this.epoch);
+        if (!this.cuts.epochs.has(this.epoch)) this.interfere();
       }
       this.canaries.check(true);
       return this.outcome();
     } catch (error) {
-      throw new FuzzError(this.where(), error);
+      throw new FuzzError(this.where(), error, this.plan, [this.host]);
     }
+  }
+
+  /** Instructions of its budget that the guest has used up. */
+  get elapsed(): number {
+    return this.machine.timeline.now() - this.startedAt + this.charged;
   }
 
   /** Where things stand, for messages. */
@@ -326,6 +340,7 @@ export class HostileVm {
       [5, () => this.changeCp0()],
       [3, () => void this.vcpu.getRegs()],
       [3, () => this.readEveryRegister()],
+      [this.plan.commpage ? 8 : 0, () => this.scribble()],
       [6, () => this.victim?.run()],
       [8, () => {}],
     ]);
@@ -336,15 +351,30 @@ export class HostileVm {
     const words = new WordSource(random, this.targets);
     const { hostPhysAddr } = this.regionOf("ram").slot;
     if (random.chance(30)) {
-      const offset = random.pick([0, 0x180, 0x200]);
-      const base = hostPhysAddr + 0x1000 * random.below(4) + offset;
-      words.handler(32, offset === 0).forEach((word, i) => this.taint.vmmWrite(base + 4 * i, word));
+      const offset = random.pick(VECTORS);
+      const base = hostPhysAddr + random.pick(VECTOR_PAGES) + offset;
+      words
+        .handler(HANDLER_WORDS, offset === 0)
+        .forEach((word, i) => this.taint.vmmWrite(base + 4 * i, word));
       return;
     }
     const first = 0x400 + 4 * random.below((CODE_END - 0x1000) / 4);
     words
       .code(random.between(1, 64))
       .forEach((word, i) => this.taint.vmmWrite(hostPhysAddr + first + 4 * i, word));
+  }
+
+  /** Puts anything into the commpage, as stores of the guest's kernel can while it runs. */
+  private scribble(): void {
+    const { vcpu, machine } = this;
+    if (!vcpu.inGuest || this.kvm.host.livePgd !== vcpu.regs.kernelMm.pgd) return;
+    const random = this.vmmRandom;
+    const words = new WordSource(random, this.targets);
+    const at = (index: number): number => vcpu.regs.commpage + 4 * index;
+    for (let n = random.pick([1, 1, 3, 20]); n > 0; n--) {
+      const index = random.chance(70) ? random.pick(SCRIBBLED) : random.below(vcpu.pageSize / 4);
+      machine.memory.write32(at(index), random.chance(70) ? words.cp0Value(index) : random.word());
+    }
   }
 
   private changeSlot(): void {
@@ -419,6 +449,7 @@ export class HostileVm {
       instructions: machine.guestInstructions,
       exits: vcpu.stats.totalExits,
       failures: this.failures,
+      nested: [...this.nested],
     };
   }
 
@@ -433,7 +464,7 @@ export class HostileVm {
         throw new Error(`${allocated - this.allocatedBefore} pages are left allocated`);
       this.canaries.check(true);
     } catch (error) {
-      throw new FuzzError("after the VM was destroyed", error);
+      throw new FuzzError("after the VM was destroyed", error, this.plan, [this.host]);
     }
   }
 }

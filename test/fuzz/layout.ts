@@ -1,5 +1,6 @@
 import { ENTRY_LO } from "../../src/isa/cp0.ts";
 import type { Memslot } from "../../src/kvm/index.ts";
+import type { GuestPlan } from "./axes.ts";
 import type { Random } from "./random.ts";
 import { entryLoOf, type Style, type Targets } from "./words.ts";
 
@@ -10,8 +11,8 @@ import { entryLoOf, type Style, type Targets } from "./words.ts";
  *     HOST_END  the guest's memory, slot by slot, with a page of canaries before and behind each
  */
 
-/** Bytes of host RAM for the host kernel and the hypervisor: two roots full of tables, and more. */
-export const HOST_END = 6 << 20;
+/** Bytes of host RAM for the host kernel and the hypervisor: the tables of two roots of 4 GiB, and more. */
+export const HOST_END = 12 << 20;
 /** Canaries between slots. A multiple of every host page size. */
 const GAP = 0x4000;
 
@@ -20,7 +21,7 @@ const RAM_BYTES = 0x4_0000;
 export const CODE_END = 0x1_0000;
 
 /** Guest physical memory, apart from slots that come and go. All sizes fit 4K and 16K pages. */
-const REGIONS = [
+export const REGIONS = [
   { name: "ram", gpa: 0, size: RAM_BYTES, readonly: false },
   { name: "small", gpa: 0x0020_0000, size: 0x4000, readonly: false },
   { name: "rom", gpa: 0x0020_4000, size: 0x8000, readonly: true },
@@ -64,25 +65,58 @@ export function gaps(slots: readonly Memslot[], end: number): { first: number; l
   return found;
 }
 
-const KSEG0 = 0x4000_0000;
+/** Where guests have what, in each of the maps that they live by. */
+interface Places {
+  /** First addresses of segments that show physical memory. */
+  readonly direct: readonly number[];
+  /**
+   * Mapped addresses for data that guests like, at different distances from where things happen, and for code,
+   * which have MAPPED_CODE_BIT set.
+   */
+  readonly mapped: readonly number[];
+  readonly mappedCode: readonly number[];
+  /** The neighbourhood of the commpage and the ends of segments, for wild guests. */
+  readonly strange: readonly number[];
+  /** What is mapped there collides with the commpage. */
+  readonly nearCommpage: number;
+  readonly devices: readonly number[];
+  /** Jumps go there now and then: boot vectors, and no code at all. */
+  readonly strangeCode: readonly number[];
+}
 
-/** Mapped addresses that guests like, at different distances from where things happen. */
-const MAPPED = [
-  ...[0x0001_0000, 0x0002_0000, 0x0010_0000, 0x0012_3000, 0x0100_0000, 0x2000_0000, 0x37ff_8000],
-  ...[0x6000_0000, 0x6001_0000, 0x7000_0000, 0x77ff_8000],
-];
-/** Mapped addresses for code, which have MAPPED_CODE_BIT set; those for data have not. */
-const MAPPED_CODE = [0x0800_0000, 0x1800_0000, 0x6800_0000];
-/** In wild guests: the neighbourhood of the commpage, and no addresses at all. */
-const STRANGE = [
-  ...[0x0000_0000, 0x0000_4000, 0x0000_6000, 0x0000_7000, 0x0000_7180, 0x0000_71a0, 0x0000_7150, 0x0000_8000],
-  ...[0x5fff_f000, 0x7fff_fffc, 0xbfff_fffc, 0xc000_0000, 0xffff_8000, 0xffff_fffc],
-];
-const MMIO = [0x8000_1000, 0x9000_0000, 0xa700_0000, 0xb400_03f8, 0xbfff_fff0, 0x4070_0000];
+const USER_DATA = [0x0001_0000, 0x0002_0000, 0x0010_0000, 0x0012_3000, 0x0100_0000, 0x2000_0000, 0x37ff_8000];
+
+export const PLACES = {
+  te: {
+    direct: [0x4000_0000],
+    mapped: [...USER_DATA, 0x6000_0000, 0x6001_0000, 0x7000_0000, 0x77ff_8000],
+    mappedCode: [0x0800_0000, 0x1800_0000, 0x6800_0000],
+    strange: [
+      ...[0x0000_0000, 0x0000_4000, 0x0000_6000, 0x0000_7000, 0x0000_7180, 0x0000_71a0, 0x0000_7150],
+      ...[0x0000_8000, 0x5fff_f000, 0x7fff_fffc, 0xbfff_fffc, 0xc000_0000, 0xffff_8000, 0xffff_fffc],
+    ],
+    nearCommpage: 0,
+    devices: [0x8000_1000, 0x9000_0000, 0xa700_0000, 0xb400_03f8, 0xbfff_fff0, 0x4070_0000],
+    strangeCode: [0x5fc0_0200, 0x5fc0_0000, 0xbfc0_0000, 0x7000, 0x7180, 0xc000_0000, 0x4000_0000],
+  },
+  eva: {
+    direct: [0x8000_0000, 0xa000_0000],
+    mapped: [...USER_DATA, 0x6000_0000, 0x77ff_8000, 0xc000_0000, 0xc001_0000, 0xd000_0000, 0xf7ff_8000],
+    mappedCode: [0x0800_0000, 0x6800_0000, 0xc800_0000],
+    strange: [
+      ...[0x0000_0000, 0x0000_7000, 0x7fff_fffc, 0x8000_0000, 0x9fff_fffc, 0xbfff_fffc, 0xffff_6000],
+      ...[0xffff_8000, 0xffff_8180, 0xffff_81a0, 0xffff_8150, 0xffff_9000, 0xffff_c000, 0xffff_fffc],
+    ],
+    nearCommpage: 0xffff_0000,
+    devices: [0x8070_1000, 0x9000_0000, 0xa700_0000, 0xb400_03f8, 0xbfff_fff0, 0xa070_0000],
+    strangeCode: [0xbfc0_0200, 0xbfc0_0000, 0x9fc0_0200, 0xffff_8000, 0xffff_8180, 0x8000_0000, 0xe000_0000],
+  },
+} as const satisfies Record<GuestPlan["map"], Places>;
 
 /** What the generators aim at, for a guest of this style and with these page sizes. */
 export function targetsFor(style: Style, options: TargetOptions): Targets {
   const { pageSize, commpage, branchesInSlots } = options;
+  const places: Places = PLACES[options.map];
   const wild = style === "wild";
   const inPage = (random: Random): number => (wild && random.chance(30) ? random.below(0x1000) : 0x800);
   const page = (random: Random, bytes: number): number => 0x1000 * random.below(bytes / 0x1000);
@@ -104,21 +138,22 @@ export function targetsFor(style: Style, options: TargetOptions): Targets {
     ]);
   const codeAddress = (random: Random): number => {
     const at = 0x400 + 4 * random.below((CODE_END - 0x600) / 4);
-    if (random.chance(30)) return random.pick(MAPPED_CODE) + (at & 0xfffc);
-    return KSEG0 + at;
+    if (random.chance(30)) return random.pick(places.mappedCode) + (at & 0xfffc);
+    return random.pick(places.direct) + at;
   };
   const page4k = pageSize === 4096;
   return {
     style,
+    direct: places.direct[0]!,
     smallestPage: pageSize,
     branchesInSlots,
     data: (random) =>
       (random.weighted([
-        [6, () => KSEG0 + dataGpa(random) + inPage(random)],
-        [7, () => random.pick(MAPPED) + 0x1000 * random.below(8) + inPage(random)],
-        [2, () => random.pick(MMIO) + (wild ? random.below(64) : 0x40)],
-        [commpage ? 3 : 0, () => random.pick(STRANGE) + random.below(32)],
-        [wild ? 1 : 0, () => KSEG0 + page(random, CODE_END) + inPage(random)],
+        [6, () => random.pick(places.direct) + dataGpa(random) + inPage(random)],
+        [7, () => random.pick(places.mapped) + 0x1000 * random.below(8) + inPage(random)],
+        [2, () => random.pick(places.devices) + (wild ? random.below(64) : 0x40)],
+        [commpage ? 3 : 0, () => random.pick(places.strange) + random.below(32)],
+        [wild ? 1 : 0, () => random.pick(places.direct) + page(random, CODE_END) + inPage(random)],
         [wild && commpage ? 1 : 0, () => random.word()],
       ]) >>>
         0) >>>
@@ -128,12 +163,8 @@ export function targetsFor(style: Style, options: TargetOptions): Targets {
       return random.weighted([
         [20, () => codeAddress(random)],
         [1, () => codeAddress(random) + random.below(4)],
-        [1, () => KSEG0 + dataGpa(random)],
-        [
-          1,
-          () =>
-            random.pick([0x5fc0_0200, 0x5fc0_0000, 0xbfc0_0000, 0x7000, 0x7180, 0xc000_0000, 0x4000_0000]),
-        ],
+        [1, () => random.pick(places.direct) + dataGpa(random)],
+        [1, () => random.pick(places.strangeCode)],
       ]);
     },
     entryLo: (random) => {
@@ -147,9 +178,9 @@ export function targetsFor(style: Style, options: TargetOptions): Targets {
     entryHi: (random) => {
       const asid = random.chance(70) ? random.below(3) : random.below(256);
       const base = random.weighted([
-        [8, () => random.pick(MAPPED) + 0x1000 * random.below(8)],
-        [3, () => random.pick(MAPPED_CODE) + page(random, CODE_END)],
-        [commpage ? 2 : 0, () => 0x2000 * random.below(8)],
+        [8, () => random.pick(places.mapped) + 0x1000 * random.below(8)],
+        [3, () => random.pick(places.mappedCode) + page(random, CODE_END)],
+        [commpage ? 2 : 0, () => places.nearCommpage + 0x2000 * random.below(8)],
         [commpage ? 1 : 0, () => random.word()],
       ]);
       return ((base & 0xffff_e000) | asid) >>> 0;
@@ -165,6 +196,7 @@ export function targetsFor(style: Style, options: TargetOptions): Targets {
 }
 
 export interface TargetOptions {
+  readonly map: GuestPlan["map"];
   /** Smallest guest page. */
   readonly pageSize: number;
   /** Whether data accesses may aim at the commpage and other strange places. */

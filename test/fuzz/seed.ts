@@ -1,7 +1,7 @@
+import { planOf, type Only } from "./axes.ts";
 import { fuzzBare } from "./bare.ts";
 import { compareHosts } from "./differential.ts";
 import { HostileVm } from "./hostile-vm.ts";
-import { planOf } from "./plans.ts";
 
 /** How much of each part a seed runs. */
 export interface Effort {
@@ -19,6 +19,8 @@ export interface SeedResult {
   readonly exits: number;
   /** Exits that said the guest cannot go on. */
   readonly failures: number;
+  /** Kinds of exceptions inside others that there were. */
+  readonly nested: readonly number[];
   /** Hosts compared, and hosts that could not be. */
   readonly compared: number;
   readonly skipped: number;
@@ -30,9 +32,9 @@ export function effortOf(instructions: number): Effort {
 }
 
 /** Runs a seed: a hostile guest with invariants checked after every exit, the comparison of hosts, the bare machine. */
-export function runSeed(seed: number, effort: Effort): SeedResult {
-  const { guest, host } = planOf(seed);
-  const vm = new HostileVm(guest, host, true);
+export function runSeed(seed: number, effort: Effort, only: Only = {}): SeedResult {
+  const { guest, host } = planOf(seed, only);
+  const vm = new HostileVm(guest, host, "sampled");
   const outcome = vm.run(effort.instructions);
   vm.destroy();
   const comparison = compareHosts(guest, effort.compared);
@@ -42,6 +44,7 @@ export function runSeed(seed: number, effort: Effort): SeedResult {
     instructions: outcome.instructions + comparison.instructions + bare,
     exits: outcome.exits,
     failures: outcome.failures,
+    nested: outcome.nested,
     compared: comparison.compared,
     skipped: comparison.skipped,
   };

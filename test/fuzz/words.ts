@@ -3,17 +3,15 @@ import { encode } from "../../src/isa/encode.ts";
 import { INSTRUCTIONS } from "../../src/isa/instructions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
 import { MAPPED_CODE_BIT } from "./roles.ts";
+import type { GuestPlan } from "./axes.ts";
 import type { Random } from "./random.ts";
 
-/** How wild a guest is. */
-export type Style =
-  /** Anything anywhere. */
-  | "wild"
-  /**
-   * As wild, but data accesses keep to data, jumps to code, and registers to their roles, as far as such a
-   * guest keeps to anything: for comparisons where the guest must not see its own instructions.
-   */
-  | "tame";
+/**
+ * How wild a guest is: "wild" does anything anywhere. "tame" is as wild, but data accesses keep to data, jumps to
+ * code, and registers to their roles, as far as such a guest keeps to anything: for comparisons where the guest
+ * must not see its own instructions.
+ */
+export type Style = GuestPlan["style"];
 
 /** Registers by role. Wild guests break the roles now and then. */
 const BASES = [19, 20, 21, 22, 23, 28, 29] as const;
@@ -27,6 +25,8 @@ const K1 = 27;
 /** Where the guest's things are; what the generators aim at. */
 export interface Targets {
   readonly style: Style;
+  /** Where physical memory begins to show. */
+  readonly direct: number;
   /** Bytes of the smallest page that the guest maps. */
   readonly smallestPage: number;
   /** Branches in delay slots: what they do is unpredictable by the manual. */
@@ -63,6 +63,10 @@ const CP0_WRITTEN = [
   ...[CP0.Index, CP0.EntryLo0, CP0.EntryLo1, CP0.Context, CP0.PageMask, CP0.Wired, CP0.HWREna, CP0.Count],
   ...[CP0.EntryHi, CP0.Compare, CP0.Status, CP0.Cause, CP0.EPC, CP0.EBase, CP0.ErrorEPC, CP0.UserLocal],
 ];
+
+/** A word that no CPU model executes, and MFC1, for which there is no FPU. */
+const RESERVED = 0x7c00_003e;
+const MFC1 = 0x4400_0000;
 
 /** Primary CACHE operations that guests use, and a few that no cache has. */
 const CACHE_OPERATIONS = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x10, 0x11, 0x14, 0x15, 0x19] as const;
@@ -174,7 +178,9 @@ export class WordSource {
       case CP0.Cause:
         return random.word() & (CAUSE.IV | CAUSE.IP01 | (random.chance(10) ? CAUSE.DC : 0) | 0x7c);
       case CP0.EBase:
-        return this.wild && random.chance(20) ? random.word() : 0x4000_0000 + 0x1000 * random.below(4);
+        return this.wild && random.chance(20)
+          ? random.word()
+          : this.targets.direct + 0x1000 * random.below(4);
       case CP0.Compare:
         return random.below(4000);
       case CP0.Count:
@@ -242,7 +248,7 @@ export class WordSource {
   }
 
   /** A branch or jump, with its delay slot. */
-  private branch(): number[] {
+  branch(): number[] {
     const { random, targets } = this;
     const word = random.weighted<number>([
       [
@@ -307,7 +313,7 @@ export class WordSource {
     const { random } = this;
     const row = random.pick(INSTRUCTIONS);
     const { mask, match, unchecked } = encodingOf(row);
-    if (row.kind === "branch" || row.kind === "jump" || !this.wild) return 0x7c00_003e;
+    if (row.kind === "branch" || row.kind === "jump" || !this.wild) return RESERVED;
     const free = ~mask & (random.chance(90) ? ~unchecked : -1);
     return (match | (random.word() & free)) >>> 0;
   }
@@ -330,6 +336,54 @@ export class WordSource {
     return words;
   }
 
+  /** Stores an instruction word a few words ahead of where it runs, delay slots and the next word included. */
+  private modifyAhead(): number[] {
+    const { random } = this;
+    const at = 4 * random.below(10);
+    return [
+      encode("bgezal", { rs: 0, offset: 4 }),
+      0,
+      ...this.loadImmediate(AT, this.item()[0] ?? 0),
+      encode("sw", { rt: AT, rs: RA, imm: at }),
+      ...(random.chance(40) ? [encode("synci", { rs: RA, imm: at })] : []),
+    ];
+  }
+
+  /** Instructions that raise an exception of one kind: all kinds that a guest can raise by itself. */
+  private raise(): number[] {
+    const { random, targets } = this;
+    const far = (): number[] => this.loadImmediate(AT, (targets.entryHi(random) & ~0xfff) | 0x800);
+    return random.weighted<number[]>([
+      [1, () => [encode("syscall", {})]],
+      [1, () => [encode("break", {})]],
+      [1, () => [encode("teq", { rs: 0, rt: 0 })]],
+      [1, () => [RESERVED]],
+      [1, () => [MFC1]],
+      [1, () => [encode("lui", { rt: AT, uimm: 0x7fff }), encode("add", { rd: AT, rs: AT, rt: AT })]],
+      [1, () => [encode("lw", { rt: AT, rs: random.pick(BASES), imm: 1 })]],
+      [1, () => [encode("sh", { rt: AT, rs: random.pick(BASES), imm: 1 })]],
+      [2, () => [...far(), encode("lw", { rt: AT, rs: AT, imm: 0 })]],
+      [2, () => [...far(), encode("sw", { rt: AT, rs: AT, imm: 0 })]],
+      [1, () => [...far(), encode("jr", { rs: AT }), 0]],
+      [1, () => [encode("ori", { rt: AT, rs: 0, uimm: 2 }), encode("jr", { rs: AT }), 0]],
+      // A second entry for the same addresses: a machine check.
+      [1, () => [encode("tlbp", {}), encode("tlbwr", {}), encode("tlbwr", {})]],
+      [1, () => [...this.writeCp0(CP0.Status)]],
+    ]);
+  }
+
+  /** An exception now and then, by the time: one that came each time would leave no time for others. */
+  private raiseSometimes(): number[] {
+    const raising = this.raise();
+    return [
+      encode("mfc0", { rt: K0, rdNumber: CP0.Count >>> 3, sel: 0 }),
+      encode("andi", { rt: K0, rs: K0, uimm: this.random.pick([1, 3, 6, 12]) }),
+      encode("bne", { rs: K0, rt: 0, offset: 4 * (raising.length + 1) }),
+      0,
+      ...raising,
+    ];
+  }
+
   /** A group of instructions that does one thing. */
   item(): number[] {
     const { random } = this;
@@ -343,6 +397,7 @@ export class WordSource {
       [2, () => this.linkedSequence()],
       [2, () => this.cache()],
       [this.wild ? 2 : 0, () => this.selfModify()],
+      [this.wild ? 2 : 0, () => this.modifyAhead()],
       [this.wild ? 1 : 0, () => [random.word() >>> 0]],
       [this.wild ? 1 : 0, () => [this.anyRow()]],
     ]);
@@ -403,7 +458,7 @@ export class WordSource {
       mfc0(K0, CP0.Count),
       encode("sll", { rd: K0, rt: K0, sa: random.between(2, 6) }),
       encode("andi", { rt: K0, rs: K0, uimm: 0xfffc }),
-      encode("lui", { rt: K1, uimm: 0x4000 }),
+      encode("lui", { rt: K1, uimm: targets.direct >>> 16 }),
       encode("or", { rd: K0, rs: K0, rt: K1 }),
       mtc0(K0, CP0.EPC),
       encode("eret", {}),
@@ -445,7 +500,7 @@ export class WordSource {
       [2, () => this.code(12)],
       [1, () => [encode("eret", {})]],
     ]);
-    return words.slice(0, limit);
+    return [...(random.chance(35) ? this.raiseSometimes() : []), ...words].slice(0, limit);
   }
 }
 

@@ -2,7 +2,7 @@ import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { formatCode, type RefillKind } from "../../src/kvm/entry/code-block.ts";
 import { NETLOGIC_SCRATCH } from "../../src/kvm/entry/scratch.ts";
-import { guestStatusWritable } from "../../src/kvm/guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE } from "../../src/kvm/guest-cp0.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import type { HostPageSize } from "../../src/kvm/page-format.ts";
 
@@ -20,7 +20,7 @@ function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind
 /** The code that fast exits add. */
 function fastExitListing(model: CpuModel): string {
   const host = newHost(model, { pageSize: 4096 });
-  const code = host.buildVcpuCode("fast", { statusWritable: guestStatusWritable(host.machine) });
+  const code = host.buildVcpuCode("fast", { statusWritable: GUEST_STATUS_WRITABLE });
   const sections = code.sections.filter(({ name }) => name === "general" || name === "fast_exit");
   return formatCode({ ...code, sections });
 }

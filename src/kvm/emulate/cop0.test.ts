@@ -197,6 +197,18 @@ describe("the guest's CP0", () => {
     expect(guest.vcpu.guestTlb.read(9).entryHi).toBe(0x0050_0005);
   });
 
+  test.each(["24Kc", "P5600"])("Status has the bits of the guest's CPU on a %s", (model) => {
+    const guest = run(
+      (asm) => {
+        asm.addiu(t0, 0, -1);
+        asm.mtc0(t0, 12, 0);
+        asm.mfc0(t1, 12, 0);
+      },
+      { model },
+    );
+    expect(guest.vcpu.regs.gpr[t1]! >>> 0).toBe(0x1070_ff17);
+  });
+
   test("DI and EI return the old Status, ERET leaves ERL before EXL", () => {
     const guest = run(
       (asm) => {

@@ -1,6 +1,6 @@
 import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
-import { guestCp0Write, guestEntryLo, MASKED_WHEN_READ } from "../guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE, guestCp0Write, guestEntryLo, MASKED_WHEN_READ } from "../guest-cp0.ts";
 import { HWR_OP } from "../trace.ts";
 import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
@@ -64,7 +64,7 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
       writeEntryHi(vcpu, value);
       return;
     case CP0.Status:
-      cp0[index] = merge(vcpu.statusWritable);
+      cp0[index] = merge(GUEST_STATUS_WRITABLE);
       return;
     case CP0.Cause:
       cp0[index] = merge(mask);
