@@ -16,8 +16,9 @@ import { faultingPc, finishInstruction, inUserMode, type VcpuState } from "./vcp
 /** RI: RDHWR traps like this because the host's HWREna is zero; anything else is the guest's to handle. */
 function handleReserved(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
-  const row = word === null ? null : decode(word);
-  if (word === null || row === null) return reflect(vcpu, EXC_CODE.RI);
+  if (word === null) return null;
+  const row = decode(word);
+  if (row === null) return reflect(vcpu, EXC_CODE.RI);
   const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
   if (effect?.kind !== "helper" || effect.name !== "rdhwr") return reflect(vcpu, EXC_CODE.RI);
   const resume = resumePc(vcpu);

@@ -1,9 +1,10 @@
 import { EXC_CODE } from "../isa/exceptions.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 import { deliver, deliverAddressError, deliverTlb } from "./deliver.ts";
+import { fill } from "./fill.ts";
 import { emulateMmio } from "./mmio-access.ts";
 import { internalError } from "./report.ts";
-import { backingPage, translate } from "./translate.ts";
+import { translate } from "./translate.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
 import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
@@ -18,61 +19,25 @@ function mmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
   return emulateMmio(vcpu, gpa);
 }
 
-/** Guest KSeg0: maps the pair of pages around `gva`, as far as memslots back it. */
-function fillDirect(vcpu: VcpuState, gva: Gva, gpa: Gpa, store: boolean): VcpuExit | null {
-  const page = backingPage(vcpu, gpa, true);
-  if (page === null || (store && !page.writable)) return mmio(vcpu, gpa);
-  const even = gpa - (gpa % (2 * vcpu.pageSize));
-  vcpu.mmu.fillPair(
-    gva,
-    inUserMode(vcpu),
-    backingPage(vcpu, even, true),
-    backingPage(vcpu, even + vcpu.pageSize, true),
-  );
-  return null;
-}
-
-/**
- * A mapped address that guest TLB entry `index` translates: maps the pair of host pages around it. A guest page
- * is never smaller than a host page, so that one entry covers the pair.
- */
-function fillMapped(vcpu: VcpuState, gva: Gva, gpa: Gpa, store: boolean): VcpuExit | null {
-  const page = backingPage(vcpu, gpa, true);
-  if (page === null || (store && !page.writable)) return mmio(vcpu, gpa);
-  const user = inUserMode(vcpu);
-  const even = (gva & ~(2 * vcpu.pageSize - 1)) >>> 0;
-  const half = (at: Gva): ReturnType<typeof backingPage> => {
-    const found = translate(vcpu, at, user);
-    return found.kind === "mapped" && found.valid ? backingPage(vcpu, found.gpa, found.dirty) : null;
-  };
-  vcpu.mmu.fillPair(gva, user, half(even), half(even + vcpu.pageSize));
-  return null;
-}
-
 /**
  * A host TLB exception on guest address `gva`: refill, invalid or modified. Either what the guest has mapped
  * there is made known to the host, or the guest gets the exception that its own TLB causes, or the access
  * is one to a device. Returns null if the guest goes on.
  */
 export function handleTlbFault(vcpu: VcpuState, gva: Gva, store: boolean): VcpuExit | null {
-  const code = store ? EXC_CODE.TLBS : EXC_CODE.TLBL;
-  const found = translate(vcpu, gva, inUserMode(vcpu));
+  const found = fill(vcpu, gva, store);
   switch (found.kind) {
+    case "filled":
+      return null;
     case "forbidden":
       deliverAddressError(vcpu, gva, store);
       return null;
-    case "commpage":
-      vcpu.mmu.fillCommpage();
-      return null;
-    case "direct":
-      return fillDirect(vcpu, gva, found.gpa, store);
     case "miss":
-      deliverTlb(vcpu, code, gva, true);
+    case "invalid":
+      deliverTlb(vcpu, store ? EXC_CODE.TLBS : EXC_CODE.TLBL, gva, found.kind === "miss");
       return null;
-    case "mapped":
-      if (!found.valid) deliverTlb(vcpu, code, gva, false);
-      else if (store && !found.dirty) deliverTlb(vcpu, EXC_CODE.Mod, gva, false);
-      else return fillMapped(vcpu, gva, found.gpa, store);
+    case "modified":
+      deliverTlb(vcpu, EXC_CODE.Mod, gva, false);
       return null;
     case "mmio":
       return mmio(vcpu, found.gpa);

@@ -1,55 +1,85 @@
-import type { Gva, Hpa } from "./addresses.ts";
-import { backingPage, translate } from "./translate.ts";
-import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
+import type { Gva } from "./addresses.ts";
+import type { UserAccess } from "./entry/user-access.ts";
+import { HostFaultError } from "./errors.ts";
+import { fill, type Fill } from "./fill.ts";
+import { faultingPc, guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /**
- * Host address behind `gva` as a load of the guest's current mode would reach it, or -1. The live GVA table
- * answers if it can; else guest TLB and memslots do, without an exception in the guest.
+ * The hypervisor's own accesses to guest memory. They are made by host code, on the machine's CPU, as a kernel
+ * accesses the memory of its processes: in the guest's address space, which stays live after an exit, through host
+ * TLB and refill handler. A fault comes back as a value, and the page is then filled as if the guest had touched it.
  */
-function guestHpa(vcpu: VcpuState, gva: Gva, write = false): Hpa {
+
+/**
+ * Makes the address space of the guest's mode live, if the exit that is being handled has changed mode or ASID since
+ * the guest was entered.
+ */
+function makeLive(vcpu: VcpuState): void {
+  const { host } = vcpu.mmu;
   const user = inUserMode(vcpu);
-  const { mmu, pageSize } = vcpu;
-  const { format } = mmu.tables;
-  if (mmu.refill === "fast" && !write) {
-    const pte = mmu.lookup(gva, user);
-    if (format.present(pte) && format.valid(pte)) return format.hpa(pte) + (gva & (pageSize - 1));
-  }
-  const found = translate(vcpu, gva, user);
-  if (found.kind === "commpage") return vcpu.regs.commpage + (gva & (pageSize - 1));
-  if (found.kind !== "direct" && found.kind !== "mapped") return -1;
-  if (found.kind === "mapped" && (!found.valid || (write && !found.dirty))) return -1;
-  const page = backingPage(vcpu, found.gpa, write);
-  if (page === null || (write && !page.writable)) return -1;
-  return page.hpa + (gva & (pageSize - 1));
+  const mm = vcpu.mmu.mmOf(user);
+  if (host.asids.isCurrent(mm) && host.liveAsid === host.asids.asid(mm)) return;
+  vcpu.mmu.beforeEntry(user, guestAsid(vcpu));
+  host.activate(mm);
+}
+
+/**
+ * Has the host execute a routine for user memory on `gva`, as the guest's current mode sees it. Returns the word that
+ * was loaded (unsigned, 0 where none is), or why the guest itself could not make that access. To be used in guest
+ * context only: the guest's address space is live afterwards.
+ */
+export function accessGuest(
+  vcpu: VcpuState,
+  access: UserAccess,
+  gva: Gva,
+  value = 0,
+): number | Exclude<Fill, { kind: "filled" }> {
+  const { host } = vcpu.mmu;
+  makeLive(vcpu);
+  // Host code on addresses beyond the guest's would reach the host's kernel.
+  const attempt = (): number | null => (gva <= vcpu.map.lastGva ? host.accessUser(access, gva, value) : null);
+  const first = attempt();
+  if (first !== null) return first;
+  const outcome = fill(vcpu, gva, access === "storeInstruction");
+  if (outcome.kind !== "filled") return outcome;
+  const second = attempt();
+  // What was just filled is there.
+  if (second === null) throw new HostFaultError(vcpu.machine);
+  return second;
 }
 
 /** The word at `gva` (word aligned) as the guest sees it, unsigned, or null if it cannot read there. */
 export function readGuestWord(vcpu: VcpuState, gva: Gva): number | null {
   if ((gva & 3) !== 0) return null;
-  const hpa = guestHpa(vcpu, gva);
-  return hpa < 0 ? null : vcpu.machine.memory.read32(hpa);
+  const word = accessGuest(vcpu, "loadWord", gva);
+  return typeof word === "number" ? word : null;
 }
 
 /**
- * Replaces the instruction at `gva` in guest memory; what was decoded of it is forgotten. False, and nothing
- * changed, if the guest itself could not write there.
+ * Replaces the instruction at `gva` in guest memory, and has the host fetch it anew. False, and nothing changed, if
+ * the guest itself could not write there.
  */
 export function writeGuestInstruction(vcpu: VcpuState, gva: Gva, word: number): boolean {
-  const hpa = guestHpa(vcpu, gva, true);
-  if (hpa < 0) return false;
-  vcpu.machine.write32(hpa, word);
-  return true;
+  return typeof accessGuest(vcpu, "storeInstruction", gva, word) === "number";
 }
 
 /**
- * The instruction that caused the exit, or null if it cannot be read any more. It is read from guest memory even
- * on hosts with BadInstr: that register is stale where a fetch was at fault.
+ * The word that the host has kept in a BadInstr register, else the one in guest memory. 0, a NOP, neither raises nor
+ * branches: the register holds it where the CPU could not see the word any more.
  */
-export function faultingInstruction(vcpu: VcpuState): number | null {
-  return readGuestWord(vcpu, faultingPc(vcpu));
+function instruction(vcpu: VcpuState, kept: number, gva: Gva): number | null {
+  return vcpu.mmu.host.target.badInstr && kept !== 0 ? kept : readGuestWord(vcpu, gva);
 }
 
-/** The branch in whose delay slot the exit was caused, or null if it cannot be read. */
+/**
+ * The instruction that caused the exit, or null if the guest cannot fetch it any more: then it has to try, and takes
+ * the exception itself. Not meaningful where the fetch raised.
+ */
+export function faultingInstruction(vcpu: VcpuState): number | null {
+  return instruction(vcpu, vcpu.regs.badInstr, faultingPc(vcpu));
+}
+
+/** The branch in whose delay slot the exit was caused, or null if the guest cannot fetch it any more. */
 export function faultingBranch(vcpu: VcpuState): number | null {
-  return readGuestWord(vcpu, vcpu.regs.pc);
+  return instruction(vcpu, vcpu.regs.badInstrP, vcpu.regs.pc);
 }

@@ -1,13 +1,14 @@
-import { CONFIG, CP0, ENTRY_HI, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
+import { CP0, ENTRY_HI, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
-import { buildHostCode, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
+import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
 import type { FastExitOptions } from "./entry/fast-exit.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
-import { HostFeatureError } from "./errors.ts";
+import { HostFaultError } from "./errors.ts";
+import type { UserAccess } from "./entry/user-access.ts";
 import type { GuestMap } from "./guest-map.ts";
 import { GvaTables } from "./gva-table.ts";
 import { HostMm, MAX_HOST_CPUS, MM } from "./host-mm.ts";
@@ -23,12 +24,6 @@ export interface HostKernelOptions extends TargetOptions {
   readonly end?: Hpa;
   /** Status.IM bits of the host: interrupts that take the CPU out of a guest (default IP2 to IP6). */
   readonly interruptMask?: number;
-  /**
-   * Have user mode see the whole address space as mapped, as guests that live above 7FFFFFFF need it, while
-   * kernel mode reaches physical memory where it always does. The CPU must have segmentation control (default
-   * false).
-   */
-  readonly eva?: boolean;
 }
 
 /** A segment that kernel mode finds unmapped at `pa`, and user mode mapped: mode MUSUK, cache attribute `cca`. */
@@ -75,16 +70,11 @@ export class HostKernel {
   readonly pgdCurrent: HostVa;
   private readonly data: Hpa;
   private readonly interruptMask: number;
-  /** User mode sees the whole address space as mapped. */
-  readonly eva: boolean;
 
   /** Lays the kernel out in host memory and boots it ({@link boot}). The machine must be fresh from reset. */
   constructor(machine: Machine, options: HostKernelOptions) {
     this.machine = machine;
     this.target = probeTarget(machine, options);
-    this.eva = options.eva ?? false;
-    if (this.eva && (machine.ops.readCp0(CP0.Config3) & CONFIG.C3_SC) === 0)
-      throw new HostFeatureError(machine.config.model.name, "segmentation control");
     const { pageSize } = options;
     this.pages = new HostPages(machine.memory, pageSize, {
       first: options.first ?? 0,
@@ -127,7 +117,7 @@ export class HostKernel {
     const large = this.target.geometry.pteShift === 3 ? PAGE_GRAIN.ELPA : 0;
     if (this.target.format.rixi)
       ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | large);
-    if (this.eva)
+    if (this.target.eva)
       for (const [n, index] of [CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2].entries())
         ops.writeCp0(index, EVA_SEG_CTL[n]!);
     ops.writeCp0(CP0.Wired, 0);
@@ -226,5 +216,20 @@ export class HostKernel {
   /** Gives the exit handler's answer (RESUME_GUEST or `exitResult`), before `machine.run` goes on. */
   answerExit(result: number): void {
     this.machine.cpu.gpr[GPR.v0] = result;
+  }
+
+  /**
+   * Has the CPU execute a routine for user memory on `address` in the live address space; time stands still. Returns
+   * the word that was loaded (0 where none is), or null if the access raised. Not to be used on addresses that
+   * belong to the kernel: as any such routine it would reach them.
+   */
+  accessUser(access: UserAccess, address: number, value = 0): number | null {
+    const { gpr } = this.machine.cpu;
+    gpr[GPR.a0] = address;
+    gpr[GPR.a1] = value;
+    gpr[GPR.v1] = 0;
+    const call = this.machine.callHostCode(this.code.userAccess[access]);
+    if (call !== HOST_CALL.userAccess) throw new HostFaultError(this.machine);
+    return gpr[GPR.v0] === 0 ? gpr[GPR.v1]! >>> 0 : null;
   }
 }

@@ -21,9 +21,10 @@ import {
  */
 export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
   const word = faultingInstruction(vcpu);
+  if (word === null) return null;
   const resume = resumePc(vcpu);
-  const row = word === null ? null : decode(word);
-  if (word === null || row === null || resume === null)
+  const row = decode(word);
+  if (row === null || resume === null)
     return internalError(vcpu, `cannot read the instruction that accesses ${gpa.toString(16)}`);
   const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
   const { endian } = vcpu.machine.memory;

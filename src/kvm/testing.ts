@@ -16,6 +16,8 @@ export interface TestGuestOptions extends VmOptions {
   readonly pageSize?: HostPageSize;
   /** Bytes of guest RAM at GPA 0 (default 1 MiB). */
   readonly guestBytes?: number;
+  /** User mode and kernel mode of the host see different things at one address (default: if the map needs it). */
+  readonly eva?: boolean;
 }
 
 /** Device address at which trapped exceptions are reported. */
@@ -54,7 +56,7 @@ export class TestGuest {
     this.kvm = new Kvm(this.machine, {
       pageSize: options.pageSize ?? 4096,
       end: HOST_BYTES,
-      eva: needsEva(options.map ?? TE_MAP),
+      eva: options.eva ?? needsEva(options.map ?? TE_MAP),
     });
     this.vm = this.kvm.createVm({ checkInvariants: true, ...options });
     this.vm.setUserMemoryRegion({

@@ -39,7 +39,7 @@ export class Kvm {
   createVm(options: VmOptions = {}): Vm {
     const map = options.map ?? TE_MAP;
     const { host } = this;
-    if (needsEva(map) && !host.eva)
+    if (needsEva(map) && !host.target.eva)
       throw new HostFeatureError(host.machine.config.model.name, "room for guests above 7fffffff");
     const complete: VcpuOptions = {
       refill: options.refill ?? "fast",

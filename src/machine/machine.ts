@@ -171,6 +171,19 @@ export class Machine {
     }
   }
 
+  /**
+   * Executes host code from `pc` up to its next host call, and returns that call's code. No guest time passes and no
+   * timer is looked at: for a hypervisor that is in the middle of handling an exit. The CPU must be in kernel mode,
+   * with interrupts off.
+   */
+  callHostCode(pc: number): number {
+    this.cpu.setPc(pc);
+    for (;;) {
+      this.cpu.openSlice(HOST_SLICE);
+      if (this.engine.run() === EXIT.hostCall) return this.cpu.hostCallCode;
+    }
+  }
+
   // --- slices: stretches of execution in which guest time either passes or stands still ---
 
   private reopenSlice(): void {

@@ -22,20 +22,21 @@ export class Taint {
 
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
-    const { machine } = vcpu;
+    const { machine, host } = vcpu;
     const { mmu, ops, memory } = machine;
     let ignore = false;
-    const synci = ops.synci.bind(ops);
-    // SYNCI translates its address as a load does, but reads nothing.
-    ops.synci = (va) => {
+    const ignored = <T>(access: () => T): T => {
       ignore = true;
-      const result = synci(va);
+      const result = access();
       ignore = false;
       return result;
     };
+    const synci = ops.synci.bind(ops);
+    // SYNCI translates its address as a load does, but reads nothing.
+    ops.synci = (va) => ignored(() => synci(va));
     const translate = mmu.translate.bind(mmu);
-    mmu.translate = (va, access, size) => {
-      const pa = translate(va, access, size);
+    mmu.translate = (va, access, size, mode) => {
+      const pa = translate(va, access, size, mode);
       if (pa >= 0 && access !== ACCESS.fetch && !ignore && va >>> 31 === 0) {
         const page = pa - (pa % 4096);
         this.touched.add(page);
@@ -43,15 +44,22 @@ export class Taint {
       }
       return pa;
     };
-    const write32 = machine.write32.bind(machine);
-    // Only dynamic translation calls it from now on.
-    machine.write32 = (at, word) => {
-      this.replaced.set(at, { original: this.originalWord(at), word });
-      write32(at, word);
-    };
+    // What the hypervisor stores in the guest's address space is instructions that it replaces.
+    const accessUser = host.accessUser.bind(host);
+    host.accessUser = (access, address, value) =>
+      ignored(() => {
+        // A load first: then the host TLB knows where the word is.
+        if (access !== "storeInstruction" || accessUser("loadWord", address) === null)
+          return accessUser(access, address, value);
+        const at = mmu.peek(address, machine.cpu.mode, machine.cpu.asid);
+        const original = this.originalWord(at);
+        const result = accessUser(access, address, value);
+        if (result !== null) this.replaced.set(at, { original, word: value ?? 0 });
+        return result;
+      });
     this.vmmWrite = (at, word) => {
       this.replaced.delete(at);
-      write32(at, word);
+      machine.write32(at, word);
     };
     this.memory = memory;
   }

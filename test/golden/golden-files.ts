@@ -35,6 +35,7 @@ export function goldenFiles(): Map<string, string> {
   files.set("entry/24Kc-4k-slow-refill.txt", listing(plain, { pageSize: 4096 }, "slow"));
   const p5600 = CPU_MODELS["P5600"]!;
   files.set("entry/P5600-4k-xpa.txt", listing(p5600, { pageSize: 4096, xpa: true }, "fast"));
+  files.set("entry/P5600-4k-eva.txt", listing(p5600, { pageSize: 4096, eva: true }, "fast"));
   for (const model of [plain, p5600]) files.set(`entry/${model.name}-fast-exits.txt`, fastExitListing(model));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));

@@ -5,7 +5,10 @@ import { GPR } from "../../src/isa/registers.ts";
 import { fromKseg0, toKseg0, type Gpa, type Gva, type Hpa, type HostVa } from "../../src/kvm/addresses.ts";
 import { HOST_CALL } from "../../src/kvm/entry/host-code.ts";
 import { entryLo, TestGuest, type TestGuestOptions } from "../../src/kvm/testing.ts";
+import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
+import type { Engine, Machine } from "../../src/machine/machine.ts";
 import type { TlbEntry } from "../../src/machine/tlb.ts";
+import type { Tracer } from "../../src/kvm/trace.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 import type { Host } from "./patch.ts";
 
@@ -14,16 +17,45 @@ export const CODE = 0x4000_1000;
 
 /**
  * A guest with its exceptions trapped, under the series' own scheme: one root for each mode, every trap an exit. The
- * checker of invariants is off: each test looks for itself.
+ * checker of invariants is off: each test looks for itself. `prepare` is given the machine before it has an engine.
  */
-export function newGuest(host: Host, options: TestGuestOptions = {}): TestGuest {
-  const guest = new TestGuest(createInterpreter, {
+export function newGuest(
+  host: Host,
+  options: TestGuestOptions = {},
+  prepare: (machine: Machine) => void = () => {},
+): TestGuest {
+  const engine = (machine: Machine): Engine => {
+    prepare(machine);
+    return createInterpreter(machine);
+  };
+  const guest = new TestGuest(engine, {
     ...{ checkInvariants: false, gvaRoots: 1, fastExits: false },
     ...host,
     ...options,
   });
   guest.trapExceptions();
   return guest;
+}
+
+/** Where the CPU can, a host on which user mode and kernel mode see different things at one address. */
+export function evaWhereItExists({ model }: Host): { eva: boolean } {
+  return { eva: CPU_MODELS[model]!.segmentControl };
+}
+
+/**
+ * Has everything that is derived of the guest's mappings dropped at each exit for reason `code`, before it is
+ * handled. Give the result to {@link newGuest} as its tracer.
+ */
+export function forgetAtExit(code: number): { readonly tracer: Tracer; attach(guest: TestGuest): void } {
+  let victim: TestGuest | null = null;
+  const tracer = {
+    kvm_exit: (_pc: number, reason: number) => {
+      if (reason !== code || victim === null) return;
+      victim.vcpu.mmu.flushAll();
+      victim.kvm.host.tlb.flushAllNonWired();
+    },
+  };
+  return { tracer, attach: (guest) => (victim = guest) };
 }
 
 /** Puts code that ends in WAIT at {@link CODE}, starts the guest there in kernel mode, and runs up to the WAIT. */

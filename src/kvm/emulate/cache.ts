@@ -2,9 +2,10 @@ import { CP0 } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import type { Gva } from "../addresses.ts";
 import { deliverTlb } from "../deliver.ts";
-import { translate } from "../translate.ts";
+import type { UserAccess } from "../entry/user-access.ts";
+import { accessGuest } from "../guest-memory.ts";
 import { TRACE_EXIT } from "../trace.ts";
-import { inUserMode, type VcpuState } from "../vcpu-state.ts";
+import type { VcpuState } from "../vcpu-state.ts";
 
 /** Fields of the CACHE instruction's operand. */
 const CACHE_MASK = 3;
@@ -31,9 +32,9 @@ export type CacheOutcome =
 const DONE: CacheOutcome = { kind: "done", translateTo: null };
 
 /**
- * CACHE operation `op` on `gva`. The machine's caches are coherent, and code that was decoded before a store
- * to it is never executed, so nothing has to be moved: what matters is that hit operations translate their
- * address, and may raise, as loads do.
+ * CACHE operation `op` on `gva`. Hit operations are executed for the guest, on the address as its current mode sees
+ * it, and raise in the guest what a load would; what would only invalidate data writes it back as well. Index
+ * operations have nothing to do on a machine whose caches are coherent.
  */
 export function cache(vcpu: VcpuState, op: number, gva: Gva): CacheOutcome {
   vcpu.stats.counters.cache++;
@@ -50,24 +51,28 @@ export function cache(vcpu: VcpuState, op: number, gva: Gva): CacheOutcome {
     case OPERATION.indexStoreTag:
       return DONE;
     case OPERATION.hitInvalidate:
-      return hit(vcpu, gva, "synci");
+      return hit(vcpu, instruction ? "flushInstruction" : "flushData", gva, "synci");
     case OPERATION.fillOrHit:
-      return hit(vcpu, gva, instruction ? null : "synci");
+      return hit(vcpu, "flushData", gva, instruction ? null : "synci");
     case OPERATION.hitWriteback:
-      return instruction ? { kind: "unsupported" } : hit(vcpu, gva, "synci");
+      return instruction ? { kind: "unsupported" } : hit(vcpu, "flushData", gva, "synci");
     default:
       return { kind: "unsupported" };
   }
 }
 
-/** A hit operation: raises what a load from `gva` would. Addresses without cached memory behind are nothing to do. */
-function hit(vcpu: VcpuState, gva: Gva, translateTo: "synci" | null): CacheOutcome {
-  const found = translate(vcpu, gva, inUserMode(vcpu));
-  const fault = found.kind === "miss" || (found.kind === "mapped" && !found.valid);
-  if (fault) {
-    deliverTlb(vcpu, EXC_CODE.TLBL, gva, found.kind === "miss");
-    return { kind: "exception" };
+/** A hit operation. Where the guest has a device, or nothing at all, nothing is cached. */
+function hit(vcpu: VcpuState, access: UserAccess, gva: Gva, translateTo: "synci" | null): CacheOutcome {
+  const result = accessGuest(vcpu, access, gva);
+  if (typeof result === "number") return { kind: "done", translateTo };
+  switch (result.kind) {
+    case "miss":
+    case "invalid":
+      deliverTlb(vcpu, EXC_CODE.TLBL, gva, result.kind === "miss");
+      return { kind: "exception" };
+    case "mmio":
+      return DONE;
+    default:
+      return { kind: "unsupported" };
   }
-  if (found.kind === "illegal" || found.kind === "forbidden") return { kind: "unsupported" };
-  return found.kind === "mmio" ? DONE : { kind: "done", translateTo };
 }

@@ -35,7 +35,7 @@ function reserved(vcpu: VcpuState): null {
  */
 export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
-  if (word === null) return internalError(vcpu, "cannot read the instruction that trapped");
+  if (word === null) return null;
   const row = decode(word);
   if (row === null) return reserved(vcpu);
   const resume = resumePc(vcpu);

@@ -1,9 +1,10 @@
 import type { HostVa } from "../addresses.ts";
-import { labelsOf, section, type CodeSection, type GeneratedCode } from "./code-block.ts";
+import { labelsOf, section, type GeneratedCode } from "./code-block.ts";
 import { VECTOR } from "./exception-vectors.ts";
 import { emitHostRefill } from "./refill.ts";
 import { emitSetPgd } from "./set-pgd.ts";
 import type { CodeTarget } from "./target.ts";
+import { emitFixup, emitUserAccess, USER_ACCESS, type UserAccess } from "./user-access.ts";
 import { GPR } from "../../isa/registers.ts";
 
 /** Codes of SDBBP with which host code calls out to TypeScript. */
@@ -14,10 +15,13 @@ export const HOST_CALL = {
   exit: 1,
   /** The host kernel itself took an exception: a mistake of the hypervisor. */
   fault: 2,
+  /** A routine for user memory ended: v0 holds its result. */
+  userAccess: 3,
 } as const;
 
 /** Where the routines lie behind the vectors, from the host's EBase. */
 const ROUTINES = 0xa00;
+const USER_ROUTINES = 0xb00;
 
 /** Bytes of the host's code. */
 export const HOST_CODE_BYTES = 0x1000;
@@ -29,24 +33,35 @@ export interface HostCode extends GeneratedCode {
   readonly handleExit: HostVa;
   /** Return address for a call of vcpu_run from TypeScript. */
   readonly vcpuReturned: HostVa;
+  readonly userAccess: Readonly<Record<UserAccess, HostVa>>;
 }
 
 /** Generates the host kernel's code at `ebase` (one 4 KiB page in kseg0). */
 export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: HostVa): HostCode {
   const { level } = target;
-  const fault = (name: string, offset: number): CodeSection =>
-    section(name, ebase + offset, level, VECTOR.spacing / 4, (asm) => {
-      asm.bind(name);
-      asm.sdbbp(HOST_CALL.fault);
-    });
+  const userRoutines = section(
+    "user_access",
+    ebase + USER_ROUTINES,
+    level,
+    (HOST_CODE_BYTES - USER_ROUTINES) / 4,
+    (asm) => emitUserAccess(asm, target, HOST_CALL.userAccess),
+  );
+  const labels = labelsOf([userRoutines]);
   const sections = [
     section("host_tlb_refill", ebase, level, 0x100 / 4, (asm) => {
       asm.bind("host_tlb_refill");
       emitHostRefill(asm, target, pgdCurrent);
     }),
-    fault("host_general", VECTOR.general),
-    fault("host_interrupt", VECTOR.interrupt),
-    section("host_routines", ebase + ROUTINES, level, (HOST_CODE_BYTES - ROUTINES) / 4, (asm) => {
+    section("host_general", ebase + VECTOR.general, level, (VECTOR.interrupt - VECTOR.general) / 4, (asm) => {
+      asm.bind("host_general");
+      emitFixup(asm, labels);
+      asm.sdbbp(HOST_CALL.fault);
+    }),
+    section("host_interrupt", ebase + VECTOR.interrupt, level, VECTOR.spacing / 4, (asm) => {
+      asm.bind("host_interrupt");
+      asm.sdbbp(HOST_CALL.fault);
+    }),
+    section("host_routines", ebase + ROUTINES, level, (USER_ROUTINES - ROUTINES) / 4, (asm) => {
       asm.bind("set_pgd");
       emitSetPgd(asm, target, pgdCurrent);
       asm.bind("handle_exit");
@@ -56,6 +71,7 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
       asm.bind("vcpu_returned");
       asm.sdbbp(HOST_CALL.vcpuReturned);
     }),
+    userRoutines,
   ];
   const entries = labelsOf(sections);
   return {
@@ -65,5 +81,11 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
     setPgd: entries["set_pgd"]!,
     handleExit: entries["handle_exit"]!,
     vcpuReturned: entries["vcpu_returned"]!,
+    userAccess: {
+      loadWord: entries[USER_ACCESS.loadWord]!,
+      storeInstruction: entries[USER_ACCESS.storeInstruction]!,
+      flushData: entries[USER_ACCESS.flushData]!,
+      flushInstruction: entries[USER_ACCESS.flushInstruction]!,
+    },
   };
 }

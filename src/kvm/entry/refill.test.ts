@@ -48,7 +48,8 @@ function hostTarget({
   const geometry = tableGeometry(pageSize, xpa ? 3 : 2);
   const format = new PteFormat(geometry, rixi, fillBits);
   const scratch = selectScratch(bank);
-  return { level: xpa ? "mips32r5" : "mips32r2", geometry, format, scratch, badInstr: false, hwrena: 0xf };
+  const level = xpa ? "mips32r5" : "mips32r2";
+  return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf };
 }
 
 function wordsOf(emit: (asm: Assembler) => void): number[] {

@@ -15,6 +15,8 @@ export interface CodeTarget {
   readonly scratch: ScratchRegisters;
   /** BadInstr and BadInstrP exist. */
   readonly badInstr: boolean;
+  /** User mode and kernel mode see different things at one address ({@link TargetOptions.eva}). */
+  readonly eva: boolean;
   /** HWREna as the host's own processes have it. */
   readonly hwrena: number;
 }
@@ -26,6 +28,12 @@ export interface TargetOptions {
   readonly scratch?: ScratchBank;
   /** Large physical addresses: PTEs of two words. The CPU must have XPA (default false). */
   readonly xpa?: boolean;
+  /**
+   * Have user mode see the whole address space as mapped, as guests that live above 7FFFFFFF need it, while
+   * kernel mode reaches physical memory where it always does. The CPU must have segmentation control (default
+   * false).
+   */
+  readonly eva?: boolean;
   /** Position of G in a PTE, if not the default of the layout. */
   readonly gShift?: number;
 }
@@ -38,6 +46,8 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
   const kscratch = (config4 >>> CONFIG.C4_KSCREXIST_SHIFT) & 0xff;
   if (options.xpa === true && (config3 & CONFIG.C3_LPA) === 0)
     throw new HostFeatureError(machine.config.model.name, "XPA");
+  if (options.eva === true && (config3 & CONFIG.C3_SC) === 0)
+    throw new HostFeatureError(machine.config.model.name, "segmentation control");
   const geometry = tableGeometry(options.pageSize, options.xpa === true ? 3 : 2);
   const rixi = (config3 & CONFIG.C3_RXI) !== 0;
   return {
@@ -46,6 +56,7 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
     format: new PteFormat(geometry, rixi, probeFillBits(ops), options.gShift),
     scratch: selectScratch(options.scratch ?? { register: 31, selects: kscratch }),
     badInstr: (config3 & CONFIG.C3_BI) !== 0,
+    eva: options.eva ?? false,
     hwrena: machine.cpu.cp0Specs.get(CP0.HWREna)?.writable ?? 0,
   };
 }
