@@ -1,8 +1,9 @@
 import type { Memory } from "../machine/memory.ts";
-import { fromKseg0, toKseg0, type Gva, type Hpa } from "./addresses.ts";
+import type { Gva, Hpa } from "./addresses.ts";
 import { flushRanges, segmentOf, type GuestMap } from "./guest-map.ts";
 import type { HostPages } from "./host-pages.ts";
-import { POINTER_SHIFT, type PteFormat, type TableGeometry } from "./page-format.ts";
+import { isXpa, type PteFormat, type TableGeometry } from "./page-format.ts";
+import { TableLevels } from "./table-levels.ts";
 
 /** Pages that a cache holds when it is topped up: more than the levels of any walk. */
 const CACHE_PAGES = 4;
@@ -62,10 +63,10 @@ export interface FlushResult {
 }
 
 /**
- * Two-level page tables in host RAM, in the format that the generated refill handler walks. A pgd slot holds
- * the kseg0 address of a table of PTEs; an empty slot holds that of the shared invalid table, all zeros, so
- * that the handler needs no test. Slots beyond the guest's last GVA are copied from the host kernel's pgd and
- * never change here. Roots are also used for GPA tables, then without a host half.
+ * Page tables in host RAM, of two levels or three, in the format that the generated refill handler walks: what leads
+ * to a table of PTEs is the business of {@link TableLevels}. Slots of a root beyond the guest's last GVA are copied
+ * from the host kernel's and never change here, but for 64-bit hosts, whose kernel has no part in a user's root. Roots
+ * are also used for GPA tables, then without a host half.
  *
  * Tables of direct segments ({@link isShared}) can be linked into several roots; they are freed with the last.
  */
@@ -78,6 +79,10 @@ export class GvaTables {
   private readonly pages: HostPages;
   private readonly memory: Memory;
   private readonly hostPgd: Hpa;
+  private readonly levels: TableLevels;
+  /** PTEs are the two words of XPA. */
+  private readonly twoWords: boolean;
+  /** Tables of PTEs that a root can have for its guest. Their numbers are called slots here. */
   private readonly guestSlots: number;
   /** For each guest slot, 1 if its table is shared by the roots of a mode: it lies in a direct segment. */
   private readonly sharedSlots: Uint8Array;
@@ -86,7 +91,10 @@ export class GvaTables {
   /** How many PTEs of each table are present, so that a table can go without a look at them. */
   private readonly presentIn = new Map<Hpa, number>();
 
-  /** `hostPgd` is the root of the host kernel's own table, `invalidPteTable` the zero table that it uses. */
+  /**
+   * `hostPgd` is the root of the host kernel's own table, `invalidPteTable` the zero table that it uses, and where
+   * there is a middle level `invalidPmdTable` the one without a table.
+   */
   constructor(
     pages: HostPages,
     geometry: TableGeometry,
@@ -94,32 +102,35 @@ export class GvaTables {
     map: GuestMap,
     hostPgd: Hpa,
     invalidPteTable: Hpa,
+    invalidPmdTable: Hpa | null = null,
   ) {
     this.pages = pages;
     this.memory = pages.memory;
+    this.twoWords = isXpa(geometry);
+    this.levels = new TableLevels(pages, geometry, invalidPteTable, invalidPmdTable);
     this.geometry = geometry;
     this.format = format;
     this.map = map;
     this.hostPgd = hostPgd;
     this.invalidPteTable = invalidPteTable;
-    this.guestSlots = (map.lastGva >>> geometry.pgdShift) + 1;
+    this.guestSlots = (map.lastGva >>> geometry.tableShift) + 1;
     // Segments end where tables end.
     this.sharedSlots = Uint8Array.from({ length: this.guestSlots }, (_, slot) =>
-      segmentOf(map, slot << geometry.pgdShift).kind === "kseg0" ? 1 : 0,
+      segmentOf(map, slot << geometry.tableShift).kind === "kseg0" ? 1 : 0,
     );
   }
 
   private get pgdBytes(): number {
-    return this.geometry.pgdEntries << POINTER_SHIFT;
+    return this.geometry.pgdEntries << this.geometry.pointerShift;
   }
 
   /** A new root: guest slots empty, the others the host kernel's ("host") or empty too. */
   allocPgd(rest: "host" | "empty" = "host"): Hpa {
     const pgd = this.pages.alloc(this.pgdBytes, this.pgdBytes);
-    const empty = toKseg0(this.invalidPteTable);
+    const empty = this.levels.emptyRootEntry;
     for (let slot = 0; slot < this.geometry.pgdEntries; slot++) {
-      const host = rest === "host" && slot >= this.guestSlots;
-      this.memory.write32(pgd + 4 * slot, host ? this.memory.read32(this.hostPgd + 4 * slot) : empty);
+      const host = rest === "host" && this.geometry.pmd === null && slot >= this.guestSlots;
+      this.levels.write(pgd, slot, host ? this.levels.read(this.hostPgd, slot) : empty);
     }
     return pgd;
   }
@@ -136,14 +147,16 @@ export class GvaTables {
    * in a direct segment.
    */
   isShared(gva: Gva): boolean {
-    return this.sharedSlots[gva >>> this.geometry.pgdShift] === 1;
+    return this.sharedSlots[gva >>> this.geometry.tableShift] === 1;
   }
 
-  /** Links the shared tables of root `from` into root `to`. */
+  /** Links the shared tables of root `from` into root `to`, which has none. Throws OutOfHostMemoryError. */
   copyShared(from: Hpa, to: Hpa): void {
-    for (let slot = 0; slot < this.guestSlots; slot++)
-      if (this.sharedSlots[slot] === 1)
-        this.memory.write32(to + 4 * slot, this.memory.read32(from + 4 * slot));
+    const source = { take: () => this.pages.alloc(this.pages.pageSize) };
+    for (let slot = 0; slot < this.guestSlots; slot++) {
+      const table = this.sharedSlots[slot] === 1 ? this.levels.table(from, slot) : 0;
+      if (table !== 0) this.levels.link(to, slot, table, source);
+    }
   }
 
   /**
@@ -152,6 +165,7 @@ export class GvaTables {
    */
   freeSharingPgd(pgd: Hpa, flags: number): number {
     const { ptesInvalidated } = this.flush(pgd, flags);
+    this.levels.freePmds(pgd, 0, this.guestSlots - 1, this.guestSlots);
     this.pages.release(pgd);
     return ptesInvalidated;
   }
@@ -160,46 +174,41 @@ export class GvaTables {
     return new PageCache(this.pages);
   }
 
-  /** Table that slot `slot` of `pgd` points at, or 0 if the slot is empty. */
-  private table(pgd: Hpa, slot: number): Hpa {
-    const table = fromKseg0(this.memory.read32(pgd + 4 * slot));
-    return table === this.invalidPteTable ? 0 : table;
-  }
-
   /**
    * Host physical address of the PTE for `gva`, or 0. A missing table is taken from `cache`, zeroed and
    * linked into the roots `sharers`; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever
    * found, and a walk with a cache throws {@link HostSlotError}.
    */
   walk(pgd: Hpa, cache: PageCache | null, gva: Gva, sharers: readonly Hpa[] = [pgd]): Hpa {
-    const { pgdShift, pageShift, pteShift, ptesPerTable, pageSize } = this.geometry;
+    const { tableShift, pageShift, pteShift, ptesPerTable, pageSize } = this.geometry;
     const address = gva >>> 0;
     if (address > this.map.lastGva) {
       if (cache !== null) throw new HostSlotError(address);
       return 0;
     }
-    const slot = address >>> pgdShift;
-    let table = this.table(pgd, slot);
+    const slot = address >>> tableShift;
+    let table = this.levels.table(pgd, slot);
     if (table === 0) {
       if (cache === null) return 0;
       table = cache.take();
       this.pages.clear(table, pageSize);
       this.presentIn.set(table, 0);
-      for (const root of sharers) this.memory.write32(root + 4 * slot, toKseg0(table));
+      for (const root of sharers) this.levels.link(root, slot, table, cache);
     }
     return table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift);
   }
 
   /** The PTE at `pte`, unsigned. */
   readPte(pte: Hpa): number {
-    const first = this.memory.read32(pte);
-    return this.geometry.pteShift === 2 ? first : this.format.join(first, this.memory.read32(pte + 4));
+    if (!this.twoWords) return this.memory.read32(this.levels.lowWord(pte));
+    return this.format.join(this.memory.read32(pte), this.memory.read32(pte + 4));
   }
   /** Writes a PTE. The matching host TLB entry must then be invalidated: an invalid one may be there. */
   writePte(pte: Hpa, value: number): void {
     const change = Number(this.format.present(value)) - Number(this.format.present(this.readPte(pte)));
     if (change !== 0) this.countPresent(pte, change);
-    if (this.geometry.pteShift === 2) this.memory.write32(pte, value);
+    // Host RAM ends below 2 GiB, so the upper word of a doubleword is always 0.
+    if (!this.twoWords) this.memory.write32(this.levels.lowWord(pte), value);
     else this.format.split(value).forEach((word, n) => this.memory.write32(pte + 4 * n, word));
   }
   private countPresent(pte: Hpa, change: number): void {
@@ -245,17 +254,17 @@ export class GvaTables {
    * zeroed. Host TLB entries are the caller's business.
    */
   flushRange(pgd: Hpa, first: Gva, last: Gva): FlushResult {
-    const { pgdShift, pageShift, pteShift, ptesPerTable } = this.geometry;
+    const { tableShift, pageShift, pteShift, ptesPerTable } = this.geometry;
     const end = Math.min(last >>> 0, this.map.lastGva);
     const start = first >>> 0;
     let ptesInvalidated = 0;
     let tablesFreed = 0;
     if (start > end) return { ptesInvalidated, tablesFreed, removable: false };
-    const firstSlot = start >>> pgdShift;
-    const lastSlot = end >>> pgdShift;
+    const firstSlot = start >>> tableShift;
+    const lastSlot = end >>> tableShift;
     const index = (gva: Gva): number => (gva >>> pageShift) & (ptesPerTable - 1);
     for (let slot = firstSlot; slot <= lastSlot; slot++) {
-      const table = this.table(pgd, slot);
+      const table = this.levels.table(pgd, slot);
       if (table === 0) continue;
       const min = slot === firstSlot ? index(start) : 0;
       const max = slot === lastSlot ? index(end) : ptesPerTable - 1;
@@ -266,10 +275,13 @@ export class GvaTables {
       }
       ptesInvalidated += this.presentIn.get(table)!;
       this.presentIn.delete(table);
-      this.memory.write32(pgd + 4 * slot, toKseg0(this.invalidPteTable));
+      this.levels.unlink(pgd, slot);
       this.pages.release(table);
       tablesFreed++;
     }
+    const firstWhole = index(start) === 0 ? firstSlot : firstSlot + 1;
+    const lastWhole = index(end) === ptesPerTable - 1 ? lastSlot : lastSlot - 1;
+    tablesFreed += this.levels.freePmds(pgd, firstWhole, lastWhole, this.guestSlots);
     this.ptesInvalidated += ptesInvalidated;
     const removable = start >>> pageShift === 0 && end >>> pageShift === this.map.lastGva >>> pageShift;
     return { ptesInvalidated, tablesFreed, removable };
@@ -277,27 +289,24 @@ export class GvaTables {
 
   /** Calls `visit` for each table that `pgd` links to for the guest, in ascending order of slots. */
   forEachTable(pgd: Hpa, visit: (slot: number, table: Hpa) => void): void {
-    const { u32, plan } = this.memory;
-    const first = (plan.ram + pgd) >>> 2;
-    const none = toKseg0(this.invalidPteTable);
     for (let slot = 0; slot < this.guestSlots; slot++) {
-      const pointer = u32[first + slot]!;
-      if (pointer !== none) visit(slot, fromKseg0(pointer));
+      const table = this.levels.table(pgd, slot);
+      if (table !== 0) visit(slot, table);
     }
   }
 
   /** Calls `visit` for each present PTE of `table`, which slot `slot` links to, in ascending order. */
   forEachPteOf(slot: number, table: Hpa, visit: (gva: Gva, pte: number) => void): void {
-    const { pgdShift, pageShift, pteShift, ptesPerTable } = this.geometry;
+    const { tableShift, pageShift, pteShift, ptesPerTable } = this.geometry;
     const stride = 1 << (pteShift - 2);
     // Most PTEs are zero; the checker of invariants looks at all of them after each exit.
     const { u32, plan } = this.memory;
     const first = (plan.ram + table) >>> 2;
     for (let i = 0; i < ptesPerTable; i++) {
-      // P is in the first word, however many there are.
-      if (u32[first + i * stride] === 0) continue;
+      const at = first + i * stride;
+      if ((u32[at]! | u32[at + stride - 1]!) === 0) continue;
       const pte = this.readPte(table + (i << pteShift));
-      if (this.format.present(pte)) visit(((slot << pgdShift) | (i << pageShift)) >>> 0, pte);
+      if (this.format.present(pte)) visit(((slot << tableShift) | (i << pageShift)) >>> 0, pte);
     }
   }
 

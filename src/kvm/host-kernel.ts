@@ -13,6 +13,7 @@ import type { GuestMap } from "./guest-map.ts";
 import { GvaTables } from "./gva-table.ts";
 import { HostMm, MAX_HOST_CPUS, MM } from "./host-mm.ts";
 import { HostPages } from "./host-pages.ts";
+import { isXpa } from "./page-format.ts";
 import { HostTlb } from "./host-tlb.ts";
 import type { VcpuMemory } from "./layout.ts";
 
@@ -114,7 +115,7 @@ export class HostKernel {
     ops.writeCp0(CP0.Cause, 0);
     ops.writeCp0(CP0.HWREna, this.target.hwrena);
     ops.writeCp0(CP0.PageMask, this.target.geometry.pageMask);
-    const large = this.target.geometry.pteShift === 3 ? PAGE_GRAIN.ELPA : 0;
+    const large = isXpa(this.target.geometry) ? PAGE_GRAIN.ELPA : 0;
     if (this.target.format.rixi)
       ops.writeCp0(CP0.PageGrain, PAGE_GRAIN.RIE | PAGE_GRAIN.XIE | PAGE_GRAIN.IEC | large);
     if (this.target.eva)

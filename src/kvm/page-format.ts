@@ -5,14 +5,20 @@ import type { Hpa } from "./addresses.ts";
 /** Page sizes that the host's page tables can have. */
 export type HostPageSize = 4096 | 16384;
 
-/** The shape of a two-level page table. Shifts are bit positions in an address. */
+/** The shape of a page table. Shifts are bit positions in an address. */
 export interface TableGeometry {
   readonly pageSize: HostPageSize;
   readonly pageShift: number;
   /** An address shifted right by this is the index into the pgd. */
   readonly pgdShift: number;
   readonly pgdEntries: number;
-  /** log2 of the bytes of a PTE: 2, or 3 for the two words of XPA. */
+  /** The middle level of 64-bit hosts: an address shifted right by `shift`, modulo `entries`, is the index into a pmd. */
+  readonly pmd: { readonly shift: number; readonly entries: number } | null;
+  /** log2 of the bytes of a pointer to a table, in a pgd or pmd. */
+  readonly pointerShift: 2 | 3;
+  /** An address shifted right by this is the number of the table of PTEs that maps it. */
+  readonly tableShift: number;
+  /** log2 of the bytes of a PTE: 2, or 3 for the two words of XPA and the doublewords of 64-bit hosts. */
   readonly pteShift: 2 | 3;
   readonly ptesPerTable: number;
   /** Value of CP0 PageMask for this page size. */
@@ -22,9 +28,6 @@ export interface TableGeometry {
   readonly contextMask: number;
 }
 
-/** log2 of the bytes of a pgd entry. */
-export const POINTER_SHIFT = 2;
-
 /**
  * The geometry of tables with pages of `pageSize` bytes: one table of PTEs is one page, and shows 4 MiB or 64 MiB,
  * half of that with PTEs of two words.
@@ -32,12 +35,35 @@ export const POINTER_SHIFT = 2;
 export function tableGeometry(pageSize: HostPageSize, pteShift: 2 | 3 = 2): TableGeometry {
   const pageShift = Math.log2(pageSize);
   const pgdShift = 2 * pageShift - pteShift;
+  return {
+    ...{ pgdShift, pgdEntries: 2 ** (32 - pgdShift), pmd: null, pointerShift: 2, tableShift: pgdShift },
+    ...lastLevel(pageSize, pteShift),
+  };
+}
+
+/** Bits of an address that the tables of a 64-bit host translate: what a root of 8 KiB reaches with 4K pages. */
+const VIRTUAL_BITS_4K = 40;
+
+/**
+ * The geometry of a 64-bit host's tables: three levels, and 8 bytes for each pointer and PTE. A table of PTEs shows
+ * 2 MiB, or 32 MiB with pages of 16 KiB; a pmd 1 GiB or 64 GiB.
+ */
+export function tableGeometry64(pageSize: HostPageSize): TableGeometry {
+  const last = lastLevel(pageSize, 3);
+  const tableShift = 2 * last.pageShift - 3;
+  const entries = pageSize >>> 3;
+  const pgdShift = tableShift + Math.log2(entries);
+  const pgdEntries = pageSize === 4096 ? 2 ** (VIRTUAL_BITS_4K - pgdShift) : entries;
+  return { pgdShift, pgdEntries, pmd: { shift: tableShift, entries }, pointerShift: 3, tableShift, ...last };
+}
+
+/** What the pages, and the PTEs that name them, decide alone. */
+function lastLevel(pageSize: HostPageSize, pteShift: 2 | 3) {
+  const pageShift = Math.log2(pageSize);
   const ptesPerTable = pageSize >>> pteShift;
   return {
     pageSize,
     pageShift,
-    pgdShift,
-    pgdEntries: 2 ** (32 - pgdShift),
     pteShift,
     ptesPerTable,
     pageMask: (pageSize * 2 - 1) & ~0x1fff,
@@ -45,6 +71,17 @@ export function tableGeometry(pageSize: HostPageSize, pteShift: 2 | 3 = 2): Tabl
     contextShift: 4 - (pteShift + 1) + (pageShift - 12),
     contextMask: (ptesPerTable / 2 - 1) << (pteShift + 1),
   };
+}
+
+/** True if PTEs are the two words of XPA. */
+export function isXpa({ pteShift, pointerShift }: TableGeometry): boolean {
+  return pteShift === 3 && pointerShift === 2;
+}
+
+/** Where G is in a PTE. On 64-bit hosts a bit for huge pages is below it. */
+function defaultGShift(geometry: TableGeometry, rixi: boolean): number {
+  if (isXpa(geometry)) return 2;
+  return (rixi ? 6 : 5) + (geometry.pmd === null ? 0 : 1);
 }
 
 /** How a PTE becomes an EntryLo word. */
@@ -122,13 +159,8 @@ export class PteFormat {
   /** Bits of a PTE, as a number, that are not software's: all if the software bits are below the others. */
   private readonly hardware: number;
 
-  constructor(
-    geometry: TableGeometry,
-    rixi: boolean,
-    fillBits = 0,
-    gShift = geometry.pteShift === 3 ? 2 : rixi ? 6 : 5,
-  ) {
-    const wide = geometry.pteShift === 3;
+  constructor(geometry: TableGeometry, rixi: boolean, fillBits = 0, gShift = defaultGShift(geometry, rixi)) {
+    const wide = isXpa(geometry);
     this.rixi = rixi;
     this.gShift = gShift;
     this.pageShift = geometry.pageShift;

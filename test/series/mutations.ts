@@ -14,9 +14,11 @@ const one = (patch: number, undoes: string, file: string, text: string, replacem
 // prettier-ignore
 export const MUTATIONS: readonly Mutation[] = [
   one(1, "roots get no host half", `${KVM}gva-table.ts`,
-    'rest === "host" && slot >= this.guestSlots', "false"),
+    'rest === "host" && this.geometry.pmd === null && slot >= this.guestSlots', "false"),
   one(2, "guest roots have an empty table of their own", `${KVM}gva-table.ts`,
-    "const empty = toKseg0(this.invalidPteTable);", "const empty = toKseg0(this.pages.allocZeroed(this.geometry.pageSize));"),
+    "const empty = this.levels.emptyRootEntry;", "const empty = this.pages.allocZeroed(this.geometry.pageSize);"),
+  one(2, "a new pmd is zeroed, as a table of PTEs is", `${KVM}table-levels.ts`,
+    "this.write(page, index, this.invalidPteTable);", "this.memory.write32(page + 8 * index, 0), this.memory.write32(page + 8 * index + 4, 0);"),
   one(3, "a second inclusion makes a second assembler", `${ENTRY}code-block.ts`,
     '"../../uasm/assembler.ts"', '"../../uasm/assembler.ts?again"'),
   one(4, "the guest's handler has a walk of its own, which forgot a barrier", `${ENTRY}refill.ts`,

@@ -3,7 +3,6 @@ import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { HostVa } from "../addresses.ts";
 import { VCPU } from "../layout.ts";
-import { POINTER_SHIFT } from "../page-format.ts";
 import { mfc0, mtc0, type CodeTarget } from "./target.ts";
 
 /** Puts into `ptr` the address of the pgd slot that BadVAddr selects. Clobbers `tmp`. */
@@ -14,7 +13,7 @@ export function emitGetPgde(
   ptr: number,
   pgdCurrent: HostVa,
 ): void {
-  const { pgdShift } = target.geometry;
+  const { pgdShift, pointerShift } = target.geometry;
   if (target.scratch.pgd !== null) {
     mfc0(asm.comment("current pgd"), ptr, target.scratch.pgd);
     mfc0(asm.comment("faulting address"), tmp, CP0.BadVAddr);
@@ -25,7 +24,7 @@ export function emitGetPgde(
     asm.lw(ptr, low, ptr);
   }
   asm.comment("its slot of the pgd").srl(tmp, tmp, pgdShift);
-  asm.sll(tmp, tmp, POINTER_SHIFT);
+  asm.sll(tmp, tmp, pointerShift);
   asm.addu(ptr, ptr, tmp);
 }
 
