@@ -34,6 +34,8 @@ export interface VcpuState {
   readonly tracer: Tracer;
   /** Replace instructions that trap by ones that do not. */
   readonly dyntrans: boolean;
+  /** What saves exits is done: see `VcpuOptions`. */
+  readonly fastExits: boolean;
   /** `regs.pc` is a branch and the exception was raised in its delay slot (the exit's Cause.BD). */
   inDelaySlot: boolean;
   /** The CPU counted the instruction of this exit, and the branch before it, when it raised ({@link endsInstruction}). */

@@ -51,7 +51,10 @@ type Phase =
 
 export interface VcpuOptions extends ShadowMmuOptions {
   readonly dyntrans: boolean;
-  /** Settle simple privileged instructions, RDHWR and system calls in generated code. */
+  /**
+   * Settle simple privileged instructions, RDHWR and system calls in generated code, and let a new guest TLB entry
+   * go into the GVA table at once.
+   */
   readonly fastExits: boolean;
   /**
    * Check the hypervisor's invariants after each exit and before each entry. Slow; for tests. A function says
@@ -93,6 +96,7 @@ export class Vcpu implements VcpuState {
   readonly stats = new VcpuStats();
   readonly tracer: Tracer;
   readonly dyntrans: boolean;
+  readonly fastExits: boolean;
   /** The generated code of this vcpu. */
   readonly code: VcpuCode;
   inDelaySlot = false;
@@ -126,6 +130,7 @@ export class Vcpu implements VcpuState {
     this.tracer = options.tracer;
     this.dyntrans = options.dyntrans;
     this.checks = options.checkInvariants;
+    this.fastExits = options.fastExits;
     this.takeCpu = parts.takeCpu;
     this.timerSlot = timerSlot;
 

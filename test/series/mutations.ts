@@ -86,7 +86,7 @@ export const MUTATIONS: readonly Mutation[] = [
   one(22, "the hypervisor writes the host TLB itself", `${KVM}shadow-mmu.ts`,
     'if (this.refill === "slow") this.writeHostTlb(base, user, even, odd);', "if (true) this.writeHostTlb(base, user, even, odd);"),
   one(23, "every mapped page may be written", `${KVM}fill.ts`,
-    "backingPage(vcpu, found.gpa, found.dirty)", "backingPage(vcpu, found.gpa, true)"),
+    "guestTlb.gpa(index, at), (lo & ENTRY_LO.D) !== 0)", "guestTlb.gpa(index, at), true)"),
   one(24, "a host TLB entry is wired", `${KVM}shadow-mmu.ts`,
     "    this.cache = tables.newCache();", "    host.machine.ops.writeCp0(6 * 8, 1);\n    this.cache = tables.newCache();"),
   one(24, "the neighbour displaces the commpage", `${KVM}shadow-mmu.ts`,

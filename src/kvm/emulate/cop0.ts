@@ -4,6 +4,7 @@ import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import { deliver } from "../deliver.ts";
 import { translateCache, translateMfc0, translateMtc0 } from "../dyntrans.ts";
+import { fillAfterTlbWrite } from "../fill.ts";
 import { faultingInstruction } from "../guest-memory.ts";
 import { internalError } from "../report.ts";
 import { TRACE_EXIT } from "../trace.ts";
@@ -81,7 +82,9 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
     case "tlbwr": {
       const outcome = effect.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
       if (outcome.kind === "unsupported") return internalError(vcpu, outcome.why);
-      return outcome.kind === "exception" ? null : done();
+      if (outcome.kind === "exception") return null;
+      fillAfterTlbWrite(vcpu);
+      return done();
     }
     case "eret":
       finishInstruction(vcpu, eret(vcpu));
