@@ -1,4 +1,5 @@
 import { ACCESS } from "../../src/machine/mmu.ts";
+import { MODE } from "../../src/machine/modes.ts";
 import type { Memory } from "../../src/machine/memory.ts";
 import type { Vcpu } from "../../src/kvm/index.ts";
 
@@ -37,7 +38,8 @@ export class Taint {
     const translate = mmu.translate.bind(mmu);
     mmu.translate = (va, access, size, mode) => {
       const pa = translate(va, access, size, mode);
-      if (pa >= 0 && access !== ACCESS.fetch && !ignore && va >>> 31 === 0) {
+      // In user mode all accesses are the guest's.
+      if (pa >= 0 && access !== ACCESS.fetch && !ignore && machine.cpu.mode === MODE.user) {
         const page = pa - (pa % 4096);
         this.touched.add(page);
         if (access === ACCESS.store && page === vcpu.regs.commpage) this.commpageStored = true;
@@ -51,7 +53,7 @@ export class Taint {
         // A load first: then the host TLB knows where the word is.
         if (access !== "storeInstruction" || accessUser("loadWord", address) === null)
           return accessUser(access, address, value);
-        const at = mmu.peek(address, machine.cpu.mode, machine.cpu.asid);
+        const at = mmu.peek(address, MODE.user, machine.cpu.asid);
         const original = this.originalWord(at);
         const result = accessUser(access, address, value);
         if (result !== null) this.replaced.set(at, { original, word: value ?? 0 });
