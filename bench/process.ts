@@ -50,6 +50,9 @@ export function run(command: CommandLine, options: RunOptions = {}): Promise<Run
   return new Promise((resolve, reject) => {
     const start = performance.now();
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // Whoever stops this process has no use for a machine that runs on.
+    const stop = (): void => void child.kill("SIGKILL");
+    process.once("exit", stop);
     const now = (): Moment => {
       const seconds = (performance.now() - start) / 1000;
       const cpuSeconds = child.pid === undefined ? undefined : cpuSecondsOf(child.pid);
@@ -84,6 +87,7 @@ export function run(command: CommandLine, options: RunOptions = {}): Promise<Run
     });
     child.on("close", (status, signal) => {
       clearTimeout(timer);
+      process.removeListener("exit", stop);
       if (until !== undefined && reached === undefined)
         reject(new RunError(command, `ended before it showed "${until}"`, output + errors));
       else if (until === undefined && status !== 0)

@@ -73,10 +73,14 @@ export function buildPrograms(target: keyof typeof TARGETS, file: string): void 
   if (status !== 0) throw new UnavailableError(`${compiler} cannot build guests/bench:\n${stderr}`);
 }
 
-/** The console's program instead of a shell; the kernel hands on what it does not know of its command line. */
+/**
+ * The console's program instead of a shell. The kernel hands on what it does not know of its command line: the
+ * programs' names, with commas between them.
+ */
 const CONSOLE = `#!/bin/sh
 cd /tmp
-/bin/kbench "$BENCH" "$ROUNDS"
+IFS=,
+for program in $BENCH; do /bin/kbench "$program" "$ROUNDS"; done
 poweroff -f
 `;
 
@@ -107,7 +111,7 @@ async function initramfsWithPrograms(initrd: string): Promise<string> {
 }
 
 /**
- * Debian's kernel that runs one program and turns the machine off.
+ * Debian's kernel that runs a program, or several with commas between their names, and turns the machine off.
  * @throws {UnavailableError | GuestError} when compiler or guest are missing.
  */
 export async function programJob(

@@ -1,6 +1,8 @@
 /** How runs are timed and summed up, on processes and figures that are known. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { type Duel, measure, spentIn } from "../../bench/duel.ts";
@@ -44,6 +46,22 @@ test.skipIf(!existsSync("/proc/self/stat"))("processor time is that of all threa
 test("a process that fails, or ends too early, is an error", async () => {
   await expect(run([process.execPath, "-e", "process.exit(3)"])).rejects.toThrow(RunError);
   await expect(run([process.execPath, "-e", ""], { until: "never" })).rejects.toThrow(/ended before/);
+});
+
+test("what runs ends with the process that measures it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kseg-bench-test-"));
+  const file = join(folder, "sign-of-life");
+  const module = new URL("../../bench/process.ts", import.meta.url).href;
+  const endless = `setInterval(() => require("node:fs").writeFileSync(process.argv[1], ""), 20);`;
+  const command = JSON.stringify([process.execPath, "-e", endless, file]);
+  const measuring = `import { existsSync } from "node:fs"; import { run } from "${module}";
+    void run(${command}, { until: "never" });
+    setInterval(() => existsSync(${JSON.stringify(file)}) && process.exit(), 20);`;
+  spawnSync(process.execPath, ["--input-type=module", "-e", measuring]);
+  rmSync(file);
+  await new Promise((done) => setTimeout(done, 1000));
+  expect(existsSync(file)).toBe(false);
+  rmSync(folder, { recursive: true });
 });
 
 describe("a duel", () => {
