@@ -1,77 +1,90 @@
 /** Everything that is measured as a duel of two machines, in groups: one group is one table. */
 import { fileURLToPath } from "node:url";
 import { guestPaths } from "../src/guests/index.ts";
-import type { Duel, Entry, Span } from "./duel.ts";
+import type { Duel, Entry, Part, Span } from "./duel.ts";
 import { type Job, ksegMachine, type Machine, QEMU, THIS_KSEG } from "./machines.ts";
 import { checksumIn, type Program, PROGRAMS, programJob, programSpan } from "./programs.ts";
-
-/** A comparison that can be made. Files are looked for and built when it is. */
-export interface Case {
-  readonly name: string;
-  readonly duel: () => Promise<Duel>;
-}
 
 /** Cases that make one table. */
 export interface Group {
   readonly name: string;
   readonly title: string;
-  readonly cases: readonly Case[];
+  /** Their names. */
+  readonly cases: readonly string[];
+  /** How some of them are measured. Files are looked for and built when a duel is asked for. */
+  readonly duels: (names: readonly string[]) => readonly (() => Promise<Duel>)[];
   /** Whether the cases are alike, so that a geometric mean says something. */
   readonly mean: boolean;
 }
 
+/** A case that is measured by itself. */
+interface Case {
+  readonly name: string;
+  readonly duel: () => Promise<Duel>;
+}
+
+/** Cases that are measured one by one. */
+function separately(cases: readonly Case[]): Pick<Group, "cases" | "duels"> {
+  return {
+    cases: cases.map(({ name }) => name),
+    duels: (names) => cases.filter(({ name }) => names.includes(name)).map(({ duel }) => duel),
+  };
+}
+
 const KSEG = ksegMachine(THIS_KSEG);
 
-function entry(machine: Machine, job: Job, span: Span, label = machine.name): Entry {
-  return { machine, label, job, span };
+function entry(machine: Machine, job: Job, label = machine.name): Entry {
+  return { machine, label, job };
 }
 
 type How = Pick<Job, "cpu" | "mode" | "engine">;
 
-/** A program of guests/bench on a machine. */
-async function programEntry(
-  program: Program,
+/** Programs of guests/bench on a machine. */
+async function programsEntry(
+  programs: readonly Program[],
   machine: Machine,
   how: How,
   label = machine.name,
 ): Promise<Entry> {
   const nothing = { name: "nothing", rounds: 0 };
   return {
-    machine,
-    label,
-    job: await programJob(program, how),
-    span: programSpan(program.name),
-    rest: { job: await programJob(nothing, how), to: programSpan(nothing.name).to },
+    ...entry(machine, await programJob(programs, how), label),
+    rest: { job: await programJob([nothing], how), to: programSpan(nothing.name).to },
   };
+}
+
+function programPart({ name }: Program, shown = name): Part {
+  return { name: shown, span: programSpan(name), answer: (output) => checksumIn(output, name) };
 }
 
 /** A program of guests/bench, bare, in kseg and in QEMU. */
 function againstQemu(program: Program): Case {
-  const { name } = program;
   const how: How = { cpu: "24Kc", mode: "bare", engine: "auto" };
   return {
-    name,
+    name: program.name,
     duel: async () => ({
-      name,
-      a: await programEntry(program, KSEG, how),
-      b: await programEntry(program, QEMU, how),
-      answer: (output) => checksumIn(output, program.name),
+      a: await programsEntry([program], KSEG, how),
+      b: await programsEntry([program], QEMU, how),
+      parts: [programPart(program)],
     }),
   };
 }
 
-/** A program of guests/bench in kseg, under the hypervisor and on the machine that it would otherwise run on. */
-function teAgainstBare(program: Program): Case {
-  const name = `te-${program.name}`;
+/**
+ * Programs of guests/bench in kseg, under the hypervisor and on the machine that they would otherwise run on. As
+ * the boot takes long under the hypervisor, they share one.
+ */
+function teAgainstBare(programs: readonly Program[]): Pick<Group, "cases" | "duels"> {
+  const caseOf = ({ name }: Program): string => `te-${name}`;
   const how = (mode: Job["mode"]): How => ({ cpu: "P5600", mode, engine: "auto" });
+  const duelOf = async (chosen: readonly Program[]): Promise<Duel> => ({
+    a: await programsEntry(chosen, KSEG, how("te"), "te"),
+    b: await programsEntry(chosen, KSEG, how("bare"), "bare"),
+    parts: chosen.map((program) => programPart(program, caseOf(program))),
+  });
   return {
-    name,
-    duel: async () => ({
-      name,
-      a: await programEntry(program, KSEG, how("te"), "te"),
-      b: await programEntry(program, KSEG, how("bare"), "bare"),
-      answer: (output) => checksumIn(output, program.name),
-    }),
+    cases: programs.map(caseOf),
+    duels: (names) => [() => duelOf(programs.filter((program) => names.includes(caseOf(program))))],
   };
 }
 
@@ -85,10 +98,9 @@ function loop(name: string, engine: Job["engine"]): Case {
       const job: Job = { kernel, memory: 64, cpu: "24Kc", mode: "bare", engine };
       const span: Span = { to: " done\n" };
       return Promise.resolve({
-        name: shown,
-        a: entry(KSEG, job, span),
-        b: entry(QEMU, job, span),
-        answer: (output) => output,
+        a: entry(KSEG, job),
+        b: entry(QEMU, job),
+        parts: [{ name: shown, span, answer: (output) => output }],
       });
     },
   };
@@ -111,7 +123,7 @@ const debianBoot: Case = {
   name: "debian-boot",
   duel: async () => {
     const job = await bootJob("debian");
-    return { name: "debian-boot", a: entry(KSEG, job, BOOT), b: entry(QEMU, job, BOOT) };
+    return { a: entry(KSEG, job), b: entry(QEMU, job), parts: [{ name: "debian-boot", span: BOOT }] };
   },
 };
 
@@ -119,10 +131,23 @@ const debianBoot: Case = {
 const teBoot: Case = {
   name: "te-boot",
   duel: async () => ({
-    name: "te-boot",
-    a: entry(KSEG, await bootJob("kvm-linux-4k"), { to: SHELL }, "KVM Linux te"),
-    b: entry(KSEG, await bootJob("debian"), { to: SHELL }, "Debian bare"),
+    a: entry(KSEG, await bootJob("kvm-linux-4k"), "te"),
+    b: entry(KSEG, await bootJob("debian"), "bare"),
+    parts: [{ name: "te-boot", span: { to: SHELL } }],
   }),
+};
+
+/** Debian's kernel on the same CPU, under trap and emulate and bare. */
+const teDebianBoot: Case = {
+  name: "te-debian-boot",
+  duel: async () => {
+    const job: Job = { ...(await bootJob("debian")), cpu: "P5600" };
+    return {
+      a: entry(KSEG, { ...job, mode: "te" }, "te"),
+      b: entry(KSEG, job, "bare"),
+      parts: [{ name: "te-debian-boot", span: { to: SHELL } }],
+    };
+  },
 };
 
 const inGroup = (group: Program["group"]): readonly Program[] =>
@@ -133,44 +158,46 @@ export const GROUPS: readonly Group[] = [
   {
     name: "cpu",
     title: "CPU-bound programs, Debian bare, between their first and last line",
-    cases: inGroup("cpu").map(againstQemu),
+    ...separately(inGroup("cpu").map(againstQemu)),
     mean: true,
   },
   {
     name: "system",
     title: "System-heavy programs, Debian bare, between their first and last line",
-    cases: inGroup("system").map(againstQemu),
+    ...separately(inGroup("system").map(againstQemu)),
     mean: true,
   },
   {
     name: "boot",
     title: "Debian's boot to a shell, bare, without RTC calibration",
-    cases: [debianBoot],
+    ...separately([debianBoot]),
     mean: false,
   },
   {
     name: "te-cpu",
     title: "CPU-bound programs, same kernel, P5600, under trap and emulate ÷ bare",
-    cases: inGroup("cpu").map(teAgainstBare),
+    ...teAgainstBare(inGroup("cpu")),
     mean: true,
   },
   {
     name: "te-system",
     title: "System-heavy programs, same kernel, P5600, under trap and emulate ÷ bare",
-    cases: inGroup("system").map(teAgainstBare),
+    ...teAgainstBare(inGroup("system")),
     mean: true,
   },
   {
-    name: "te-boot",
-    title: "Linux for trap and emulate to a shell, against Debian bare",
-    cases: [teBoot],
+    name: "te-boots",
+    title: "Boots to a shell under trap and emulate (te-boot: KVM_GUEST Linux), against Debian bare",
+    ...separately([teBoot, teDebianBoot]),
     mean: false,
   },
   {
     name: "loops",
     title: "Loops without an operating system, bare, whole processes",
-    cases: (["auto", "interp"] as const).flatMap((engine) =>
-      ["integer", "memory", "calls"].map((name) => loop(name, engine)),
+    ...separately(
+      (["auto", "interp"] as const).flatMap((engine) =>
+        ["integer", "memory", "calls"].map((name) => loop(name, engine)),
+      ),
     ),
     mean: false,
   },

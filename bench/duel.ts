@@ -19,18 +19,24 @@ export interface Entry {
   /** What its columns are called. */
   readonly label: string;
   readonly job: Job;
-  readonly span: Span;
-  /** The same without what the span is about: what it counts up to its `to` is not the span's. */
+  /** The job without all that is measured: what it counts up to its `to` is no part's. */
   readonly rest?: { readonly job: Job; readonly to: string };
 }
 
-/** A comparison. */
-export interface Duel {
+/** One thing that is measured in a run. */
+export interface Part {
   readonly name: string;
+  readonly span: Span;
+  /** What of the output must be the same on both sides; without it, outputs may differ. */
+  readonly answer?: (output: string) => string;
+}
+
+/** A comparison of two machines by one thing or, so that they need to start only once, by several. */
+export interface Duel {
   readonly a: Entry;
   readonly b: Entry;
-  /** The part of the output that must be the same on both sides; without it, outputs may differ. */
-  readonly answer?: (output: string) => string;
+  /** In the order in which they end. */
+  readonly parts: readonly Part[];
 }
 
 /** A time that passed, by the clock and on all processors together. */
@@ -39,24 +45,27 @@ interface Spent {
   readonly cpuSeconds: number | undefined;
 }
 
-/** Runs both sides `rounds` times. Throws if they give different answers. */
-export async function measure(duel: Duel, rounds: number): Promise<Row> {
-  const { name, a, b, answer } = duel;
-  const spent = { a: [] as Spent[], b: [] as Spent[] };
+/** Runs both sides `rounds` times; a row for each part. Throws if they give different answers. */
+export async function measure({ a, b, parts }: Duel, rounds: number): Promise<Row[]> {
+  const runs = { a: [] as Run[], b: [] as Run[] };
+  const until = parts.at(-1)!.span.to;
   for (let round = 0; round < rounds; round++) {
-    const runs = { a: await runEntry(a), b: await runEntry(b) };
-    if (answer !== undefined && answer(runs.a.output) !== answer(runs.b.output))
-      throw new Error(
-        `${name}: ${a.label} answers "${answer(runs.a.output)}", ${b.label} "${answer(runs.b.output)}"`,
-      );
-    spent.a.push(spentIn(runs.a, a.span));
-    spent.b.push(spentIn(runs.b, b.span));
+    const [ofA, ofB] = [
+      await run(a.machine.command(a.job), { until }),
+      await run(b.machine.command(b.job), { until }),
+    ];
+    for (const { name, answer } of parts)
+      if (answer !== undefined && answer(ofA.output) !== answer(ofB.output))
+        throw new Error(
+          `${name}: ${a.label} answers "${answer(ofA.output)}", ${b.label} "${answer(ofB.output)}"`,
+        );
+    runs.a.push(ofA);
+    runs.b.push(ofB);
   }
-  return row(duel, spent.a, spent.b);
-}
-
-async function runEntry({ machine, job, span }: Entry): Promise<Run> {
-  return run(machine.command(job), { until: span.to });
+  return parts.map(({ name, span }) => {
+    const spent = (of: readonly Run[]): Spent[] => of.map((one) => spentIn(one, span));
+    return row(name, { label: a.label, spent: spent(runs.a) }, { label: b.label, spent: spent(runs.b) });
+  });
 }
 
 /** The time between two moments of a run. */
@@ -87,12 +96,16 @@ export function spentIn(one: Run, { from, to, without }: Span): Spent {
   };
 }
 
-function row({ name, a, b }: Duel, spentByA: readonly Spent[], spentByB: readonly Spent[]): Row {
-  const columns: [unit: string, a: number[], b: number[]][] = [
-    ["", spentByA.map(({ seconds }) => seconds), spentByB.map(({ seconds }) => seconds)],
-  ];
-  const cpu = [spentByA, spentByB].map((spent) => spent.flatMap(({ cpuSeconds }) => cpuSeconds ?? []));
-  if (cpu.every((values) => values.length === spentByA.length)) columns.push(["CPU ", cpu[0]!, cpu[1]!]);
+interface Side {
+  readonly label: string;
+  readonly spent: readonly Spent[];
+}
+
+function row(name: string, a: Side, b: Side): Row {
+  const seconds = ({ spent }: Side): number[] => spent.map((one) => one.seconds);
+  const cpuSeconds = ({ spent }: Side): number[] => spent.flatMap((one) => one.cpuSeconds ?? []);
+  const columns: [unit: string, a: number[], b: number[]][] = [["", seconds(a), seconds(b)]];
+  if (cpuSeconds(a).length === a.spent.length) columns.push(["CPU ", cpuSeconds(a), cpuSeconds(b)]);
   const values: Record<string, number> = {};
   const samples: Record<string, readonly number[]> = {};
   const ratios: Record<string, number> = {};

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stats } from "../src/index.ts";
 import { type CpuProfile, type Share, sharesOf } from "./cpu-profile.ts";
-import { type Entry, spentIn } from "./duel.ts";
+import { type Entry, type Part, spentIn } from "./duel.ts";
 import type { Job } from "./machines.ts";
 import { type CommandLine, type Run, run } from "./process.ts";
 import type { Row, Section } from "./table.ts";
@@ -14,11 +14,11 @@ const INTERVAL = 500;
 /** Functions that are listed. */
 const MOST_FUNCTIONS = 15;
 
-/** Profiles the part of a run that counts. */
-export async function profile(name: string, entry: Entry): Promise<Section[]> {
+/** Profiles a part of a run. */
+export async function profile(entry: Entry, { name, span }: Part): Promise<Section[]> {
   const folder = mkdtempSync(join(tmpdir(), "kseg-profile-"));
   try {
-    const { job, span, rest } = entry;
+    const { job, rest } = entry;
     const one = await profiledRun(entry, job, span.to, folder);
     const end = one.when(span.to)!;
     const begin = span.from === undefined ? { seconds: 0 } : one.when(span.from)!;

@@ -75,12 +75,12 @@ export function buildPrograms(target: keyof typeof TARGETS, file: string): void 
 
 /**
  * The console's program instead of a shell. The kernel hands on what it does not know of its command line: the
- * programs' names, with commas between them.
+ * programs as NAME:ROUNDS, with commas between them.
  */
 const CONSOLE = `#!/bin/sh
 cd /tmp
 IFS=,
-for program in $BENCH; do /bin/kbench "$program" "$ROUNDS"; done
+for one in $BENCH; do /bin/kbench "\${one%:*}" "\${one#*:}"; done
 poweroff -f
 `;
 
@@ -111,19 +111,20 @@ async function initramfsWithPrograms(initrd: string): Promise<string> {
 }
 
 /**
- * Debian's kernel that runs a program, or several with commas between their names, and turns the machine off.
+ * Debian's kernel that runs programs, one after the other, and turns the machine off.
  * @throws {UnavailableError | GuestError} when compiler or guest are missing.
  */
 export async function programJob(
-  { name, rounds }: Pick<Program, "name" | "rounds">,
+  programs: readonly Pick<Program, "name" | "rounds">[],
   how: Pick<Job, "cpu" | "mode" | "engine">,
 ): Promise<Job> {
   const { kernel, initrd, append } = await guestPaths("debian");
+  const work = programs.map(({ name, rounds }) => `${name}:${rounds}`).join(",");
   return {
     kernel,
     initrd: await initramfsWithPrograms(initrd),
     // Nothing of the kernel's may get between the program's words.
-    append: `${append} loglevel=1 BENCH=${name} ROUNDS=${rounds}`,
+    append: `${append} loglevel=1 BENCH=${work}`,
     memory: 256,
     ...how,
   };

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { GuestError } from "../src/guests/index.ts";
 import { toolFlags, usageError } from "../tools/tool-flags.ts";
-import { against, GROUPS, type Case, type Group } from "./cases.ts";
+import { against, GROUPS, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
 import { profile } from "./profile.ts";
@@ -17,15 +17,11 @@ const list = (names: readonly string[]): string => names.join(", ");
 
 /** Each group with its cases. */
 const GROUP_HELP = [
-  ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases.map((one) => one.name))}`),
+  ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases)}`),
   `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
 ];
 
-const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)]), REFILL];
-
-function caseNamed(name: string): Case | undefined {
-  return GROUPS.flatMap(({ cases }) => cases).find((one) => one.name === name);
-}
+const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL];
 
 interface Options {
   readonly only: readonly string[];
@@ -63,7 +59,7 @@ function options(): Options {
   if (unknown.length > 0) usageError("bench", `there is no ${list(unknown)}`);
   const count = Number(runs);
   const profiled = others.profile;
-  if (profiled !== undefined && caseNamed(profiled) === undefined)
+  if (profiled !== undefined && !GROUPS.some(({ cases }) => cases.includes(profiled)))
     usageError("bench", `there is no case ${profiled} to profile`);
   if (!Number.isInteger(count) || count < 1) usageError("bench", "--runs takes a whole number above 0");
   return { only: names, runs: count, ...others };
@@ -75,22 +71,23 @@ function isUnavailable(error: unknown): error is Error {
 }
 
 async function measureGroup(
-  { title, mean }: Group,
-  cases: readonly Case[],
+  { title, duels, mean }: Group,
+  cases: readonly string[],
   runs: number,
   other: Kseg | undefined,
 ): Promise<Section> {
   const rows: Row[] = [];
   const notes: string[] = [];
-  for (const { name, duel } of cases) {
-    process.stderr.write(`measuring ${name} ...\n`);
+  for (const prepare of duels(cases)) {
     try {
-      const prepared = await duel();
-      rows.push(await measure(other === undefined ? prepared : against(prepared, ksegMachine(other)), runs));
+      const prepared = await prepare();
+      process.stderr.write(`measuring ${list(prepared.parts.map(({ name }) => name))} ...\n`);
+      const duel = other === undefined ? prepared : against(prepared, ksegMachine(other));
+      rows.push(...(await measure(duel, runs)));
     } catch (error) {
       if (isUnavailable(error)) return { title, rows, notes: [`skipped: ${error.message}`] };
       // The others can be measured all the same.
-      notes.push(`${name} failed: ${(error as Error).message}`);
+      notes.push(`failed: ${(error as Error).message}`);
       process.exitCode = 1;
     }
   }
@@ -99,9 +96,10 @@ async function measureGroup(
 
 /** Where the time of a case goes. */
 async function profileOf(name: string): Promise<Section[]> {
+  const group = GROUPS.find(({ cases }) => cases.includes(name))!;
   try {
-    const { a } = await caseNamed(name)!.duel();
-    return await profile(name, a);
+    const { a, parts } = await group.duels([name])[0]!();
+    return await profile(a, parts[0]!);
   } catch (error) {
     if (isUnavailable(error)) return [{ title: name, rows: [], notes: [`skipped: ${error.message}`] }];
     throw error;
@@ -118,9 +116,7 @@ async function* sections(
     return;
   }
   for (const group of GROUPS) {
-    const cases = only.includes(group.name)
-      ? group.cases
-      : group.cases.filter(({ name }) => only.includes(name));
+    const cases = only.includes(group.name) ? group.cases : group.cases.filter((name) => only.includes(name));
     if (cases.length > 0) yield await measureGroup(group, cases, runs, other);
   }
   if (!only.includes(REFILL)) return;
