@@ -20,6 +20,7 @@ export interface RunFlags {
   readonly engine: "auto" | "interp";
   readonly refill?: "fast" | "slow";
   readonly gvaRoots?: number;
+  readonly fastExits?: "on" | "off";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
   readonly exitOn?: RegExp;
@@ -111,6 +112,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     otherwise: "8",
   },
   {
+    name: "--fast-exits",
+    value: "HOW",
+    help: "simple traps settled by generated code, or by an exit each; not with --mode bare",
+    ...oneOf("choice", ["on", "off"]),
+    otherwise: "on",
+  },
+  {
     name: "--clock",
     value: "CLOCK",
     help: "guest time from retired instructions, or from the clock",
@@ -125,15 +133,24 @@ export const RUN_FLAGS: readonly Flag[] = [
 
 /** Adds the flags to a command, whose `opts()` are then {@link RunFlags}. Bad values throw {@link UsageError}. */
 export function addRunFlags(command: Command): Command {
-  for (const { name, value, help, parse, preset, otherwise, choices } of RUN_FLAGS) {
-    const listed = choices === undefined ? "" : `: ${choices.join(", ")}`;
-    const unless = otherwise === undefined ? "" : ` (default: ${otherwise})`;
-    const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed + unless);
-    if (parse !== undefined) option.argParser((text: string) => parse(text, name));
-    if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
-    command.addOption(option);
-  }
+  for (const flag of RUN_FLAGS) command.addOption(optionOf(flag));
   return command;
+}
+
+/** The flag of `kseg run` called `name`, for a command that has it too. */
+export function runFlag(name: Flag["name"]): Option {
+  const flag = RUN_FLAGS.find((one) => one.name === name);
+  if (flag === undefined) throw new RangeError(`kseg run has no flag ${name}`);
+  return optionOf(flag);
+}
+
+function optionOf({ name, value, help, parse, preset, otherwise, choices }: Flag): Option {
+  const listed = choices === undefined ? "" : `: ${choices.join(", ")}`;
+  const unless = otherwise === undefined ? "" : ` (default: ${otherwise})`;
+  const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed + unless);
+  if (parse !== undefined) option.argParser((text: string) => parse(text, name));
+  if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
+  return option;
 }
 
 /** A flag that takes one of a few names. */

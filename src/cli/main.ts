@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { addRunFlags, type RunFlags } from "./flags.ts";
+import { disasmCommand } from "./disasm-command.ts";
 import { guestCommand } from "./guest-command.ts";
 import { systemReason } from "../guests/index.ts";
 import { runCommand } from "./run-command.ts";
@@ -52,7 +53,7 @@ function createProgram(setStatus: (status: number) => void): Command {
     .addHelpText("after", EXAMPLES);
   const run = new Command("run").description("run a guest on this terminal").addHelpText("after", RUN_NOTES);
   addRunFlags(run).action(async (flags: RunFlags) => setStatus(await runCommand(flags)));
-  program.addCommand(run).addCommand(guestCommand());
+  program.addCommand(run).addCommand(guestCommand()).addCommand(disasmCommand());
   forAll(program, (command) =>
     command
       .helpOption("-h, --help", "print this help")

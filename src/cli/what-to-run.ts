@@ -56,8 +56,13 @@ async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): 
   }
 }
 
-function refuseHypervisorFlags({ refill, gvaRoots, hostPageSize }: RunFlags, bare: string): void {
-  const given = { "--refill": refill, "--gva-roots": gvaRoots, "--host-page-size": hostPageSize };
+function refuseHypervisorFlags({ refill, gvaRoots, fastExits, hostPageSize }: RunFlags, bare: string): void {
+  const given = {
+    "--refill": refill,
+    "--gva-roots": gvaRoots,
+    "--fast-exits": fastExits,
+    "--host-page-size": hostPageSize,
+  };
   for (const [flag, value] of Object.entries(given))
     if (value !== undefined)
       throw new UsageError(`${flag} is about the hypervisor, and ${bare} runs without it: leave ${flag} out`);

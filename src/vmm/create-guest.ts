@@ -76,7 +76,8 @@ function checkChoices(config: GuestConfig): void {
     throw new GuestConfigError("append", "append is no string: give the kernel's command line");
 }
 
-function modelOf(name: string): CpuModel {
+/** The CPU model of that name. Throws {@link GuestConfigError}. */
+export function modelOf(name: string): CpuModel {
   const model = Object.hasOwn(CPU_MODELS, name) ? CPU_MODELS[name] : undefined;
   if (model !== undefined) return model;
   throw new GuestConfigError(

@@ -97,6 +97,13 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
   ["roots of the bare machine", ["run", "--mode", "bare", "--gva-roots", "2"], /--gva-roots .*--mode bare/],
   ["refills of the bare machine", ["run", "--mode", "bare", "--refill", "slow"], /--refill .*--mode bare/],
   [
+    "fast exits of the bare machine",
+    ["run", "--mode", "bare", "--fast-exits", "on"],
+    /--fast-exits .*--mode bare/,
+  ],
+  ["an unknown part of the generated code", ["disasm", "walk"], /walk.*refill, entry, exit, fast-exit, host/],
+  ["code of an unknown CPU", ["disasm", "refill", "--host-cpu", "Z80"], /--host-cpu Z80: unknown CPU/],
+  [
     "host pages of the bare machine",
     ["run", "--mode", "bare", "--host-page-size", "4k"],
     /--host-page-size /,

@@ -1,0 +1,30 @@
+/** `kseg disasm`: the code that the hypervisor generates, for reading. */
+import { Argument, Command } from "commander";
+import { CODE_PARTS, generatedCode, type CodePart, type GuestConfig } from "../index.ts";
+import { runFlag } from "./flags.ts";
+
+type DisasmFlags = Required<Pick<GuestConfig, "hostCpu">> & Pick<GuestConfig, "hostPageSize" | "refill">;
+
+const NOTES = `
+refill: the TLB refill handler; exit: from the exception vectors to the hypervisor and back out;
+entry: into the guest; fast-exit: traps settled inside the machine; host: the host kernel's own
+vectors and routines. A line is an address, a word, the instruction, and what it is for.`;
+
+/** The sub-command, to be added to the program. */
+export function disasmCommand(): Command {
+  const command = new Command("disasm")
+    .description("print the code that the hypervisor generates for a host")
+    .addArgument(new Argument("<part>", "what to print").choices(CODE_PARTS))
+    .addHelpText("after", NOTES);
+  for (const name of ["--host-cpu", "--host-page-size", "--refill"] as const)
+    command.addOption(runFlag(name));
+  return command.action((part: CodePart, { hostCpu, hostPageSize, refill }: DisasmFlags) => {
+    process.stdout.write(
+      generatedCode(part, {
+        hostCpu,
+        ...(hostPageSize === undefined ? {} : { hostPageSize }),
+        ...(refill === undefined ? {} : { refill }),
+      }),
+    );
+  });
+}

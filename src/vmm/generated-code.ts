@@ -1,0 +1,49 @@
+import type { GuestConfig } from "../guest.ts";
+import { GUEST_STATUS_WRITABLE, HostKernel } from "../kvm/index.ts";
+import { DEFAULT_CPU_MODEL } from "../machine/cpu-models.ts";
+import { Machine } from "../machine/machine.ts";
+import { formatListing, type ListingLine } from "../uasm/listing.ts";
+import { modelOf } from "./create-guest.ts";
+
+/** Parts of the code that the hypervisor generates at run time. */
+export const CODE_PARTS = ["refill", "entry", "exit", "fast-exit", "host"] as const;
+
+export type CodePart = (typeof CODE_PARTS)[number];
+
+/** Sections of a vcpu's code that a part consists of. The section with vcpu_run has the end of an exit before it. */
+const SECTIONS: Readonly<Record<Exclude<CodePart, "host">, RegExp>> = {
+  refill: /^tlb_refill$/,
+  entry: /^exit_and_entry$/,
+  exit: /^(general|interrupt_.|exit_and_entry)$/,
+  "fast-exit": /^fast_exit$/,
+};
+
+/** Host memory of a machine that only shows its code. */
+const RAM_BYTES = 2 ** 20;
+
+/**
+ * The code that the hypervisor generates for a guest on this host, as text: address, word, instruction and comment
+ * in a line. "refill" is the TLB refill handler; "exit" what the exception vectors lead to, up to the way back;
+ * "entry" vcpu_run and the way into the guest; "fast-exit" what settles traps inside the machine; "host" the host
+ * kernel's own vectors and routines. Throws {@link GuestConfigError}.
+ */
+export function generatedCode(
+  part: CodePart,
+  config: Pick<GuestConfig, "hostCpu" | "hostPageSize" | "refill"> = {},
+): string {
+  const model = modelOf(config.hostCpu ?? DEFAULT_CPU_MODEL);
+  const machine = new Machine(
+    { model, endian: "little", ramBytes: RAM_BYTES, guestTime: "user", hostCalls: true },
+    () => ({ run: () => 0 }),
+  );
+  const host = new HostKernel(machine, { pageSize: config.hostPageSize ?? 4096 });
+  const format = (blocks: readonly (readonly ListingLine[])[]): string =>
+    blocks.map(formatListing).join("\n");
+  if (part === "host") return format(host.code.sections.map(({ lines }) => lines));
+  const code = host.buildVcpuCode(config.refill ?? "fast", { statusWritable: GUEST_STATUS_WRITABLE });
+  const isOf = ({ address }: ListingLine): boolean =>
+    part === "entry" ? address >= code.vcpuRun : part !== "exit" || address < code.vcpuRun;
+  return format(
+    code.sections.filter(({ name }) => SECTIONS[part].test(name)).map(({ lines }) => lines.filter(isOf)),
+  );
+}
