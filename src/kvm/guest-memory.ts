@@ -18,7 +18,8 @@ function makeLive(vcpu: VcpuState): void {
   const { host } = vcpu.mmu;
   const user = inUserMode(vcpu);
   const mm = vcpu.mmu.mmOf(user);
-  if (host.asids.isCurrent(mm) && host.liveAsid === host.asids.asid(mm)) return;
+  const live = host.liveAsid === host.asids.asid(mm) && host.livePgd === mm.pgd;
+  if (live && host.asids.isCurrent(mm)) return;
   vcpu.mmu.beforeEntry(user, guestAsid(vcpu));
   host.activate(mm);
 }
