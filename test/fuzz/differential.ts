@@ -44,6 +44,11 @@ function runOn(guest: GuestPlan, host: HostPlan, instructions: number, cuts: Cut
   return { host, outcome };
 }
 
+function areComparable(a: Run, b: Run): boolean {
+  if ((a.outcome.incomparable ?? b.outcome.incomparable) !== null) return false;
+  return a.host.pageSize === b.host.pageSize || !(a.outcome.nearCommpage || b.outcome.nearCommpage);
+}
+
 /**
  * Runs one guest, the same on every host, on `hosts`, and compares how it ends with the first of them. Throws
  * {@link DifferenceError} and FuzzError.
@@ -61,7 +66,7 @@ export function compareOn(
     total.instructions += run.outcome.instructions;
     first ??= run;
     if (run === first) continue;
-    if ((first.outcome.incomparable ?? run.outcome.incomparable) !== null) {
+    if (!areComparable(first, run)) {
       total.skipped++;
       continue;
     }

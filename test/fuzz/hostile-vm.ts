@@ -1,5 +1,6 @@
 import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
+import { guestEntryLo, MASKED_WHEN_READ } from "../../src/kvm/guest-cp0.ts";
 import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { legalPageMask } from "../../src/machine/tlb.ts";
@@ -22,6 +23,8 @@ export interface Outcome {
   readonly state: Readonly<Record<string, string | number>>;
   /** Something happened after which hosts may differ: why, or null. */
   readonly incomparable: string | null;
+  /** Hosts with other pages may differ: the guest went where some of them have the commpage. */
+  readonly nearCommpage: boolean;
   readonly instructions: number;
   readonly exits: number;
   readonly failures: number;
@@ -430,9 +433,11 @@ export class HostileVm {
     }
     const { gpr, hi, lo, pc } = vcpu.getRegs();
     const registers = [...gpr, hi, lo, pc].map((value) => (Number(value & 0xffff_ffffn) >>> 0).toString(16));
-    const cp0 = Array.from(vcpu.cp0, (value, index) =>
-      value === 0 ? "" : `${index}=${(value >>> 0).toString(16)}`,
-    );
+    const cp0 = Array.from(vcpu.cp0, (raw, index) => {
+      // A translated MTC0 leaves bits there that the guest never sees.
+      const value = MASKED_WHEN_READ.has(index) ? guestEntryLo(vcpu.cp0, index) : raw;
+      return value === 0 ? "" : `${index}=${(value >>> 0).toString(16)}`;
+    });
     return {
       state: {
         registers: registers.join(" "),
@@ -446,6 +451,7 @@ export class HostileVm {
         failures: this.failures,
       },
       incomparable: this.taint.reason,
+      nearCommpage: this.taint.nearCommpage,
       instructions: machine.guestInstructions,
       exits: vcpu.stats.totalExits,
       failures: this.failures,

@@ -1,5 +1,4 @@
 import { ACCESS } from "../../src/machine/mmu.ts";
-import { MODE } from "../../src/machine/modes.ts";
 import type { Memory } from "../../src/machine/memory.ts";
 import type { Vcpu } from "../../src/kvm/index.ts";
 
@@ -8,9 +7,10 @@ import type { Vcpu } from "../../src/kvm/index.ts";
  *
  * - the guest stores to the commpage: the hypervisor takes note at the next exit, and when that is depends on
  *   the host;
- * - the guest reads or changes part of an instruction that dynamic translation replaced.
+ * - the guest reads or changes part of an instruction that dynamic translation replaced;
+ * - the guest goes where the commpage is with other host pages: that matters if these differ.
  *
- * Both are seen page by page, at the first access that the machine's soft TLB does not know.
+ * All are seen page by page, at the first access that the machine's soft TLB does not know.
  */
 export class Taint {
   private readonly vcpu: Vcpu;
@@ -20,6 +20,8 @@ export class Taint {
   private readonly touched = new Set<number>();
   private commpageStored = false;
   private given: string | null = null;
+  /** The guest has gone near the commpage. */
+  nearCommpage = false;
 
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
@@ -36,13 +38,18 @@ export class Taint {
     // SYNCI translates its address as a load does, but reads nothing.
     ops.synci = (va) => ignored(() => synci(va));
     const translate = mmu.translate.bind(mmu);
+    const { first, last } = vcpu.map.zeroWindow;
     mmu.translate = (va, access, size, mode) => {
+      const byGuest = !machine.cpu.isKernel && !ignore;
       const pa = translate(va, access, size, mode);
-      // In user mode all accesses are the guest's.
-      if (pa >= 0 && access !== ACCESS.fetch && !ignore && machine.cpu.mode === MODE.user) {
-        const page = pa - (pa % 4096);
+      if (!byGuest) return pa;
+      const page = pa - (pa % 4096);
+      // What was translated goes to the commpage by design.
+      const onCommpage = pa >= 0 && page === vcpu.regs.commpage;
+      if (va >>> 0 >= first && va >>> 0 <= last && !(onCommpage && vcpu.dyntrans)) this.nearCommpage = true;
+      if (pa >= 0 && access !== ACCESS.fetch) {
         this.touched.add(page);
-        if (access === ACCESS.store && page === vcpu.regs.commpage) this.commpageStored = true;
+        if (access === ACCESS.store && onCommpage) this.commpageStored = true;
       }
       return pa;
     };
@@ -53,7 +60,7 @@ export class Taint {
         // A load first: then the host TLB knows where the word is.
         if (access !== "storeInstruction" || accessUser("loadWord", address) === null)
           return accessUser(access, address, value);
-        const at = mmu.peek(address, MODE.user, machine.cpu.asid);
+        const at = mmu.peek(address, machine.cpu.mode, machine.cpu.asid);
         const original = this.originalWord(at);
         const result = accessUser(access, address, value);
         if (result !== null) this.replaced.set(at, { original, word: value ?? 0 });
