@@ -36,11 +36,16 @@ describe("ONE_REG", () => {
     expect(guest.getOneReg(id(3, 0, 0))).toBe(0n);
   });
 
-  test("EntryLo ids stand for the 64-bit layout", () => {
+  test("EntryLo ids stand for the 64-bit layout, whose RI and XI the guest's CPU lacks", () => {
     const guest = vcpu();
     guest.setOneReg(id(3, 1, 0x10), 0xc000_0000_0000_1006n);
-    expect(guest.cp0[CP0.EntryLo0]! >>> 0).toBe(0xc000_1006);
-    expect(guest.getOneReg(id(3, 1, 0x10))).toBe(0xc000_0000_0000_1006n);
+    expect(guest.getOneReg(id(3, 1, 0x10))).toBe(0x1006n);
+  });
+
+  test("EntryLo has the bits that the guest finds there, whatever a translated MTC0 left", () => {
+    const guest = vcpu();
+    guest.cp0[CP0.EntryLo1] = -1;
+    expect(guest.getOneReg(id(3, 1, 0x18))).toBe(0x03ff_ffffn);
   });
 
   test("identification and what the guest's CPU lacks cannot be changed; KScratch can be announced", () => {

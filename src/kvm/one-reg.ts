@@ -2,6 +2,7 @@ import { CAUSE, CONFIG, CP0 } from "../isa/cp0.ts";
 import { legalPageMask } from "../machine/tlb.ts";
 import { writeEntryHi } from "./emulate/tlb-ops.ts";
 import { OneRegError } from "./errors.ts";
+import { guestEntryLo } from "./guest-cp0.ts";
 import { GUEST_TLB_SIZE } from "./guest-tlb.ts";
 import type { VcpuState } from "./vcpu-state.ts";
 
@@ -114,16 +115,16 @@ function cp0Register(size: Size, index: number): Accessor {
   };
 }
 
-/** EntryLo ids stand for the MIPS64 layout: RI and XI are bits 63 and 62, the rest is where it is on MIPS32. */
+/**
+ * EntryLo ids stand for the MIPS64 layout: RI and XI are bits 63 and 62, the rest is where it is on MIPS32. The
+ * guest's CPU has neither; what a translated MTC0 left in bits that do not exist is no one's to see.
+ */
 function entryLoRegister(index: number): Accessor {
   return {
     id: id("U64", "CP0", index),
-    get: (vcpu) => {
-      const lo = vcpu.cp0[index]! >>> 0;
-      return BigInt(lo & 0x3fff_ffff) | (BigInt(lo >>> 30) << 62n);
-    },
+    get: (vcpu) => BigInt(guestEntryLo(vcpu.cp0, index)),
     set: (vcpu, value) => {
-      vcpu.cp0[index] = Number(value & 0x3fff_ffffn) | (Number(value >> 62n) << 30);
+      vcpu.cp0[index] = Number(value & 0x3fff_ffffn);
     },
   };
 }

@@ -7,10 +7,13 @@ export class DifferenceError extends Error {
   override readonly name = "DifferenceError";
   readonly guest: GuestPlan;
   readonly hosts: readonly HostPlan[];
-  constructor(guest: GuestPlan, runs: readonly Run[], what: string) {
+  /** How far the guest was run. */
+  readonly instructions: number;
+  constructor(guest: GuestPlan, runs: readonly Run[], instructions: number, what: string) {
     const values = runs.map(({ host, outcome }) => `\n  on ${describe(host)}: ${outcome.state[what]}`);
     super(`${what} differs:${values.join("")}\n  guest: ${describe(guest)}`);
     this.guest = guest;
+    this.instructions = instructions;
     this.hosts = runs.map(({ host }) => host);
   }
 }
@@ -72,7 +75,8 @@ export function compareOn(
     }
     total.compared++;
     for (const [name, value] of Object.entries(first.outcome.state))
-      if (run.outcome.state[name] !== value) throw new DifferenceError(guest, [first, run], name);
+      if (run.outcome.state[name] !== value)
+        throw new DifferenceError(guest, [first, run], instructions, name);
   }
   return total;
 }

@@ -116,6 +116,7 @@ export function shrink(error: unknown, instructions: number): string {
   if (!(error instanceof FuzzError || error instanceof DifferenceError) || error.guest === null)
     return "only guests are shrunk";
   const failing = { guest: error.guest, hosts: error.hosts };
-  const first = attempt(failing, NO_CUTS, instructions);
+  const budget = error instanceof DifferenceError ? error.instructions : instructions;
+  const first = attempt(failing, NO_CUTS, budget);
   return first === null ? "it does not fail again" : new Shrinker(failing, first).run();
 }

@@ -1,4 +1,5 @@
 import { ACCESS } from "../../src/machine/mmu.ts";
+import { MODE } from "../../src/machine/modes.ts";
 import type { Memory } from "../../src/machine/memory.ts";
 import type { Vcpu } from "../../src/kvm/index.ts";
 
@@ -7,7 +8,8 @@ import type { Vcpu } from "../../src/kvm/index.ts";
  *
  * - the guest stores to the commpage: the hypervisor takes note at the next exit, and when that is depends on
  *   the host;
- * - the guest reads or changes part of an instruction that dynamic translation replaced;
+ * - the guest reads or changes part of an instruction that dynamic translation replaced, or executes it in user
+ *   mode;
  * - the guest goes where the commpage is with other host pages: that matters if these differ.
  *
  * All are seen page by page, at the first access that the machine's soft TLB does not know.
@@ -47,6 +49,8 @@ export class Taint {
       // What was translated goes to the commpage by design.
       const onCommpage = pa >= 0 && page === vcpu.regs.commpage;
       if (va >>> 0 >= first && va >>> 0 <= last && !(onCommpage && vcpu.dyntrans)) this.nearCommpage = true;
+      // User mode has no use for the commpage, and finds other instructions than it would have trapped with.
+      if (pa >= 0 && access === ACCESS.fetch && host.livePgd === vcpu.regs.userMm.pgd) this.touched.add(page);
       if (pa >= 0 && access !== ACCESS.fetch) {
         this.touched.add(page);
         if (access === ACCESS.store && onCommpage) this.commpageStored = true;
@@ -60,7 +64,7 @@ export class Taint {
         // A load first: then the host TLB knows where the word is.
         if (access !== "storeInstruction" || accessUser("loadWord", address) === null)
           return accessUser(access, address, value);
-        const at = mmu.peek(address, machine.cpu.mode, machine.cpu.asid);
+        const at = mmu.peek(address, MODE.user, machine.cpu.asid);
         const original = this.originalWord(at);
         const result = accessUser(access, address, value);
         if (result !== null) this.replaced.set(at, { original, word: value ?? 0 });
@@ -92,7 +96,8 @@ export class Taint {
   get reason(): string | null {
     if (this.commpageStored && !this.vcpu.dyntrans) return "the guest stores to the commpage";
     for (const at of this.replaced.keys())
-      if (this.touched.has(at - (at % 4096))) return "the guest reads what was translated";
+      if (this.touched.has(at - (at % 4096)))
+        return "the guest reads what was translated, or executes it in user mode";
     return this.given;
   }
 }
