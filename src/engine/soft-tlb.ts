@@ -11,6 +11,7 @@ import {
 } from "../machine/state-layout.ts";
 
 const NOBODY = -1;
+const MODES = Object.keys(MODE).length;
 /** Beyond this many pages a bank is emptied instead of searched. */
 const FLUSH_PAGES = 64;
 
@@ -23,7 +24,8 @@ export class SoftTlb implements TranslationCache {
   private readonly memory: Memory;
   /** Key (mode and ASID) of each bank's owner. */
   private readonly owners: number[] = new Array<number>(SOFT_TLB.banks).fill(NOBODY);
-  private readonly bankOf = new Map<number, number>();
+  /** Bank of each mode and ASID, or NOBODY. */
+  private readonly bankOf = new Int8Array(MODES << 8).fill(NOBODY);
   private nextVictim = 0;
   private current = NOBODY;
   private currentUser = NOBODY;
@@ -59,14 +61,15 @@ export class SoftTlb implements TranslationCache {
 
   /** The bank of a mode and ASID; if it has none it takes another's, but not that of bank `keep`. */
   private bankFor(key: number, keep: number): number {
-    let bank = this.bankOf.get(key);
-    if (bank !== undefined) return bank;
+    let bank = this.bankOf[key]!;
+    if (bank !== NOBODY) return bank;
     if (this.nextVictim === keep) this.nextVictim = (keep + 1) % SOFT_TLB.banks;
     bank = this.nextVictim;
     this.nextVictim = (bank + 1) % SOFT_TLB.banks;
-    this.bankOf.delete(this.owners[bank]!);
+    const owner = this.owners[bank]!;
+    if (owner !== NOBODY) this.bankOf[owner] = NOBODY;
     this.owners[bank] = key;
-    this.bankOf.set(key, bank);
+    this.bankOf[key] = bank;
     this.empty(bank);
     return bank;
   }
@@ -78,13 +81,18 @@ export class SoftTlb implements TranslationCache {
 
   invalidate(va: number, bytes: number, asid: number): void {
     this.memory.i32[STATE.stale >>> 2] = 1;
-    for (let bank = 0; bank < SOFT_TLB.banks; bank++) {
-      const owner = this.owners[bank]!;
-      if (owner === NOBODY || (asid >= 0 && (owner & 0xff) !== asid)) continue;
-      if (bytes >>> PAGE_SHIFT > FLUSH_PAGES) this.empty(bank);
-      else
-        for (let page = va; page < va + bytes; page += 1 << PAGE_SHIFT) this.dropPage(this.base(bank), page);
-    }
+    if (asid < 0) for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.invalidateIn(bank, va, bytes);
+    else
+      for (let mode = 0; mode < MODES; mode++) {
+        const bank = this.bankOf[(mode << 8) | asid]!;
+        if (bank !== NOBODY) this.invalidateIn(bank, va, bytes);
+      }
+  }
+
+  private invalidateIn(bank: number, va: number, bytes: number): void {
+    if (this.owners[bank] === NOBODY) return;
+    if (bytes >>> PAGE_SHIFT > FLUSH_PAGES) this.empty(bank);
+    else for (let page = va; page < va + bytes; page += 1 << PAGE_SHIFT) this.dropPage(this.base(bank), page);
   }
 
   private dropPage(base: number, page: number): void {

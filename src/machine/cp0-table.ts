@@ -19,9 +19,21 @@ import { LEGACY_SEG_CTL, SEG_CTL_WRITABLE } from "./segments.ts";
 export interface Cp0Spec {
   readonly writable: number;
   readonly reset: number;
+  /** A read gives the word as it is stored. */
+  readonly readsPlainly: boolean;
+  /** A write changes the writable bits, and nothing else happens. */
+  readonly writesPlainly: boolean;
   /** Bits of the upper half that MTHC0 may change; absent if the register has no upper half. It resets to 0. */
   readonly high?: number;
 }
+
+/** Registers that are not simply words: reading one gives more than what was stored there last. */
+const COMPUTED: ReadonlySet<number> = new Set([CP0.Count, CP0.Random, CP0.LLAddr]);
+/** Registers of which a write does more than change the writable bits. */
+const ACTIVE: ReadonlySet<number> = new Set([
+  ...[CP0.Index, CP0.Wired, CP0.PageGrain, CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2, CP0.PWField],
+  ...[CP0.Count, CP0.EntryHi, CP0.Compare, CP0.Status, CP0.Cause, CP0.EBase, CP0.LLAddr],
+]);
 
 const READ_ONLY = 0;
 const ALL = 0xffff_ffff;
@@ -33,7 +45,11 @@ const ALL = 0xffff_ffff;
 export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, Cp0Spec> {
   const table = new Map<number, Cp0Spec>();
   const add = (index: number, writable: number, reset = 0, high?: number): void => {
-    const spec = { writable: writable >>> 0, reset: reset >>> 0 };
+    const hasMoreBits = (index === CP0.EntryLo0 || index === CP0.EntryLo1) && (model.rixi || model.xpa);
+    const spec = {
+      ...{ writable: writable >>> 0, reset: reset >>> 0 },
+      ...{ readsPlainly: !COMPUTED.has(index), writesPlainly: !ACTIVE.has(index) && !hasMoreBits },
+    };
     table.set(index, high === undefined ? spec : { ...spec, high: high >>> 0 });
   };
   const frameBits = (1 << (Math.min(model.physicalBits, 36) - 12)) - 1;

@@ -265,7 +265,9 @@ export class Cpu {
     const mode = this.computeMode();
     const changed = mode !== this.mode;
     this.mode = mode;
-    this.translations.contextChanged(mode, this.asid, this.hasUserAccess && this.cp0Usable);
+    const usable = this.cp0Usable;
+    this.set(STATE.cp0Usable, usable ? 1 : 0);
+    this.translations.contextChanged(mode, this.asid, this.hasUserAccess && usable);
     if (changed) this.clock.modeChanged();
   }
 

@@ -47,6 +47,8 @@ export const STATE = {
   carefulNext: BLOCK + 0xc0,
   /** Where translated code left off and the interpreter took over. */
   interpretedFrom: BLOCK + 0xc4,
+  /** 1 if coprocessor 0 instructions may be executed. */
+  cp0Usable: BLOCK + 0xc8,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

@@ -67,7 +67,9 @@ export class SystemOps {
   /** Value of CP0 register `index` as MFC0 reads it. */
   readCp0(index: number): number {
     const { cpu } = this;
-    if (!cpu.cp0Specs.has(index)) return 0;
+    const spec = cpu.cp0Specs.get(index);
+    if (spec === undefined) return 0;
+    if (spec.readsPlainly) return cpu.cp0[index]!;
     if (index === CP0.Count) return cpu.clock.count() | 0;
     if (index === CP0.Random) return this.random();
     if (index === CP0.LLAddr && cpu.model.llb) return cpu.cp0[index]! | (cpu.llBit ? 1 : 0);
@@ -113,6 +115,10 @@ export class SystemOps {
     if (spec === undefined) return false;
     const old = cpu.cp0[index]!;
     const merged = (old & ~spec.writable) | (value & spec.writable);
+    if (spec.writesPlainly) {
+      cpu.cp0[index] = merged;
+      return false;
+    }
     switch (index) {
       case CP0.Index:
         // The probe failure bit is writable only by TLBP; software clears it by writing an index.
@@ -176,8 +182,7 @@ export class SystemOps {
         if ((cpu.model.llb || cpu.eretKeepsLink) && (value & 1) === 0) cpu.clearLlBit();
         return false;
       default:
-        cpu.cp0[index] = merged;
-        return false;
+        throw new Error(`CP0 register ${index} does nothing special`);
     }
   }
 

@@ -9,6 +9,7 @@ import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
 import { MemoryAccess, type AccessKind } from "../memory-access.ts";
 import { I32, I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
 import { STATE_LEFT, type CallTarget } from "./calling.ts";
+import { inlineOperation, type Cp0Specs } from "./privileged.ts";
 import { registerUse, type Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 
@@ -18,6 +19,7 @@ export interface Surroundings {
   readonly remaining: number;
   /** Pushes the virtual address of a byte of the page. */
   readonly pushVa: (offset: number) => void;
+  readonly cp0Specs: Cp0Specs;
 }
 
 /**
@@ -251,7 +253,7 @@ export class InstructionEmitter {
         code.end();
         return;
       case "helper":
-        return this.emitHelper(source, s, instruction.at);
+        return this.emitHelper(source, s, instruction);
       case "branch":
       case "jump":
         throw new Error(`${instruction.operation.row.mnemonic} inside a block`);
@@ -268,8 +270,44 @@ export class InstructionEmitter {
     this.emitReturnState();
   }
 
+  private emitHelper(
+    source: OperandSource,
+    s: Statement & { kind: "helper" },
+    { at, word, operation }: Instruction,
+  ): void {
+    const { code } = this;
+    const field = (name: ImmField): number => {
+      const slot = operation.slots.get(name);
+      return slot === undefined ? 0 : fieldValue(slot.field, word);
+    };
+    const index = field("rdNumber") * 8 + field("sel");
+    const value = (): void => pushExpr(code, source, s.args.at(-1)!);
+    const inline = inlineOperation(code, this.around.cp0Specs, s.name, index, value);
+    if (inline === null) {
+      this.callHelper(source, s, at);
+      return;
+    }
+    inline.condition();
+    code.if();
+    inline.emit();
+    if (s.id !== null) code.setLocal(source.temp(s.id));
+    if (!inline.elseRaises) {
+      code.const32(0);
+      code.setLocal(this.budgetChanged);
+    }
+    code.else();
+    if (inline.elseRaises) {
+      this.spillState(at);
+      for (const arg of s.args) pushExpr(code, source, arg);
+      code.call(this.callTarget(s.name));
+      code.drop();
+      this.emitReturnState();
+    } else this.callHelper(source, s, at);
+    code.end();
+  }
+
   /** Calls a privileged operation. It says whether the state block tells where to go on. */
-  private emitHelper(source: OperandSource, s: Statement & { kind: "helper" }, at: number): void {
+  private callHelper(source: OperandSource, s: Statement & { kind: "helper" }, at: number): void {
     const { code } = this;
     this.spillState(at);
     for (const arg of s.args) pushExpr(code, source, arg);

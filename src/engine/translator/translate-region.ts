@@ -7,12 +7,19 @@ import type { CallTarget } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
 import { registerUse, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
+import type { Cp0Specs } from "./privileged.ts";
 import { planRegisters, type RegisterPlan } from "./register-plan.ts";
 import { Registers } from "./registers.ts";
 
 /** Emits the body of the function that executes `region`. */
-export function translateRegion(region: Region, endian: Endian, target: (name: CallTarget) => number): Code {
-  return new RegionTranslator(region, endian, target).build();
+export function translateRegion(region: Region, cpu: TargetCpu, target: (name: CallTarget) => number): Code {
+  return new RegionTranslator(region, cpu, target).build();
+}
+
+/** What translated code depends on beside the guest's code. */
+export interface TargetCpu {
+  readonly endian: Endian;
+  readonly cp0Specs: Cp0Specs;
 }
 
 class RegionTranslator {
@@ -36,7 +43,7 @@ class RegionTranslator {
   /** Most instructions from the start of a block until the budget is looked at again. */
   private readonly needs: readonly number[];
 
-  constructor(region: Region, endian: Endian, target: (name: CallTarget) => number) {
+  constructor(region: Region, { endian, cp0Specs }: TargetCpu, target: (name: CallTarget) => number) {
     const { code } = this;
     this.region = region;
     this.callTarget = target;
@@ -49,6 +56,7 @@ class RegionTranslator {
     this.emitter = new InstructionEmitter(code, endian, this.registers, target, {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
+      cp0Specs,
     });
     this.needs = needsOf(this.flow);
   }

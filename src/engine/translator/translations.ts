@@ -221,13 +221,14 @@ export class Translations {
     const found = this.collect(first);
     if (found.length === 0) return;
     const { memory } = this.machine;
+    const cpu = { endian: memory.endian, cp0Specs: this.machine.cpu.cp0Specs };
     const module = new ModuleBuilder("translated");
     const targets = new Map<CallTarget, number>();
     targets.set("enter", module.importFunction("enter", REGION_TYPE));
     for (const name of calledBy(found.map(({ region }) => region)))
       targets.set(name, module.importFunction(name, typeOf(name)));
     found.forEach(({ region }, n) => {
-      const body = translateRegion(region, memory.endian, (name) => targets.get(name)!);
+      const body = translateRegion(region, cpu, (name) => targets.get(name)!);
       module.exportFunction(REGION_TYPE, body, `r${n}`);
     });
     const bytes = module.build(memory.plan.totalBytes / 65536);
