@@ -90,20 +90,12 @@ function pushTranslation(code: Code, pc: number, entry: number): void {
 
 /**
  * Goes on in the translation at an address, for translated code that leaves its page or calls: returns at once
- * if there is none, or if calls are too deep. Of the type of a region.
+ * if there is none. Of the type of a region.
  */
 export function buildEnter(regionType: number): Code {
   const code = new Code(3);
   const [pc, remaining, depth] = [0, 1, 2] as const;
   const entry = code.local(I32);
-  code.get(depth);
-  code.const32(0);
-  code.op(PLAIN.i32LtS);
-  code.if();
-  code.get(pc);
-  code.get(remaining);
-  code.return();
-  code.end();
   code.get(pc);
   code.get(remaining);
   code.get(depth);

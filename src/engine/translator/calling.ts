@@ -6,6 +6,22 @@ import { i32Function, type FunctionType } from "../wasm/module.ts";
 /** What translated code calls: `enter` goes on at an address, the others are the engine's slow paths. */
 export type CallTarget = "enter" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
 
+/** How a region reaches other regions and the engine. */
+export interface Linkage {
+  /** Type index of regions, for indirect calls. */
+  readonly regionType: number;
+  /** Index of what the module imports. */
+  readonly imported: (name: CallTarget) => number;
+  /** Index of the function in the same module for code at `offset` of the same page, or null. */
+  readonly inModule: (offset: number) => number | null;
+  /** Memory offset of the table index (u16) of the translation at `offset` of the same page. */
+  readonly functionAt: (offset: number) => number;
+  /**
+   * For code whose place in RAM no mapping decides: memory offset of its page's word in the code map, or null.
+   */
+  readonly codeMapWord: (va: number) => number | null;
+}
+
 /**
  * A translated function takes PC, the instructions that may still be executed, and how many calls deep it may go;
  * it returns PC and what remains of the instructions. A negative number instead of that says how it left:

@@ -29,10 +29,11 @@ export type Ending =
   | { readonly kind: "next" }
   | { readonly kind: "branch"; readonly taken: number; readonly likely: boolean }
   /** A branch that links: taken, it calls. */
-  | { readonly kind: "branchCall" }
+  | { readonly kind: "branchCall"; readonly callee: number }
   /** A jump to a known place in the page. */
   | { readonly kind: "goto"; readonly target: number }
-  | { readonly kind: "call" }
+  /** `callee` is the place called relative to the page, if it is known; right at the region's address only. */
+  | { readonly kind: "call"; readonly callee: number | null }
   /** JR $31, or any other jump to an address in a register or in another page. */
   | { readonly kind: "return" | "jump" };
 
@@ -187,21 +188,22 @@ class RegionFinder {
     const { at, word, operation } = instruction;
     const offset = operation.slots.get("offset");
     if (offset !== undefined) {
-      if (links(operation)) return { kind: "branchCall" };
+      if (links(operation)) return { kind: "branchCall", callee: takenBy(instruction) };
       const likely = operation.statements.some((s) => s.kind === "branch" && s.likely);
       return { kind: "branch", taken: takenBy(instruction), likely };
     }
-    if (links(operation)) return { kind: "call" };
     const index = operation.slots.get("index");
     if (index === undefined) {
+      if (links(operation)) return { kind: "call", callee: null };
       const rs = fieldValue(operation.slots.get("rs")!.field, word);
       return { kind: rs === GPR.ra ? "return" : "jump" };
     }
     const next = this.page.va + at + 4;
     const target = (((next & 0xf000_0000) | fieldValue(index.field, word)) >>> 0) - this.page.va;
-    if (target < 0 || target >= PAGE_SIZE) return { kind: "jump" };
-    this.usesAbsolute = true;
-    return { kind: "goto", target };
+    const inPage = target >= 0 && target < PAGE_SIZE;
+    if (inPage) this.usesAbsolute = true;
+    if (links(operation)) return { kind: "call", callee: target };
+    return inPage ? { kind: "goto", target } : { kind: "jump" };
   }
 }
 

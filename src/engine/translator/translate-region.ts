@@ -1,9 +1,9 @@
 import type { Statement } from "../../isa/ir.ts";
-import { PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
+import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { loadState, pushExpr } from "../compile-ir.ts";
-import { Code, I32, PLAIN, type Label } from "../wasm/code.ts";
-import type { CallTarget } from "./calling.ts";
+import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
+import type { Linkage } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
 import { registerUse, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
@@ -12,8 +12,8 @@ import { planRegisters, type RegisterPlan } from "./register-plan.ts";
 import { Registers } from "./registers.ts";
 
 /** Emits the body of the function that executes `region`. */
-export function translateRegion(region: Region, cpu: TargetCpu, target: (name: CallTarget) => number): Code {
-  return new RegionTranslator(region, cpu, target).build();
+export function translateRegion(region: Region, cpu: TargetCpu, linkage: Linkage): Code {
+  return new RegionTranslator(region, cpu, linkage).build();
 }
 
 /** What translated code depends on beside the guest's code. */
@@ -29,7 +29,7 @@ class RegionTranslator {
   private readonly plan: RegisterPlan;
   private readonly registers: Registers;
   private readonly emitter: InstructionEmitter;
-  private readonly callTarget: (name: CallTarget) => number;
+  private readonly linkage: Linkage;
 
   // Parameters.
   private readonly pc = 0;
@@ -43,17 +43,17 @@ class RegionTranslator {
   /** Most instructions from the start of a block until the budget is looked at again. */
   private readonly needs: readonly number[];
 
-  constructor(region: Region, { endian, cp0Specs }: TargetCpu, target: (name: CallTarget) => number) {
+  constructor(region: Region, { endian, cp0Specs }: TargetCpu, linkage: Linkage) {
     const { code } = this;
     this.region = region;
-    this.callTarget = target;
+    this.linkage = linkage;
     this.flow = flowOf(region);
     this.plan = planRegisters(this.flow);
     this.registers = new Registers(code);
     this.pageVa = code.local(I32);
     this.condition = code.local(I32);
     const remaining = this.remaining;
-    this.emitter = new InstructionEmitter(code, endian, this.registers, target, {
+    this.emitter = new InstructionEmitter(code, endian, this.registers, linkage.imported, {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
       cp0Specs,
@@ -63,6 +63,14 @@ class RegionTranslator {
 
   build(): Code {
     const { code, region } = this;
+    code.get(this.depth);
+    code.const32(0);
+    code.op(PLAIN.i32LtS);
+    code.if();
+    code.get(this.pc);
+    code.get(this.remaining);
+    code.return();
+    code.end();
     loadState(code, STATE.dataBank);
     code.setLocal(this.emitter.dataBank);
     if (region.onlyAt === null) {
@@ -151,7 +159,7 @@ class RegionTranslator {
     if (to === null) {
       registers.spill(-1);
       this.pushVa(edge.to);
-      this.emitJump();
+      this.emitJump(edge.to);
       return;
     }
     registers.spill(~this.plan.staysDirty(from, to));
@@ -160,12 +168,45 @@ class RegionTranslator {
     else this.emitTree(to);
   }
 
-  /** Goes on at the address on the stack, in whatever translation there is; this function is done. */
-  private emitJump(): void {
-    const { code } = this;
+  /**
+   * Goes on at the address on the stack, in whatever translation there is; this function is done. `offset` is the
+   * place relative to the page, if it is known.
+   */
+  private emitJump(offset: number | null): void {
+    const { code, linkage } = this;
     code.get(this.remaining);
     code.get(this.depth);
-    code.returnCall(this.callTarget("enter"));
+    const direct = this.moduleFunction(offset);
+    if (direct !== null) code.returnCall(direct);
+    else if (this.pushTableIndex(offset)) code.returnCallIndirect(linkage.regionType);
+    else code.returnCall(linkage.imported("enter"));
+  }
+
+  /** The function for `offset` of the page, if it is in this module: it is dropped when this one is. */
+  private moduleFunction(offset: number | null): number | null {
+    return offset === null ? null : this.linkage.inModule(offset);
+  }
+
+  /** Pushes the table index of the translation at `offset` relative to the page; false if a look-up has to find it. */
+  private pushTableIndex(offset: number | null): boolean {
+    const { code, linkage, region } = this;
+    if (offset === null) return false;
+    if (offset >= 0 && offset < PAGE_SIZE) {
+      code.const32(0);
+      code.memory(MEMORY.i32Load16U, linkage.functionAt(offset));
+      return true;
+    }
+    const word = region.onlyAt === null ? null : linkage.codeMapWord((region.onlyAt + offset) >>> 0);
+    if (word === null) return false;
+    loadState(code, word);
+    code.tee(this.condition);
+    code.if(I32);
+    code.get(this.condition);
+    code.memory(MEMORY.i32Load16U, CODE_PAGE.functions + ((offset & (PAGE_SIZE - 4)) >>> 1));
+    code.else();
+    code.const32(0);
+    code.end();
+    return true;
   }
 
   // --- branches ---
@@ -205,7 +246,7 @@ class RegionTranslator {
       default:
         registers.spill(-1);
         code.get(emitter.target);
-        this.emitJump();
+        this.emitJump(null);
     }
   }
 
@@ -248,19 +289,24 @@ class RegionTranslator {
 
   /** Calls the code at `target`; goes on along `edge` if it comes back to the return address. */
   private emitCall(node: FlowNode, edge: Edge): void {
-    const { code, registers, emitter } = this;
+    const { code, registers, emitter, linkage } = this;
+    const { ending } = node.block;
+    const callee = ending.kind === "call" || ending.kind === "branchCall" ? ending.callee : null;
     registers.spill(-1);
     code.get(emitter.target);
     const to = this.flow.target(node, edge);
     if (to === null) {
-      this.emitJump();
+      this.emitJump(callee);
       return;
     }
     code.get(this.remaining);
     code.get(this.depth);
     code.const32(1);
     code.op(PLAIN.i32Sub);
-    code.call(this.callTarget("enter"));
+    const direct = this.moduleFunction(callee);
+    if (direct !== null) code.call(direct);
+    else if (this.pushTableIndex(callee)) code.callIndirect(linkage.regionType);
+    else code.call(linkage.imported("enter"));
     code.setLocal(this.remaining);
     code.tee(emitter.target);
     this.pushVa(edge.to);

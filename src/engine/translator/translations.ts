@@ -43,6 +43,8 @@ const MOST_FUNCTIONS = 0xffff;
 /** Places whose samples are counted before counting starts anew. */
 const MOST_PLACES = 1 << 15;
 
+const KSEG0 = 0x8000_0000;
+
 /** Code at a virtual address: its page in RAM and the records decoded from it. */
 interface Place {
   readonly va: number;
@@ -81,9 +83,9 @@ export class Translations {
   constructor(machine: Machine, policy: TranslationPolicy, slowPaths: Readonly<Record<string, unknown>>) {
     this.machine = machine;
     this.policy = policy;
-    this.callable = { ...slowPaths, memory: machine.memory.wasm };
     this.decode = decoderFor(machine.cpu.model.isa);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+    this.callable = { ...slowPaths, memory: machine.memory.wasm, table: this.table };
   }
 
   /** Takes what the interpreter's module exports for translated code. */
@@ -216,6 +218,14 @@ export class Translations {
     return found;
   }
 
+  /** Where the code map has the page of an address of kseg0, whose translation is fixed. */
+  private codeMapWord(va: number): number | null {
+    const { cpu, mmu, memory } = this.machine;
+    if (va >>> 29 !== KSEG0 >>> 29 || cpu.model.segmentControl) return null;
+    const offset = mmu.ramOffset(va - KSEG0);
+    return offset < 0 ? null : memory.plan.codeMap + (offset >>> PAGE_SHIFT) * 4;
+  }
+
   private translate(first: Place): void {
     if (this.bytes > this.policy.mostBytes || this.table.length + MOST_REGIONS > MOST_FUNCTIONS) this.clear();
     const found = this.collect(first);
@@ -223,12 +233,23 @@ export class Translations {
     const { memory } = this.machine;
     const cpu = { endian: memory.endian, cp0Specs: this.machine.cpu.cp0Specs };
     const module = new ModuleBuilder("translated");
+    module.importTable();
     const targets = new Map<CallTarget, number>();
     targets.set("enter", module.importFunction("enter", REGION_TYPE));
     for (const name of calledBy(found.map(({ region }) => region)))
       targets.set(name, module.importFunction(name, typeOf(name)));
-    found.forEach(({ region }, n) => {
-      const body = translateRegion(region, cpu, (name) => targets.get(name)!);
+    const functionOf = new Map(found.map(({ place }, n) => [place.records + place.offset, targets.size + n]));
+    const linkage = {
+      regionType: module.typeIndex(REGION_TYPE),
+      imported: (name: CallTarget) => targets.get(name)!,
+      codeMapWord: (va: number) => this.codeMapWord(va),
+    };
+    found.forEach(({ region, place: { records } }, n) => {
+      const body = translateRegion(region, cpu, {
+        ...linkage,
+        inModule: (offset) => functionOf.get(records + offset) ?? null,
+        functionAt: (offset) => records + CODE_PAGE.functions + (offset >>> 1),
+      });
       module.exportFunction(REGION_TYPE, body, `r${n}`);
     });
     const bytes = module.build(memory.plan.totalBytes / 65536);
