@@ -1,6 +1,6 @@
 import { CODE_PAGE, PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState, storeState } from "./compile-ir.ts";
-import { STATE_LEFT } from "./translator/calling.ts";
+import { SLOW_SIZE_BITS, STATE_LEFT } from "./translator/calling.ts";
 import { Code, I32, MEMORY, PLAIN } from "./wasm/code.ts";
 
 /** What is to go on after a part of the engine has left; reasons for the machine (`EXIT`) are not negative. */
@@ -17,6 +17,8 @@ export const STEP = {
 
 /** Instructions that the careful interpreter executes before the others have another try. */
 const CAREFUL_INSTRUCTIONS = 12;
+/** What this counts for, in instructions of the fast one, until the next sample. */
+const CAREFUL_WEIGHT = 8;
 /** Calls of translated code inside each other: few enough for every WebAssembly engine's stack. */
 const MOST_CALLS = 200;
 
@@ -38,13 +40,30 @@ export function buildDriver(fast: number, careful: number, chain: number): Code 
   code.setLocal(step);
   code.end();
   isStep(STEP.careful);
-  code.if(I32);
+  code.if();
   code.const32(CAREFUL_INSTRUCTIONS);
   code.call(careful);
+  code.setLocal(step);
+  isStep(STEP.chain);
+  code.if();
+  storeState(code, STATE.untilSample, () => {
+    loadState(code, STATE.untilSample);
+    code.const32(CAREFUL_WEIGHT);
+    code.op(PLAIN.i32Sub);
+  });
+  loadState(code, STATE.untilSample);
+  code.const32(0);
+  code.op(PLAIN.i32LeS);
+  code.if();
+  code.const32(STEP.sample);
+  code.return();
+  code.end();
+  code.end();
   code.else();
   code.call(fast);
+  code.setLocal(step);
   code.end();
-  code.tee(step);
+  code.get(step);
   code.const32(STEP.sample);
   code.op(PLAIN.i32Eq);
   code.get(step);
@@ -101,6 +120,31 @@ export function buildEnter(regionType: number): Code {
   code.get(depth);
   pushTranslation(code, pc, entry);
   code.returnCallIndirect(regionType);
+  return code;
+}
+
+/**
+ * (PC, budget, data bank) → 1 if translated code can go on at PC after a privileged operation that wants the next
+ * instruction fetched anew: nothing that matters has changed.
+ */
+export function buildGoesOn(): Code {
+  const code = new Code(3);
+  const [pc, budget, bank] = [0, 1, 2] as const;
+  const differs = (offset: number, local: number): void => {
+    loadState(code, offset);
+    code.get(local);
+    code.op(PLAIN.i32Xor);
+  };
+  differs(STATE.pc, pc);
+  differs(STATE.remaining, budget);
+  code.op(PLAIN.i32Or);
+  differs(STATE.dataBank, bank);
+  code.op(PLAIN.i32Or);
+  for (const flag of [STATE.inDelaySlot, STATE.exitReason, STATE.stale]) {
+    loadState(code, flag);
+    code.op(PLAIN.i32Or);
+  }
+  code.op(PLAIN.i32Eqz);
   return code;
 }
 
@@ -181,19 +225,28 @@ export function buildChain(regionType: number): Code {
 }
 
 /**
- * The slow path of accesses in translated code: (va, size, value, PC, budget) puts PC and budget into the state
- * block and makes the access with `access`. Returns 0 if translated code has to leave with what the state block
+ * The slow path of accesses in translated code: (va, `slowAccess`, value, PC, instructions that remain after the
+ * block) puts PC and budget into the state block and makes the access with `access`. Returns 0 if translated code has to leave with what the state block
  * says: after an exception, or when the budget, code or the map changed. A store is over then. A load is made
  * again by the careful interpreter; `served` sees to it that a device does not notice.
  */
 export function buildSlowAccess(access: number, served: number | null): Code {
   const code = new Code(5);
-  const [va, size, value, pc, budget] = [0, 1, 2, 3, 4] as const;
+  const [va, what, value, pc, remaining] = [0, 1, 2, 3, 4] as const;
   const result = code.local(I32);
+  const budget = code.local(I32);
+  code.get(remaining);
+  code.get(what);
+  code.const32(SLOW_SIZE_BITS);
+  code.op(PLAIN.i32ShrU);
+  code.op(PLAIN.i32Add);
+  code.setLocal(budget);
   storeState(code, STATE.pc, () => code.get(pc));
   storeState(code, STATE.remaining, () => code.get(budget));
   code.get(va);
-  code.get(size);
+  code.get(what);
+  code.const32((1 << SLOW_SIZE_BITS) - 1);
+  code.op(PLAIN.i32And);
   if (served === null) code.get(value);
   code.call(access);
   code.setLocal(result);

@@ -3,7 +3,15 @@ import type { Expr, GprField, ImmField, Statement } from "../isa/ir.ts";
 import { EXIT } from "../machine/cpu.ts";
 import type { Endian } from "../machine/memory.ts";
 import { PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../machine/state-layout.ts";
-import { buildChain, buildDriver, buildEnter, buildNotTranslated, buildSlowAccess, STEP } from "./chain.ts";
+import {
+  buildChain,
+  buildDriver,
+  buildEnter,
+  buildGoesOn,
+  buildNotTranslated,
+  buildSlowAccess,
+  STEP,
+} from "./chain.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "./compile-ir.ts";
 import { IMPORTS, LOAD_AROUND, SLOW_ACCESSES, slowName, STORE_PART, type ImportName } from "./imports.ts";
 import { MemoryAccess, type AccessKind } from "./memory-access.ts";
@@ -42,6 +50,7 @@ export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecor
   const chain = module.addFunction(i32Function(0, true), buildChain(regionType), "chain");
   module.exportFunction(REGION_TYPE, buildEnter(regionType), "enter");
   module.exportFunction(REGION_TYPE, buildNotTranslated(), "notTranslated");
+  module.exportFunction(i32Function(3, true), buildGoesOn(), "goesOn");
   for (const name of SLOW_ACCESSES) {
     const isStore = name === "store" || name === "storeUser";
     const body = buildSlowAccess(imports.get(name)!, isStore ? null : imports.get("served")!);

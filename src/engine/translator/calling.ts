@@ -3,8 +3,11 @@ import type { SlowAccess } from "../imports.ts";
 import { I32 } from "../wasm/code.ts";
 import { i32Function, type FunctionType } from "../wasm/module.ts";
 
-/** What translated code calls: `enter` goes on at an address, the others are the engine's slow paths. */
-export type CallTarget = "enter" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
+/**
+ * What translated code calls: `enter` goes on at an address, `goesOn` says whether it may go on after MTC0, the
+ * others are the engine's slow paths.
+ */
+export type CallTarget = "enter" | "goesOn" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
 
 /** How a region reaches other regions and the engine. */
 export interface Linkage {
@@ -30,8 +33,15 @@ export interface Linkage {
  */
 export const REGION_TYPE: FunctionType = { parameters: [I32, I32, I32], results: [I32, I32] };
 
+/** Parameter of a slow access: its size, and the instructions of the block that come behind it. */
+export const slowAccess = (size: number, behind: number): number => (behind << SLOW_SIZE_BITS) | size;
+export const SLOW_SIZE_BITS = 3;
+
 /** The interpreter's slow paths as translated code calls them: see `buildSlowAccess`. */
 export const SLOW_ACCESS_TYPE = i32Function(5, true);
+
+/** Type of `goesOn`. */
+export const GOES_ON_TYPE = i32Function(3, true);
 
 /** Returned in place of the remaining instructions: PC, and what else there is, are in the state block. */
 export const STATE_LEFT = -0x8000_0000;

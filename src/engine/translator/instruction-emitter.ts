@@ -7,8 +7,8 @@ import { STATE } from "../../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "../compile-ir.ts";
 import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
 import { MemoryAccess, type AccessKind } from "../memory-access.ts";
-import { I32, I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
-import { STATE_LEFT, type CallTarget } from "./calling.ts";
+import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
+import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
 import { registerUse, type Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
@@ -20,6 +20,8 @@ export interface Surroundings {
   /** Pushes the virtual address of a byte of the page. */
   readonly pushVa: (offset: number) => void;
   readonly cp0Specs: Cp0Specs;
+  /** Where to go when everything is in the state block. */
+  readonly left: () => Label;
 }
 
 /**
@@ -172,11 +174,9 @@ export class InstructionEmitter {
     this.storeSlot();
   }
 
+  /** Leaves with everything in the state block. */
   private emitReturnState(): void {
-    const { code } = this;
-    code.const32(0);
-    code.const32(STATE_LEFT);
-    code.return();
+    this.code.br(this.around.left());
   }
 
   // --- statements ---
@@ -313,7 +313,16 @@ export class InstructionEmitter {
     for (const arg of s.args) pushExpr(code, source, arg);
     code.call(this.callTarget(s.name));
     code.if();
-    this.emitReturnState();
+    if (s.name === "mtc0" && this.slotTarget === null) {
+      this.around.pushVa(at + 4);
+      this.pushBudget();
+      code.get(this.dataBank);
+      code.call(this.callTarget("goesOn"));
+      code.op(PLAIN.i32Eqz);
+      code.if();
+      this.emitReturnState();
+      code.end();
+    } else this.emitReturnState();
     code.end();
     this.emitAfterSlowPath();
     if (s.id === null) return;
@@ -408,16 +417,14 @@ export class InstructionEmitter {
     this.registers.spill(-1);
     this.storeSlot();
     code.get(access.va);
-    code.const32(size);
+    code.const32(slowAccess(size, this.notExecuted - 1));
     code.get(access.value);
     this.around.pushVa(at);
-    this.pushBudget();
+    code.get(this.around.remaining);
     code.call(this.callTarget(name));
     code.tee(this.value);
     code.op(PLAIN.i32Eqz);
-    code.if();
-    this.emitReturnState();
-    code.end();
+    code.brIf(this.around.left());
     this.leaveSlot();
   }
 

@@ -72,7 +72,7 @@ export interface PageCode {
 }
 
 /** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
-const MOST_INSTRUCTIONS = 300;
+const MOST_INSTRUCTIONS = 150;
 /** Addresses from here on are unmapped, or mapped for the kernel alone: code there is found nowhere else. */
 const KERNEL_ADDRESSES = 0x8000_0000;
 

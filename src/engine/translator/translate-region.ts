@@ -3,7 +3,7 @@ import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { loadState, pushExpr } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
-import type { Linkage } from "./calling.ts";
+import { STATE_LEFT, type Linkage } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
 import { registerUse, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
@@ -38,6 +38,9 @@ class RegionTranslator {
   private readonly pageVa: number;
   private readonly condition: number;
 
+  /** Where to go to return `target`, or to return with everything in the state block. */
+  private out!: Label;
+  private left!: Label;
   private readonly loops = new Map<FlowNode, Label>();
   private readonly joins = new Map<FlowNode, Label>();
   /** Most instructions from the start of a block until the budget is looked at again. */
@@ -57,6 +60,7 @@ class RegionTranslator {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
       cp0Specs,
+      left: () => this.left,
     });
     this.needs = needsOf(this.flow);
   }
@@ -88,8 +92,17 @@ class RegionTranslator {
       code.return();
       code.end();
     }
+    this.left = code.block();
+    this.out = code.block();
     this.emitTree(this.flow.nodes[0]!);
     code.op(PLAIN.unreachable);
+    code.end();
+    code.get(this.emitter.target);
+    code.get(this.remaining);
+    code.return();
+    code.end();
+    code.const32(0);
+    code.const32(STATE_LEFT);
     return code;
   }
 
@@ -239,9 +252,7 @@ class RegionTranslator {
         return this.emitCall(node, edges[0]!);
       case "return":
         registers.spill(-1);
-        code.get(emitter.target);
-        code.get(this.remaining);
-        code.return();
+        code.br(this.out);
         return;
       default:
         registers.spill(-1);
@@ -315,11 +326,7 @@ class RegionTranslator {
     code.const32(this.needs[to.order]!);
     code.op(PLAIN.i32LtS);
     code.op(PLAIN.i32Or);
-    code.if();
-    code.get(emitter.target);
-    code.get(this.remaining);
-    code.return();
-    code.end();
+    code.brIf(this.out);
     // Another mode would have come back with everything in the state block: the bank is the same.
     registers.forget();
     this.emitEdge(node, edge);

@@ -12,7 +12,7 @@ import {
 import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
 import { PSEUDO } from "../operations.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
-import { REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
+import { GOES_ON_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
 import { findRegion, type Region } from "./region.ts";
 import { translateRegion } from "./translate-region.ts";
 
@@ -31,7 +31,7 @@ export interface TranslationPolicy {
 /** What serves a booting Linux. */
 export const DEFAULT_POLICY: TranslationPolicy = {
   sampleEvery: 2048,
-  hot: 4,
+  hot: 16,
   mostDoublings: 8,
   mostBytes: 8 << 20,
 };
@@ -90,7 +90,7 @@ export class Translations {
 
   /** Takes what the interpreter's module exports for translated code. */
   connect(exports: Readonly<Record<string, unknown>>): void {
-    this.callable["enter"] = exports["enter"];
+    for (const name of ["enter", "goesOn"]) this.callable[name] = exports[name];
     for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)];
     this.notTranslated = exports["notTranslated"];
     this.table.set(0, this.notTranslated);
@@ -274,8 +274,10 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
     for (const { body, branch, delaySlot } of region.blocks.values())
       for (const instruction of [...body, branch, delaySlot])
         for (const s of instruction?.operation.statements ?? []) {
-          if (s.kind === "helper") names.add(s.name);
-          else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
+          if (s.kind === "helper") {
+            names.add(s.name);
+            if (s.name === "mtc0") names.add("goesOn");
+          } else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
           else if (s.kind === "storeConditional") names.add("storeToRam");
           else if (s.kind === "load" && s.linked) names.add("linkToRam");
           else if (s.kind === "load") names.add(s.user ? "loadUser" : "load");
@@ -286,5 +288,7 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
 
 const isSlowAccess = (name: CallTarget): name is SlowAccess => SLOW_ACCESSES.includes(name as SlowAccess);
 
-const typeOf = (name: Exclude<CallTarget, "enter">): FunctionType =>
-  isSlowAccess(name) ? SLOW_ACCESS_TYPE : i32Function(IMPORTS[name], true);
+function typeOf(name: Exclude<CallTarget, "enter">): FunctionType {
+  if (name === "goesOn") return GOES_ON_TYPE;
+  return isSlowAccess(name) ? SLOW_ACCESS_TYPE : i32Function(IMPORTS[name], true);
+}
