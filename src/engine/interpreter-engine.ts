@@ -57,7 +57,7 @@ export class InterpreterEngine implements Engine {
     const imports = this.imports();
     this.translated = new Translations(machine, policy ?? DEFAULT_POLICY, imports);
     const { memory, cpu } = machine;
-    this.softTlb = new SoftTlb(memory);
+    this.softTlb = new SoftTlb(memory, !cpu.model.segmentControl);
     this.decoder = decoderFor(cpu.model.isa);
     this.ramPageOf = new Int32Array(memory.plan.codePageCount);
     cpu.translations = this.softTlb;

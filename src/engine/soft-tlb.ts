@@ -30,8 +30,14 @@ export class SoftTlb implements TranslationCache {
   private current = NOBODY;
   private currentUser = NOBODY;
 
-  constructor(memory: Memory) {
+  /** Whether kseg0 and kseg1 are where they always were, unmapped, whatever the ASID. */
+  private readonly fixedSegments: boolean;
+  /** The bank in which the kernel ran last. */
+  private kernelBank = NOBODY;
+
+  constructor(memory: Memory, fixedSegments: boolean) {
     this.memory = memory;
+    this.fixedSegments = fixedSegments;
     for (let bank = 0; bank <= SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
@@ -51,6 +57,7 @@ export class SoftTlb implements TranslationCache {
     this.current = key;
     this.currentUser = userKey;
     const bank = this.bankFor(key, NOBODY);
+    if (mode === MODE.kernel) this.kernelBank = bank;
     const base = this.base(bank);
     this.memory.i32[STATE.dataBank >>> 2] = base;
     this.memory.i32[STATE.codeBank >>> 2] = base + CODE_BANK_OFFSET;
@@ -70,8 +77,33 @@ export class SoftTlb implements TranslationCache {
     if (owner !== NOBODY) this.bankOf[owner] = NOBODY;
     this.owners[bank] = key;
     this.bankOf[key] = bank;
-    this.empty(bank);
+    const inherits = this.fixedSegments && key >>> 8 === MODE.kernel && this.kernelBank !== NOBODY;
+    if (inherits) this.inherit(this.kernelBank, bank);
+    else this.empty(bank);
+    if (bank === this.kernelBank) this.kernelBank = NOBODY;
     return bank;
+  }
+
+  /**
+   * Fills bank `to` with what bank `from`, the kernel's in another ASID, has of kseg0 and kseg1: a kernel would
+   * otherwise start with nothing in each new process.
+   */
+  private inherit(from: number, to: number): void {
+    const { i32 } = this.memory;
+    const { emptyTag, readTag, writeTag, addend, codeTag, codeRecords } = SOFT_TLB;
+    const isUnmapped = (tag: number): boolean => tag >>> 30 === 2;
+    const copy = (start: number, end: number, step: number, tags: readonly number[], data: number): void => {
+      for (let at = start; at < end; at += step) {
+        const [source, target] = [(this.base(from) + at) >>> 2, (this.base(to) + at) >>> 2];
+        for (const tag of tags) {
+          const value = i32[source + (tag >>> 2)]!;
+          i32[target + (tag >>> 2)] = isUnmapped(value) ? value : emptyTag;
+        }
+        i32[target + (data >>> 2)] = i32[source + (data >>> 2)]!;
+      }
+    };
+    copy(0, CODE_BANK_OFFSET, 1 << SOFT_TLB.dataEntryShift, [readTag, writeTag], addend);
+    copy(CODE_BANK_OFFSET, SOFT_TLB_BANK_BYTES, 1 << SOFT_TLB.codeEntryShift, [codeTag], codeRecords);
   }
 
   invalidateAll(): void {

@@ -40,6 +40,8 @@ export const DEFAULT_POLICY: TranslationPolicy = {
 const MOST_REGIONS = 8;
 /** Entries of the table: a code page notes them in 16 bits. */
 const MOST_FUNCTIONS = 0xffff;
+/** The table grows by so many entries. */
+const TABLE_GROWTH = 256;
 /** Places whose samples are counted before counting starts anew. */
 const MOST_PLACES = 1 << 15;
 
@@ -218,6 +220,15 @@ export class Translations {
     return found;
   }
 
+  /** An index of the table that is not in use. */
+  private freeIndex(): number {
+    if (this.free.length === 0) {
+      const first = this.table.grow(TABLE_GROWTH);
+      for (let index = first + TABLE_GROWTH - 1; index >= first; index--) this.free.push(index);
+    }
+    return this.free.pop()!;
+  }
+
   /** Where the code map has the page of an address of kseg0, whose translation is fixed. */
   private codeMapWord(va: number): number | null {
     const { cpu, mmu, memory } = this.machine;
@@ -227,7 +238,7 @@ export class Translations {
   }
 
   private translate(first: Place): void {
-    if (this.bytes > this.policy.mostBytes || this.table.length + MOST_REGIONS > MOST_FUNCTIONS) this.clear();
+    if (this.bytes > this.policy.mostBytes || this.table.length + TABLE_GROWTH > MOST_FUNCTIONS) this.clear();
     const found = this.collect(first);
     if (found.length === 0) return;
     const { memory } = this.machine;
@@ -258,7 +269,7 @@ export class Translations {
       env: this.callable,
     });
     found.forEach(({ place: { records, offset } }, n) => {
-      const index = this.free.pop() ?? this.table.grow(1);
+      const index = this.freeIndex();
       this.table.set(index, instance.exports[`r${n}`]);
       this.pageOf(records).functions.set(offset, index);
       this.note(records, offset, index);
