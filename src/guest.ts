@@ -26,6 +26,8 @@ export interface GuestConfig {
   readonly gvaRoots?: number;
   /** "off": every trap of the guest leaves the machine, none is settled by generated code. Default "on". */
   readonly fastExits?: "on" | "off";
+  /** Entries of the TLB that a guest under the hypervisor sees: 64, 128 … 4096; default 512. */
+  readonly guestTlb?: 64 | 128 | 256 | 512 | 1024 | 2048 | 4096;
   /** Default "virtual". */
   readonly clock?: "virtual" | "wall";
   /**

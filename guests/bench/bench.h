@@ -16,6 +16,8 @@ typedef u32 program(u32 rounds);
 program alu, crc, sha256, sort, sieve, lz, copy, chase, recursion, dispatch, matrix, mix;
 /* Mostly in the kernel. */
 program syscalls, pipe, spawn, faults, files;
+/* As pipe, with pages that are touched at each turn: what an address space costs when it is switched to. */
+program turns1, turns256;
 /* Nothing at all: what a run costs besides its program. */
 program nothing;
 

@@ -18,7 +18,8 @@ static const struct {
     PROGRAM(alu),     PROGRAM(crc),    PROGRAM(sha256),   PROGRAM(sort),      PROGRAM(sieve),
     PROGRAM(lz),      PROGRAM(copy),   PROGRAM(chase),    PROGRAM(recursion), PROGRAM(dispatch),
     PROGRAM(matrix),  PROGRAM(mix),    PROGRAM(syscalls), PROGRAM(pipe),      PROGRAM(spawn),
-    PROGRAM(faults),  PROGRAM(files),  PROGRAM(nothing),
+    PROGRAM(faults),  PROGRAM(files),  PROGRAM(turns1), PROGRAM(turns256),
+    PROGRAM(nothing),
 };
 #define PROGRAM_COUNT (sizeof programs / sizeof *programs)
 

@@ -1,6 +1,6 @@
 /** The flags of `kseg run`, stated once: what they take, their defaults, their help. An interface: keep them. */
 import { type Command, Option } from "commander";
-import { CPU_MODELS, DEFAULT_CPU_MODEL, type Mode } from "../index.ts";
+import { CPU_MODELS, DEFAULT_CPU_MODEL, type GuestConfig, type Mode } from "../index.ts";
 import { GUESTS, type GuestName } from "../guests/index.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
@@ -20,6 +20,7 @@ export interface RunFlags {
   readonly engine: "auto" | "interp";
   readonly refill?: "fast" | "slow";
   readonly gvaRoots?: number;
+  readonly guestTlb?: NonNullable<GuestConfig["guestTlb"]>;
   readonly fastExits?: "on" | "off";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
@@ -110,6 +111,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "guest ASIDs whose page tables the hypervisor keeps, 1 to 64; not with --mode bare",
     parse: wholeNumber(1, 64),
     otherwise: "8",
+  },
+  {
+    name: "--guest-tlb",
+    value: "N",
+    help: "entries of the TLB that the guest sees; not with --mode bare",
+    ...oneOf("TLB size", ["64", "128", "256", "512", "1024", "2048", "4096"], Number),
+    otherwise: "512",
   },
   {
     name: "--fast-exits",

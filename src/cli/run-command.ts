@@ -146,7 +146,7 @@ async function readFiles(
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
 function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
-  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, fastExits } = flags;
+  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits } = flags;
   try {
     return createGuest({
       ...config,
@@ -154,6 +154,7 @@ function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, confi
       ...(hostPageSize === undefined ? {} : { hostPageSize }),
       ...(refill === undefined ? {} : { refill }),
       ...(gvaRoots === undefined ? {} : { gvaRoots }),
+      ...(guestTlb === undefined ? {} : { guestTlb }),
       ...(fastExits === undefined ? {} : { fastExits }),
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),

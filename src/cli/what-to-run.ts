@@ -56,10 +56,14 @@ async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): 
   }
 }
 
-function refuseHypervisorFlags({ refill, gvaRoots, fastExits, hostPageSize }: RunFlags, bare: string): void {
+function refuseHypervisorFlags(
+  { refill, gvaRoots, guestTlb, fastExits, hostPageSize }: RunFlags,
+  bare: string,
+): void {
   const given = {
     "--refill": refill,
     "--gva-roots": gvaRoots,
+    "--guest-tlb": guestTlb,
     "--fast-exits": fastExits,
     "--host-page-size": hostPageSize,
   };

@@ -2,7 +2,6 @@ import { CP0 } from "../isa/cp0.ts";
 import { encode } from "../isa/encode.ts";
 import { decode, operandValue } from "../isa/decode.ts";
 import { GPR } from "../isa/registers.ts";
-import { guestCp0Write } from "./guest-cp0.ts";
 import { writeGuestInstruction } from "./guest-memory.ts";
 import { isLive } from "./emulate/cp0.ts";
 import { cp0Slot } from "./layout.ts";
@@ -33,7 +32,7 @@ export function translateMfc0(vcpu: VcpuState, rt: number, index: number): void 
 
 /** MTC0 from `rt` to register `index` becomes SW where a store is all that it does. */
 export function translateMtc0(vcpu: VcpuState, rt: number, index: number): void {
-  if (!vcpu.dyntrans || !guestCp0Write(vcpu.cp0, index).plain) return;
+  if (!vcpu.dyntrans || !vcpu.guestCpu.write(vcpu.cp0, index).plain) return;
   replace(vcpu, encode("sw", { rt, imm: slot(vcpu, index), rs: GPR.zero }));
 }
 

@@ -1,8 +1,7 @@
 import { CAUSE, CONFIG, CP0, STATUS } from "../isa/cp0.ts";
 import { cp0Table } from "../machine/cp0-table.ts";
-import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
+import { config1Of, config4Of, CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
 import type { Machine } from "../machine/machine.ts";
-import { GUEST_TLB_SIZE } from "./guest-tlb.ts";
 import type { GuestMap } from "./guest-map.ts";
 
 /** How the guest's MTC0 to a register behaves. */
@@ -17,14 +16,10 @@ const ALL = 0xffff_ffff;
 const plain: GuestCp0Write = { mask: ALL, plain: true };
 const IGNORED: GuestCp0Write = { mask: 0, plain: false };
 
-/** The CPU that guests are told they have: a 24Kc with a TLB of its own size, UserLocal, and one interrupt vector. */
-const GUEST_CPU: CpuModel = {
-  ...CPU_MODELS["24Kc"]!,
-  tlbEntries: GUEST_TLB_SIZE,
-  userLocal: true,
-  vectoredInterrupts: false,
-};
-const SPECS = cp0Table(GUEST_CPU, "little");
+/** What guests are told they have is based on this model. */
+const BASE_MODEL: CpuModel = CPU_MODELS["24Kc"]!;
+/** Entries of a 24Kc's TLB at most. A guest with more finds TLBINV and EHINV too, so that it can empty it at once. */
+const PLAIN_TLB = 64;
 
 /** Registers whose writes do more than set bits, or other ones: `emulate/cp0.ts` treats them apart. */
 const WITH_EFFECT: ReadonlySet<number> = new Set([CP0.Count, CP0.Compare]);
@@ -43,40 +38,53 @@ function writeOf(index: number, writable: number): GuestCp0Write {
   return { mask, plain: isPlain };
 }
 
-/**
- * What the guest's MTC0 does to each register. The masks are those of the machine's table for the CPU that
- * the guest is told it has. Status, EBase, PageMask and HWREna depend on more than that (`emulate/cp0.ts`).
- */
-const WRITES: ReadonlyMap<number, GuestCp0Write> = new Map(
-  Array.from(SPECS, ([index, { writable }]) => [index, writeOf(index, writable)]),
-);
-
-/** Bits of EntryLo0 and EntryLo1 that exist. */
-const ENTRY_LO_BITS = SPECS.get(CP0.EntryLo0)!.writable;
-
-/** The guest's EntryLo0 or EntryLo1: a translated MTC0 may have left more bits in the register array than exist. */
-export function guestEntryLo(cp0: Int32Array, index: number): number {
-  return cp0[index]! & ENTRY_LO_BITS;
-}
-
 /** The KScratch registers, which exist as far as the guest's Config4.KScrExist says. */
 const KSCRATCH_NUMBER = 31;
 
-/** How a write to guest register `index` behaves, given the guest's registers. */
-export function guestCp0Write(cp0: Int32Array, index: number): GuestCp0Write {
-  const select = index & 7;
-  if (index >>> 3 === KSCRATCH_NUMBER && select >= 2) {
-    const exists = (cp0[CP0.Config4]! >>> (CONFIG.C4_KSCREXIST_SHIFT + select)) & 1;
-    return exists !== 0 ? plain : IGNORED;
+/**
+ * The CPU that a guest is told it has: a 24Kc with UserLocal, one interrupt vector, and a TLB of a size to choose.
+ * Its registers are those of the machine's table for such a CPU.
+ */
+export class GuestCpu {
+  readonly model: CpuModel;
+  private readonly writes: ReadonlyMap<number, GuestCp0Write>;
+
+  /** `tlbEntries` is a power of two from 64. */
+  constructor(tlbEntries: number) {
+    this.model = {
+      ...BASE_MODEL,
+      tlbEntries,
+      tlbInvalidate: tlbEntries > PLAIN_TLB,
+      userLocal: true,
+      vectoredInterrupts: false,
+    };
+    const specs = cp0Table(this.model, "little");
+    this.writes = new Map(Array.from(specs, ([index, { writable }]) => [index, writeOf(index, writable)]));
   }
-  return WRITES.get(index) ?? IGNORED;
+
+  /**
+   * What the guest's MTC0 does to register `index`, given the guest's registers. Status, EBase, PageMask and HWREna
+   * depend on more than that (`emulate/cp0.ts`).
+   */
+  write(cp0: Int32Array, index: number): GuestCp0Write {
+    const select = index & 7;
+    if (index >>> 3 === KSCRATCH_NUMBER && select >= 2) {
+      const exists = (cp0[CP0.Config4]! >>> (CONFIG.C4_KSCREXIST_SHIFT + select)) & 1;
+      return exists !== 0 ? plain : IGNORED;
+    }
+    return this.writes.get(index) ?? IGNORED;
+  }
+
+  /** The guest's EntryLo0 or EntryLo1: a translated MTC0 may have left more bits in the register array than exist. */
+  entryLo(cp0: Int32Array, index: number): number {
+    return cp0[index]! & this.writes.get(index)!.mask;
+  }
 }
 
 /** Bits of Status that a guest can write: those of its CPU but NMI, which no one raises. */
-export const GUEST_STATUS_WRITABLE = GUEST_CPU.statusWritable & ~STATUS.NMI;
+export const GUEST_STATUS_WRITABLE = BASE_MODEL.statusWritable & ~STATUS.NMI;
 
 const PRID_24KC = 0x0001_9300;
-const MMU_SIZE = (GUEST_TLB_SIZE - 1) << CONFIG.C1_MMU_SIZE_SHIFT;
 /** Config1: coprocessor 2, MDMX, performance counters, watch registers, MIPS16, EJTAG and FPU. */
 const CONFIG1_FEATURES = 0x7f;
 const CONFIG1_MMU_SIZE = 0x7e00_0000;
@@ -87,17 +95,24 @@ const INTCTL = (TIMER_LINE << 29) | (TIMER_LINE << 26);
 const CONFIG7 = CONFIG.C7_WII | (1 << 10);
 const CACHED = 3;
 
-/** Puts the guest's CP0 registers into their reset state: a 24Kc with a TLB of 64 entries and no FPU. */
-export function resetGuestCp0(cp0: Int32Array, machine: Machine, map: GuestMap, id: number): void {
+/** Puts the guest's CP0 registers into their reset state: those of `guestCpu`, with the caches of the machine's CPU. */
+export function resetGuestCp0(
+  cp0: Int32Array,
+  machine: Machine,
+  guestCpu: GuestCpu,
+  map: GuestMap,
+  id: number,
+): void {
   const { ops } = machine;
   cp0.fill(0);
   cp0[CP0.PRId] = PRID_24KC;
   cp0[CP0.Config] = (ops.readCp0(CP0.Config) & ~CONFIG.K0) | CONFIG.M | CACHED;
+  const { model } = guestCpu;
   const config1 = ops.readCp0(CP0.Config1) & ~(CONFIG1_FEATURES | CONFIG1_MMU_SIZE);
-  cp0[CP0.Config1] = config1 | MMU_SIZE | CONFIG.M;
+  cp0[CP0.Config1] = config1 | (config1Of(model) & CONFIG1_MMU_SIZE) | CONFIG.M;
   cp0[CP0.Config2] = CONFIG.M;
   cp0[CP0.Config3] = CONFIG.M | CONFIG.C3_ULRI;
-  cp0[CP0.Config4] = CONFIG.M;
+  cp0[CP0.Config4] = CONFIG.M | config4Of(model);
   cp0[CP0.Config7] = CONFIG7;
   cp0[CP0.Status] = STATUS.BEV | STATUS.ERL;
   cp0[CP0.IntCtl] = INTCTL;

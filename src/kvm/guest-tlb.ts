@@ -2,26 +2,57 @@ import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { legalPageMask, type TlbEntry } from "../machine/tlb.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 
-/** Entries of the TLB that a guest sees; Config1 of the guest says so. */
-export const GUEST_TLB_SIZE = 64;
+/** Sizes that the TLB that a guest sees may have: what Config1.MMUSize and Config4.MMUSizeExt can say. */
+export const GUEST_TLB_SIZES: readonly number[] = [64, 128, 256, 512, 1024, 2048, 4096];
+
+const NONE = -1;
+/** Lists of entries, for each entry of the TLB: fewer make lists longer. */
+const LISTS_PER_ENTRY = 2;
+/** Spreads page numbers evenly: 2^32 divided by the golden ratio (Knuth, "Sorting and Searching", 6.4). */
+const SPREAD = 0x9e37_79b1;
 
 /**
  * The TLB that the guest thinks it has: the source of truth for what its mapped addresses mean. The host TLB
  * and the GVA page tables only cache what follows from it.
  *
- * It behaves as the PRA describes: G is the AND of both halves, an entry that was never written matches
- * nothing. No two entries match the same address: a write that would lead to that is a machine check.
+ * It behaves as the PRA describes: G is the AND of both halves, an entry that was never written or was invalidated
+ * matches nothing. No two entries match the same address: a write that would lead to that is a machine check. (A
+ * VMM can bring it about; then the lowest index counts.)
+ *
+ * Entries are found by the page number that their own page size leaves, through lists by hash: a look-up costs one
+ * list for each page size that is in use, whatever the size of the TLB.
  */
 export class GuestTlb {
-  readonly size = GUEST_TLB_SIZE;
-  private readonly pageMask = new Int32Array(GUEST_TLB_SIZE);
-  private readonly entryHi = new Int32Array(GUEST_TLB_SIZE);
-  private readonly entryLo0 = new Int32Array(GUEST_TLB_SIZE);
-  private readonly entryLo1 = new Int32Array(GUEST_TLB_SIZE);
-  private readonly used = new Uint8Array(GUEST_TLB_SIZE);
+  readonly size: number;
+  private readonly pageMask: Int32Array;
+  private readonly entryHi: Int32Array;
+  private readonly entryLo0: Int32Array;
+  private readonly entryLo1: Int32Array;
+  private readonly used: Uint8Array;
+  /** Number of used entries with each page mask. */
+  private readonly masks = new Map<number, number>();
+  /** First entry of each list, and for each entry the one behind it in its list. */
+  private readonly first: Int32Array;
+  private readonly next: Int32Array;
+  private readonly hashShift: number;
   /** Lookups since creation. */
   lookups = 0;
 
+  /** `size` is one of {@link GUEST_TLB_SIZES}. */
+  constructor(size: number) {
+    if (!GUEST_TLB_SIZES.includes(size)) throw new RangeError(`a guest TLB of ${size} entries`);
+    this.size = size;
+    this.pageMask = new Int32Array(size);
+    this.entryHi = new Int32Array(size);
+    this.entryLo0 = new Int32Array(size);
+    this.entryLo1 = new Int32Array(size);
+    this.used = new Uint8Array(size);
+    this.first = new Int32Array(size * LISTS_PER_ENTRY).fill(NONE);
+    this.next = new Int32Array(size).fill(NONE);
+    this.hashShift = 32 - Math.log2(this.first.length);
+  }
+
+  /** What TLBR reads. All of an entry that matches nothing is 0. */
   read(index: number): TlbEntry {
     return {
       entryHi: this.entryHi[index]! >>> 0,
@@ -31,7 +62,7 @@ export class GuestTlb {
     };
   }
 
-  /** True once entry `index` was written. */
+  /** True if entry `index` was written and not invalidated since. */
   isUsed(index: number): boolean {
     return this.used[index] !== 0;
   }
@@ -41,37 +72,96 @@ export class GuestTlb {
     const mask = legalPageMask(entry.pageMask);
     const global = entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G;
     const kept = ENTRY_LO.V | ENTRY_LO.D | ENTRY_LO.C | (ENTRY_LO.PFN & ~(mask >>> 7));
+    this.unlink(index);
     this.pageMask[index] = mask;
     this.entryHi[index] = entry.entryHi & (ENTRY_HI.VPN2 | ENTRY_HI.ASID);
     this.entryLo0[index] = (entry.entryLo0 & kept) | global;
     this.entryLo1[index] = (entry.entryLo1 & kept) | global;
+    this.link(index);
+  }
+
+  /** Makes entry `index` match nothing. Whoever calls drops first what was derived from it. */
+  invalidate(index: number): void {
+    this.unlink(index);
+    this.pageMask[index] = 0;
+    this.entryHi[index] = 0;
+    this.entryLo0[index] = 0;
+    this.entryLo1[index] = 0;
+  }
+
+  // --- lists ---
+
+  private list(page: number): number {
+    return Math.imul(page >>> 13, SPREAD) >>> this.hashShift;
+  }
+
+  private listOf(index: number): number {
+    return this.list(this.entryHi[index]! & ENTRY_HI.VPN2 & ~this.pageMask[index]!);
+  }
+
+  private link(index: number): void {
+    const list = this.listOf(index);
+    this.next[index] = this.first[list]!;
+    this.first[list] = index;
     this.used[index] = 1;
+    const mask = this.pageMask[index]!;
+    this.masks.set(mask, (this.masks.get(mask) ?? 0) + 1);
+  }
+
+  private unlink(index: number): void {
+    if (this.used[index] === 0) return;
+    const list = this.listOf(index);
+    let before = NONE;
+    for (let at = this.first[list]!; at !== index; at = this.next[at]!) before = at;
+    if (before === NONE) this.first[list] = this.next[index]!;
+    else this.next[before] = this.next[index]!;
+    this.used[index] = 0;
+    const mask = this.pageMask[index]!;
+    const left = this.masks.get(mask)! - 1;
+    if (left === 0) this.masks.delete(mask);
+    else this.masks.set(mask, left);
   }
 
   /** Index of the first entry that matches `gva` in guest ASID `asid`, or -1. */
   lookup(gva: Gva, asid: number): number {
     this.lookups++;
-    for (let index = 0; index < GUEST_TLB_SIZE; index++) {
-      const hi = this.entryHi[index]!;
-      if (((hi ^ gva) & ENTRY_HI.VPN2 & ~this.pageMask[index]!) !== 0) continue;
-      if ((this.entryLo0[index]! & ENTRY_LO.G) === 0 && ((hi ^ asid) & ENTRY_HI.ASID) !== 0) continue;
-      if (this.used[index] !== 0) return index;
+    let found = NONE;
+    for (const mask of this.masks.keys()) {
+      const page = gva & ENTRY_HI.VPN2 & ~mask;
+      for (let index = this.first[this.list(page)]!; index !== NONE; index = this.next[index]!) {
+        if (this.pageMask[index] !== mask) continue;
+        const hi = this.entryHi[index]!;
+        if (((hi ^ page) & ENTRY_HI.VPN2 & ~mask) !== 0) continue;
+        if ((this.entryLo0[index]! & ENTRY_LO.G) === 0 && ((hi ^ asid) & ENTRY_HI.ASID) !== 0) continue;
+        if (found === NONE || index < found) found = index;
+      }
     }
-    return -1;
+    return found;
   }
 
   /** True if some entry other than `index` matches an address and ASID that `entry` would match there too. */
   conflicts(index: number, entry: TlbEntry): boolean {
     const mask = legalPageMask(entry.pageMask);
-    const global = (entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G) !== 0;
-    for (let other = 0; other < GUEST_TLB_SIZE; other++) {
-      const differ = entry.entryHi ^ this.entryHi[other]!;
-      if ((differ & ENTRY_HI.VPN2 & ~mask & ~this.pageMask[other]!) !== 0) continue;
-      if (other === index || this.used[other] === 0) continue;
-      if (global || (this.entryLo0[other]! & ENTRY_LO.G) !== 0 || (differ & ENTRY_HI.ASID) === 0) return true;
+    const clash = (other: number): boolean => other !== index && this.meets(other, entry, mask);
+    for (const otherMask of this.masks.keys()) {
+      // Entries of smaller pages can lie in many lists.
+      if ((mask & ~otherMask) !== 0) return this.used.some((used, other) => used !== 0 && clash(other));
+      const page = entry.entryHi & ENTRY_HI.VPN2 & ~otherMask;
+      for (let other = this.first[this.list(page)]!; other !== NONE; other = this.next[other]!)
+        if (clash(other)) return true;
     }
     return false;
   }
+
+  /** True if entry `other`, which is used, matches an address and ASID that `entry` with page mask `mask` matches. */
+  private meets(other: number, entry: TlbEntry, mask: number): boolean {
+    const differ = entry.entryHi ^ this.entryHi[other]!;
+    if ((differ & ENTRY_HI.VPN2 & ~mask & ~this.pageMask[other]!) !== 0) return false;
+    const global = (entry.entryLo0 & entry.entryLo1) | this.entryLo0[other]!;
+    return (global & ENTRY_LO.G) !== 0 || (differ & ENTRY_HI.ASID) === 0;
+  }
+
+  // --- entries ---
 
   /** Bytes of one of the two pages that entry `index` maps. */
   pageSize(index: number): number {

@@ -2,8 +2,6 @@ import { CAUSE, CONFIG, CP0 } from "../isa/cp0.ts";
 import { legalPageMask } from "../machine/tlb.ts";
 import { writeEntryHi } from "./emulate/tlb-ops.ts";
 import { OneRegError } from "./errors.ts";
-import { guestEntryLo } from "./guest-cp0.ts";
-import { GUEST_TLB_SIZE } from "./guest-tlb.ts";
 import type { VcpuState } from "./vcpu-state.ts";
 
 /*
@@ -62,13 +60,14 @@ function generalRegister(number: number): Accessor {
 const CONFIG4_KSCREXIST = 0xfc << CONFIG.C4_KSCREXIST_SHIFT;
 // prettier-ignore
 const VMM_WRITABLE: ReadonlyMap<number, number> = new Map([
-  [CP0.Index, GUEST_TLB_SIZE - 1 + 0x8000_0000], [CP0.Wired, GUEST_TLB_SIZE - 1],
   [CP0.IntCtl, 0], [CP0.Config, 0], [CP0.Config2, 0], [CP0.Config5, 0], [CP0.Config7, 0],
   // No guest has an FPU or MSA, so that Config1.FP and Config3.MSAP stay 0.
   [CP0.Config1, 0],
   [CP0.Config3, CONFIG.M | CONFIG.C3_ULRI],
   [CP0.Config4, CONFIG.M | CONFIG4_KSCREXIST],
 ]);
+/** Index.P. */
+const PROBE_FAILED = 0x8000_0000;
 /** EBase.CPUNum, which a VMM may change besides what the guest may. */
 const EBASE_CPUNUM = 0x3ff;
 
@@ -90,6 +89,12 @@ function setCp0(vcpu: VcpuState, index: number, value: number): void {
       if (!stop) vcpu.timer.causeWritten(value);
       return;
     }
+    case CP0.Index:
+      cp0[index] = value & (PROBE_FAILED | (vcpu.guestTlb.size - 1));
+      return;
+    case CP0.Wired:
+      cp0[index] = value & (vcpu.guestTlb.size - 1);
+      return;
     case CP0.EntryHi:
       writeEntryHi(vcpu, value);
       return;
@@ -122,7 +127,7 @@ function cp0Register(size: Size, index: number): Accessor {
 function entryLoRegister(index: number): Accessor {
   return {
     id: id("U64", "CP0", index),
-    get: (vcpu) => BigInt(guestEntryLo(vcpu.cp0, index)),
+    get: (vcpu) => BigInt(vcpu.guestCpu.entryLo(vcpu.cp0, index)),
     set: (vcpu, value) => {
       vcpu.cp0[index] = Number(value & 0x3fff_ffffn);
     },

@@ -234,13 +234,22 @@ export class ShadowMmu {
     return [below, above].filter((part) => part.first < part.last);
   }
 
+  /** The guest TLB loses its entries of `guestAsid`, or (null) all: drops what can be derived from them, and more. */
+  dropMapped(guestAsid: number | null): void {
+    for (const set of [this.kernelRoots, this.userRoots])
+      for (const root of set.holding(guestAsid)) this.flush(set, root, set.flags);
+    this.keepCommpage();
+  }
+
+  /** The commpage is no mapping of the guest's: after a flush it goes back in at once, which saves an exit. */
+  private keepCommpage(): void {
+    if (this.refill === "fast") this.fillCommpage();
+  }
+
   /** The guest's ASID is `guestAsid`: the kernel uses the root of that. Returns the ASID that it was. */
   setGuestAsid(guestAsid: number): number {
     const old = this.kernelRoots.current.guestAsid;
-    if (this.useRootOf(this.kernelRoots, guestAsid) && this.refill === "fast") {
-      // The commpage is no mapping of the guest's: it goes in at once, which saves an exit.
-      this.fillCommpage();
-    }
+    if (this.useRootOf(this.kernelRoots, guestAsid)) this.keepCommpage();
     return old;
   }
 

@@ -2,6 +2,7 @@ import { CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Gva } from "./addresses.ts";
 import { isGuestUser } from "./guest-mode.ts";
+import type { GuestCpu } from "./guest-cp0.ts";
 import type { GuestMap } from "./guest-map.ts";
 import type { GuestTlb } from "./guest-tlb.ts";
 import type { GuestInterrupts } from "./interrupts.ts";
@@ -26,6 +27,8 @@ export interface VcpuState {
   readonly regs: VcpuMemory;
   /** The guest's virtual CP0 registers (`regs.cp0`). */
   readonly cp0: Int32Array;
+  /** What the guest is told it runs on. */
+  readonly guestCpu: GuestCpu;
   readonly guestTlb: GuestTlb;
   readonly mmu: ShadowMmu;
   readonly timer: CountTimer;

@@ -10,7 +10,7 @@ import { deliverInterrupt } from "./deliver.ts";
 import { handleExit } from "./exits.ts";
 import { collectFastExits, publishForFastExits } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
-import { GUEST_STATUS_WRITABLE, resetGuestCp0 } from "./guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE, GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
@@ -50,6 +50,8 @@ type Phase =
   | "guest";
 
 export interface VcpuOptions extends ShadowMmuOptions {
+  /** Entries of the guest's TLB, one of `GUEST_TLB_SIZES`. */
+  readonly guestTlb: number;
   readonly dyntrans: boolean;
   /**
    * Settle simple privileged instructions, RDHWR and system calls in generated code, and let a new guest TLB entry
@@ -89,7 +91,8 @@ export class Vcpu implements VcpuState {
   readonly commpage: Gva;
   readonly regs: VcpuMemory;
   readonly cp0: Int32Array;
-  readonly guestTlb = new GuestTlb();
+  readonly guestCpu: GuestCpu;
+  readonly guestTlb: GuestTlb;
   readonly mmu: ShadowMmu;
   readonly timer: CountTimer;
   readonly interrupts: GuestInterrupts;
@@ -133,6 +136,8 @@ export class Vcpu implements VcpuState {
     this.fastExits = options.fastExits;
     this.takeCpu = parts.takeCpu;
     this.timerSlot = timerSlot;
+    this.guestCpu = new GuestCpu(options.guestTlb);
+    this.guestTlb = new GuestTlb(options.guestTlb);
 
     const { pages } = host;
     const got: number[] = [];
@@ -156,7 +161,7 @@ export class Vcpu implements VcpuState {
       throw error;
     }
     this.cp0 = this.regs.cp0;
-    resetGuestCp0(this.cp0, this.machine, map, this.id);
+    resetGuestCp0(this.cp0, this.machine, this.guestCpu, map, this.id);
     this.regs.pc = map.resetPc;
     this.interrupts = new GuestInterrupts(this.regs);
     this.timer = new CountTimer(timerSlot, this.cp0, (level) => {

@@ -13,6 +13,9 @@ export const MAX_VCPUS = 8;
 /** Enough for the processes that take turns, and few enough that a global guest TLB entry is dropped quickly. */
 const DEFAULT_GVA_ROOTS = 8;
 
+/** As much as the working sets of a few Linux processes take, and little enough to be flushed entry by entry. */
+const DEFAULT_GUEST_TLB = 512;
+
 export interface VmOptions extends Partial<VcpuOptions> {
   /** Where the guest lives (default: {@link TE_MAP}). */
   readonly map?: GuestMap;
@@ -44,6 +47,7 @@ export class Kvm {
     const complete: VcpuOptions = {
       refill: options.refill ?? "fast",
       gvaRoots: options.gvaRoots ?? DEFAULT_GVA_ROOTS,
+      guestTlb: options.guestTlb ?? DEFAULT_GUEST_TLB,
       dyntrans: options.dyntrans ?? true,
       fastExits: options.fastExits ?? true,
       checkInvariants: options.checkInvariants ?? false,

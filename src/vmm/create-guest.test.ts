@@ -13,6 +13,7 @@ describe("a configuration that cannot work", () => {
     ["mode", 5n, "mode is 5: choose from te, bare"],
     ["engine", "x", "choose from auto, interp"],
     ["refill", "x", "choose from fast, slow"],
+    ["guestTlb", 100, "choose from 64, 128, 256, 512, 1024, 2048, 4096"],
     ["gvaRoots", 0, "give a whole number from 1 to 64"],
     ["gvaRoots", 65, "give a whole number from 1 to 64"],
     ["gvaRoots", "8", "give a whole number from 1 to 64"],

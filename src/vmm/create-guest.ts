@@ -1,6 +1,6 @@
 import { BootError } from "../boards/malta/boot.ts";
 import { GuestConfigError, type Guest, type GuestConfig } from "../guest.ts";
-import { EVA_MAP, TE_MAP, type GuestMap } from "../kvm/index.ts";
+import { EVA_MAP, GUEST_TLB_SIZES, TE_MAP, type GuestMap } from "../kvm/index.ts";
 import { ElfError, parseElf } from "../loader/elf.ts";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "../machine/cpu-models.ts";
 import type { WallClock } from "../machine/machine-timeline.ts";
@@ -47,6 +47,7 @@ const CHOICES = {
   fastExits: ["on", "off"],
   clock: ["virtual", "wall"],
   hostPageSize: [4096, 16384],
+  guestTlb: GUEST_TLB_SIZES,
 } as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;
 
 function checkChoices(config: GuestConfig): void {

@@ -55,6 +55,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       map,
       refill: config.refill ?? "fast",
       ...(config.gvaRoots === undefined ? {} : { gvaRoots: config.gvaRoots }),
+      ...(config.guestTlb === undefined ? {} : { guestTlb: config.guestTlb }),
       fastExits: config.fastExits !== "off",
       checkInvariants: config.checkInvariants ?? false,
     });

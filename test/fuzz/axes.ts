@@ -45,6 +45,12 @@ const GUEST_AXES = {
     [50, false],
     [50, true],
   ],
+  /** Entries of its TLB: with more than 64 come TLBINV and EHINV. */
+  guestTlb: [
+    [50, 64],
+    [40, 128],
+    [10, 512],
+  ],
   /** A second VM runs in between. */
   victim: [
     [50, false],
@@ -131,6 +137,7 @@ export const vmOptions = (guest: GuestPlan, host: HostPlan): VmOptions => ({
   map: { te: TE_MAP, eva: EVA_MAP }[guest.map],
   refill: host.refill,
   gvaRoots: host.gvaRoots,
+  guestTlb: guest.guestTlb,
   fastExits: host.fastExits,
   dyntrans: host.dyntrans,
 });

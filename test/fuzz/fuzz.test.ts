@@ -25,6 +25,7 @@ describe("hostile guests", () => {
     const kinds = (of: (plan: ReturnType<typeof planOf>) => unknown): number => new Set(plans.map(of)).size;
     for (const [name, values] of Object.entries(HOST_AXES))
       expect(kinds(({ host }) => host[name as keyof HostPlan])).toBe(values.length);
+    expect(kinds(({ guest }) => guest.guestTlb)).toBe(3);
     expect(kinds(({ host }) => `${host.refill} ${host.dyntrans} ${host.pageSize}`)).toBe(8);
     expect(kinds(({ guest, host }) => `${guest.map} ${host.model === "P5600"} ${host.xpa}`)).toBe(5);
     expect(kinds(({ guest }) => `${guest.style} ${guest.endian} ${guest.victim}`)).toBe(8);

@@ -29,6 +29,9 @@ function run(
   return guest;
 }
 
+/** The guest's CPU without anything beyond a 24Kc. */
+const PLAIN = { guestTlb: 64 };
+
 /** Writes ones to a register and reads it back, twice: the second time dynamic translation has been there. */
 function writeOnes(index: number): number {
   const guest = run((asm) => {
@@ -42,7 +45,7 @@ function writeOnes(index: number): number {
     asm.addiu(t3, t3, -1);
     asm.bnez(t3, again);
     asm.nop();
-  });
+  }, PLAIN);
   const { gpr } = guest.vcpu.regs;
   expect(gpr[t2]).toBe(gpr[t1]);
   return gpr[t1]! >>> 0;
@@ -161,7 +164,7 @@ describe("the guest's CP0", () => {
       asm.addiu(t0, t0, 0x2000);
       asm.bnez(t3, loop);
       asm.mtc0(t0, 10, 0);
-    });
+    }, PLAIN);
     const { gpr } = guest.vcpu.regs;
     expect(gpr[t2]).toBe(gpr[t1]! - 1);
     for (let index = 0; index < 64; index++)
@@ -187,7 +190,7 @@ describe("the guest's CP0", () => {
         asm.mtc0(t0, 0, 0);
         asm.tlbwi();
       },
-      {},
+      PLAIN,
       (made) => made.mapPages(17, 0x0010_0000, 5, entryLo(0x3_0000, true), 0),
     );
     const { gpr } = guest.vcpu.regs;
@@ -242,7 +245,7 @@ describe("the guest's CP0", () => {
       () => {},
     );
     expect(guest.vcpu.regs.gpr[v0]).toBe(-1000);
-    const reserved = new TestGuest(createInterpreter);
+    const reserved = new TestGuest(createInterpreter, PLAIN);
     reserved.trapExceptions();
     reserved.assemble(CODE, (asm) => asm.c0(0x3));
     reserved.start(CODE);
@@ -261,7 +264,7 @@ describe("the guest's CP0", () => {
     const later = new Assembler({ level: "mips32r5", baseAddress: CODE });
     emit(later);
     for (const model of ["24Kc", "P5600"]) {
-      const guest = new TestGuest(createInterpreter, { model });
+      const guest = new TestGuest(createInterpreter, { ...PLAIN, model });
       guest.trapExceptions();
       guest.write(CODE & 0x1fff_ffff, later.words()[0]!);
       guest.start(CODE);

@@ -14,15 +14,26 @@ import { cache } from "./cache.ts";
 import { changeInterruptEnable, eret, mfc0, mtc0 } from "./cp0.ts";
 import { evaluate } from "./evaluate.ts";
 import { resumePc } from "./resume.ts";
-import { tlbp, tlbr, tlbwi, tlbwr } from "./tlb-ops.ts";
+import { tlbinv, tlbinvf, tlbp, tlbr, tlbwi, tlbwr } from "./tlb-ops.ts";
 
 /** HYPCALL: COP0 with CO = 1 and function 28h; its code lies above the function. */
 const HYPCALL = { mask: 0xfe00_003f, match: 0x4200_0028, codeShift: 11, codeMask: 0x3ff } as const;
 /** What hypercall 0 answers: there is no such service (-ENOSYS as KVM numbers it). */
 const NO_SUCH_HYPERCALL = -1000;
 
-/** What a guest's CPU has, whatever the host's has beyond it. */
 const decode = decoderFor("mips32r2");
+const decodeLater = decoderFor("mips32r5");
+/** Instructions of a later release that a guest's CPU has if it has EntryHi.EHINV. */
+const TLB_INVALIDATE: ReadonlySet<string> = new Set(["tlbinv", "tlbinvf"]);
+
+/** The instruction as the guest's CPU knows it, whatever the host's has beyond it. */
+function decodeGuest(vcpu: VcpuState, word: number): ReturnType<typeof decode> {
+  if (vcpu.guestCpu.model.tlbInvalidate) {
+    const later = decodeLater(word);
+    if (later !== null && TLB_INVALIDATE.has(later.mnemonic)) return later;
+  }
+  return decode(word);
+}
 
 /** An instruction that the guest's CPU does not have. */
 function reserved(vcpu: VcpuState): null {
@@ -37,7 +48,7 @@ function reserved(vcpu: VcpuState): null {
 export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
   if (word === null) return null;
-  const row = decode(word);
+  const row = decodeGuest(vcpu, word);
   if (row === null) return reserved(vcpu);
   const resume = resumePc(vcpu);
   if (resume === null)
@@ -77,6 +88,12 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
       return done();
     case "tlbr":
       tlbr(vcpu);
+      return done();
+    case "tlbinv":
+      tlbinv(vcpu);
+      return done();
+    case "tlbinvf":
+      tlbinvf(vcpu);
       return done();
     case "tlbwi":
     case "tlbwr": {

@@ -1,6 +1,6 @@
 import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
-import { GUEST_STATUS_WRITABLE, guestCp0Write, guestEntryLo, MASKED_WHEN_READ } from "../guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE, MASKED_WHEN_READ } from "../guest-cp0.ts";
 import { HWR_OP } from "../trace.ts";
 import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
@@ -21,7 +21,7 @@ function readGuestCp0(vcpu: VcpuState, index: number): number {
       return random(vcpu);
     case CP0.EntryLo0:
     case CP0.EntryLo1:
-      return guestEntryLo(vcpu.cp0, index);
+      return vcpu.guestCpu.entryLo(vcpu.cp0, index);
     case CP0.ErrCtl:
       return 0;
     default:
@@ -46,7 +46,7 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
   vcpu.tracer.kvm_hwr?.(value, index, HWR_OP.MTC0);
   const { cp0, map } = vcpu;
   const merge = (mask: number): number => (cp0[index]! & ~mask) | (value & mask);
-  const { mask } = guestCp0Write(cp0, index);
+  const { mask } = vcpu.guestCpu.write(cp0, index);
   switch (index) {
     case CP0.PageMask:
       cp0[index] = legalPageMask(value);

@@ -2,14 +2,13 @@ import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
 import { deliver } from "../deliver.ts";
-import { guestEntryLo } from "../guest-cp0.ts";
 import { guestAsid, type VcpuState } from "../vcpu-state.ts";
 
 const PROBE_FAILED = 0x8000_0000;
 
 /** Writes the guest's EntryHi. A new ASID changes what the guest's mapped addresses mean. */
 export function writeEntryHi(vcpu: VcpuState, value: number): void {
-  vcpu.cp0[CP0.EntryHi] = value & (ENTRY_HI.VPN2 | ENTRY_HI.ASID);
+  vcpu.cp0[CP0.EntryHi] = value & vcpu.guestCpu.write(vcpu.cp0, CP0.EntryHi).mask;
   syncGuestAsid(vcpu);
 }
 
@@ -34,14 +33,16 @@ function indexRegister(vcpu: VcpuState): number {
   return vcpu.cp0[CP0.Index]! & (vcpu.guestTlb.size - 1);
 }
 
-/** TLBR: EntryHi, EntryLo0, EntryLo1 and PageMask are those of entry Index. */
+/** TLBR: EntryHi, EntryLo0, EntryLo1 and PageMask are those of entry Index; EHINV says that it matches nothing. */
 export function tlbr(vcpu: VcpuState): void {
-  const { cp0 } = vcpu;
-  const entry = vcpu.guestTlb.read(indexRegister(vcpu));
+  const { cp0, guestTlb } = vcpu;
+  const index = indexRegister(vcpu);
+  const entry = guestTlb.read(index);
   cp0[CP0.PageMask] = entry.pageMask;
   cp0[CP0.EntryLo0] = entry.entryLo0;
   cp0[CP0.EntryLo1] = entry.entryLo1;
-  writeEntryHi(vcpu, entry.entryHi);
+  // Where the guest's CPU has no EHINV, it is not written either.
+  writeEntryHi(vcpu, guestTlb.isUsed(index) ? entry.entryHi : ENTRY_HI.EHINV);
 }
 
 /**
@@ -68,8 +69,8 @@ function writeEntry(vcpu: VcpuState, index: number): TlbWrite {
   const entry = {
     entryHi: cp0[CP0.EntryHi]!,
     pageMask: legalPageMask(cp0[CP0.PageMask]!),
-    entryLo0: guestEntryLo(cp0, CP0.EntryLo0),
-    entryLo1: guestEntryLo(cp0, CP0.EntryLo1),
+    entryLo0: vcpu.guestCpu.entryLo(cp0, CP0.EntryLo0),
+    entryLo1: vcpu.guestCpu.entryLo(cp0, CP0.EntryLo1),
   };
   if (guestTlb.conflicts(index, entry)) {
     cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
@@ -82,15 +83,40 @@ function writeEntry(vcpu: VcpuState, index: number): TlbWrite {
     return { kind: "unsupported", why };
   }
   // Nothing is derived from the new entry yet.
-  if (guestTlb.isValid(index))
-    vcpu.mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index), guestTlb.asid(index));
+  dropDerived(vcpu, index);
   guestTlb.write(index, entry);
   return { kind: "written" };
 }
 
-/** TLBWI. */
+/** Drops what is derived from entry `index`, which is about to go. */
+function dropDerived({ mmu, guestTlb }: VcpuState, index: number): void {
+  if (guestTlb.isValid(index))
+    mmu.dropRange(guestTlb.base(index), 2 * guestTlb.pageSize(index), guestTlb.asid(index));
+}
+
+/** TLBWI; with EntryHi.EHINV it invalidates the entry. */
 export function tlbwi(vcpu: VcpuState): TlbWrite {
-  return writeEntry(vcpu, indexRegister(vcpu));
+  const index = indexRegister(vcpu);
+  if ((vcpu.cp0[CP0.EntryHi]! & ENTRY_HI.EHINV) === 0) return writeEntry(vcpu, index);
+  dropDerived(vcpu, index);
+  vcpu.guestTlb.invalidate(index);
+  return { kind: "written" };
+}
+
+/** TLBINV: invalidates the entries of the ASID in EntryHi that are not global, wired ones included. */
+export function tlbinv(vcpu: VcpuState): void {
+  const { guestTlb } = vcpu;
+  const asid = guestAsid(vcpu);
+  vcpu.mmu.dropMapped(asid);
+  for (let index = 0; index < guestTlb.size; index++)
+    if (guestTlb.isUsed(index) && guestTlb.asid(index) === asid) guestTlb.invalidate(index);
+}
+
+/** TLBINVF: invalidates all entries, wired ones included. */
+export function tlbinvf(vcpu: VcpuState): void {
+  const { guestTlb } = vcpu;
+  vcpu.mmu.dropMapped(null);
+  for (let index = 0; index < guestTlb.size; index++) guestTlb.invalidate(index);
 }
 
 /** TLBWR: as TLBWI, into the entry that Random names, which is never a wired one. */
