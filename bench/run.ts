@@ -5,6 +5,7 @@ import { GuestError } from "../src/guests/index.ts";
 import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { against, GROUPS, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
+import { asidChangeCost, guestTlbLookups } from "./guest-mmu.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
 import { profile } from "./profile.ts";
 import { refillCost } from "./refill.ts";
@@ -12,6 +13,7 @@ import { checkOut, currentRevision } from "./revision.ts";
 import { format, type Row, type Section, summaryRows } from "./table.ts";
 
 const REFILL = "refill";
+const GUEST_MMU = "guest-mmu";
 
 const list = (names: readonly string[]): string => names.join(", ");
 
@@ -19,9 +21,10 @@ const list = (names: readonly string[]): string => names.join(", ");
 const GROUP_HELP = [
   ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases)}`),
   `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
+  `${GUEST_MMU.padEnd(10)}  the cost of a guest's ASID change by its pages, and of a look-up in its TLB`,
 ];
 
-const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL];
+const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL, GUEST_MMU];
 
 interface Options {
   readonly only: readonly string[];
@@ -47,7 +50,7 @@ function options(): Options {
       ...GROUP_HELP,
     ],
     options: {
-      only: { type: "string", default: [...GROUPS.map(({ name }) => name), REFILL].join(",") },
+      only: { type: "string", default: [...GROUPS.map(({ name }) => name), REFILL, GUEST_MMU].join(",") },
       runs: { type: "string", default: "3" },
       against: { type: "string" },
       json: { type: "string" },
@@ -118,6 +121,10 @@ async function* sections(
   for (const group of GROUPS) {
     const cases = only.includes(group.name) ? group.cases : group.cases.filter((name) => only.includes(name));
     if (cases.length > 0) yield await measureGroup(group, cases, runs, other);
+  }
+  if (only.includes(GUEST_MMU)) {
+    yield asidChangeCost(runs);
+    yield guestTlbLookups(runs);
   }
   if (!only.includes(REFILL)) return;
   yield await refillCost(runs, THIS_KSEG);
