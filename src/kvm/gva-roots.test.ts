@@ -281,7 +281,7 @@ describe("the set of roots", () => {
     expect(visit(guest, order)).toEqual(order);
   });
 
-  test("serves user mode too, which changes only when it is entered", () => {
+  test("serves user mode too, which gets a new root only when it is entered", () => {
     const guest = newGuest();
     const program = 0x2000_0000;
     guest.assemble(0x4006_0000, (asm) => {

@@ -9,7 +9,7 @@ const id = (size: 2 | 3, set: number, number: number): bigint =>
   0x7000_0000_0000_0000n | (BigInt(size) << 52n) | (BigInt(set) << 16n) | BigInt(number);
 
 describe("ONE_REG", () => {
-  const vcpu = () => new TestGuest(createInterpreter).vcpu;
+  const vcpu = () => new TestGuest(createInterpreter, { guestTlb: 64 }).vcpu;
 
   test("the list holds 35 general, 32 CP0 and 3 timer registers, each once, and all can be read and written back", () => {
     const guest = vcpu();

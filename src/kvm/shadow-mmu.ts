@@ -41,8 +41,8 @@ const MAX_SINGLE_INVALIDATIONS = 16;
  *   or with a shared table those of all roots of the mode;
  * - when a guest TLB entry goes, so does everything derived from it, in the roots of its guest ASID, or in all if it
  *   was global;
- * - a changed guest ASID takes another root: the kernel's at once, the user's before it is used. A root that is taken
- *   from another guest ASID is emptied first.
+ * - a changed guest ASID takes another root: the kernel's at once, and the user's too if it is there, else before it is
+ *   used. A root that is taken from another guest ASID is emptied first.
  *
  * With `refill: "slow"` the tables stay empty and pairs go straight into the host TLB.
  */
@@ -237,7 +237,7 @@ export class ShadowMmu {
   /** The guest TLB loses its entries of `guestAsid`, or (null) all: drops what can be derived from them, and more. */
   dropMapped(guestAsid: number | null): void {
     for (const set of [this.kernelRoots, this.userRoots])
-      for (const root of set.holding(guestAsid)) this.flush(set, root, set.flags);
+      set.holding(guestAsid).forEach((root) => this.empty(set, root));
     this.keepCommpage();
   }
 
@@ -246,10 +246,14 @@ export class ShadowMmu {
     if (this.refill === "fast") this.fillCommpage();
   }
 
-  /** The guest's ASID is `guestAsid`: the kernel uses the root of that. Returns the ASID that it was. */
+  /**
+   * The guest's ASID is `guestAsid`: the kernel uses the root of that, and user mode too if it has one, so that fast
+   * exits can go there. Returns the ASID that it was.
+   */
   setGuestAsid(guestAsid: number): number {
     const old = this.kernelRoots.current.guestAsid;
     if (this.useRootOf(this.kernelRoots, guestAsid)) this.keepCommpage();
+    if (this.userRoots.holding(guestAsid).length > 0) this.useRootOf(this.userRoots, guestAsid);
     return old;
   }
 
@@ -259,10 +263,15 @@ export class ShadowMmu {
     if (current.guestAsid === guestAsid) return false;
     const [known] = set.holding(guestAsid);
     const root = known ?? set.spare();
-    if (known === undefined) this.flush(set, root, set.flags);
+    if (known === undefined) this.empty(set, root);
     set.use(root, guestAsid);
     this.stayLive(set, current.pgd);
     return known === undefined;
+  }
+
+  /** Drops what depends on the guest ASID of a root. */
+  private empty(set: GvaRootSet, root: GvaRoot): void {
+    this.flush(set, root, set.flags);
   }
 
   private flush(set: GvaRootSet, root: GvaRoot, flags: number): void {
