@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { UnavailableError } from "../../bench/machines.ts";
 import { programJob } from "../../bench/programs.ts";
-import { createGuest, TICKS_PER_SECOND, type GuestConfig, type Stats } from "../../src/index.ts";
+import { createGuest, TICKS_PER_SECOND, type Guest, type GuestConfig } from "../../src/index.ts";
 import { GuestError, guestPaths } from "../../src/guests/index.ts";
 
 /** Rounds of 200 switches: the first ones warm up, the others are measured. */
@@ -22,57 +22,74 @@ const KERNELS = [
 
 type Kernel = (typeof KERNELS)[number];
 
-/** Boots a kernel that runs `name` for `rounds` and powers off. */
-async function runProgram(
+/** How the programs are packed; the machine is made here. */
+const HOW = { cpu: "24Kc", mode: "te", engine: "auto" } as const;
+
+const total = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+/** Boots a kernel that runs these programs one after the other. Returns the exits of each. */
+async function exitsOf(
   { guest: kernelName, hostCpu }: Kernel,
-  name: string,
-  rounds: number,
+  programs: readonly { readonly name: string; readonly rounds: number }[],
   options: Partial<GuestConfig>,
-): Promise<Stats> {
-  const { kernel, append } = await guestPaths(kernelName);
-  const { initrd } = await programJob({ name, rounds }, { cpu: "24Kc", mode: "bare", engine: "auto" });
+): Promise<number[]> {
+  const { kernel } = await guestPaths(kernelName);
+  const job = await programJob(programs, HOW);
+  const exits: number[] = [];
   let console = "";
-  const guest = createGuest({
+  let began = 0;
+  const guest: Guest = createGuest({
     kernel: readFileSync(kernel),
-    initrd: readFileSync(initrd!),
-    append: `${append} loglevel=1 BENCH=${name} ROUNDS=${rounds}`,
+    initrd: readFileSync(job.initrd!),
+    append: job.append!,
     mode: "te",
     hostCpu,
-    onConsole: (bytes) => (console += Buffer.from(bytes).toString("latin1")),
+    onConsole: (bytes) => {
+      const from = console.length;
+      console += Buffer.from(bytes).toString("latin1");
+      // Lines may come in pieces; each word is looked for where it ends.
+      const has = (word: string): boolean => console.indexOf(word, from - word.length + 1) >= 0;
+      if (has(" begins\n")) began = total(guest.stats().exits);
+      if (has(" is done\n")) exits.push(total(guest.stats().exits) - began);
+    },
     ...options,
   });
   try {
     let end = guest.run(TICKS_PER_SECOND);
     while (end.kind === "running") end = guest.run(TICKS_PER_SECOND);
     expect(end, console.slice(-500)).toEqual({ kind: "off", how: "power-off" });
-    expect(console).toContain(`bench: ${name} is done`);
-    return guest.stats();
+    expect(exits.length, console.slice(-500)).toBe(programs.length);
+    return exits;
   } finally {
     guest.destroy();
   }
 }
 
-const total = (counts: Readonly<Record<string, number>>): number =>
-  Object.values(counts).reduce((sum, count) => sum + count, 0);
-
-/** Exits for each switch, once warm. */
+/** Exits for each switch, once warm: with 1 page for each process, and with 256. */
 async function exitsPerSwitch(
   kernel: Kernel,
-  name: string,
   options: Partial<GuestConfig> = {},
-): Promise<number> {
-  const [few, many] = [
-    await runProgram(kernel, name, WARM, options),
-    await runProgram(kernel, name, ROUNDS, options),
+): Promise<[one: number, many: number]> {
+  const programs = ["turns1", "turns256"].flatMap((name) => [
+    { name, rounds: WARM },
+    { name, rounds: ROUNDS },
+  ]);
+  const [few1, many1, few256, many256] = (await exitsOf(kernel, programs, options)) as [
+    number,
+    number,
+    number,
+    number,
   ];
-  return (total(many.exits) - total(few.exits)) / ((ROUNDS - WARM) * SWITCHES);
+  const switches = (ROUNDS - WARM) * SWITCHES;
+  return [(many1 - few1) / switches, (many256 - few256) / switches];
 }
 
 /** Why a kernel cannot run the program here, or null. */
 async function missing({ guest }: Kernel): Promise<string | null> {
   try {
     await guestPaths(guest);
-    await programJob({ name: "turns1", rounds: 1 }, { cpu: "24Kc", mode: "bare", engine: "auto" });
+    await programJob([], HOW);
     return null;
   } catch (error) {
     if (error instanceof GuestError || error instanceof UnavailableError) return error.message;
@@ -85,8 +102,7 @@ for (const kernel of KERNELS) {
   if (reason !== null) console.log(`turns in ${kernel.guest}: skipped: ${reason}`);
   describe.skipIf(reason !== null)(`two processes under ${kernel.guest}`, () => {
     test("take as many exits for a switch with 256 pages each as with one", async () => {
-      const one = await exitsPerSwitch(kernel, "turns1");
-      const many = await exitsPerSwitch(kernel, "turns256");
+      const [one, many] = await exitsPerSwitch(kernel);
       console.log(
         `${kernel.guest}: ${one.toFixed(1)} exits a switch with 1 page, ${many.toFixed(1)} with 256`,
       );
@@ -99,8 +115,7 @@ for (const kernel of KERNELS) {
 describe.skipIf((await missing(KERNELS[0])) !== null)("the original system's scheme", () => {
   test("pays for each page at each switch", async () => {
     const options = { gvaRoots: 1, guestTlb: 64 } as const;
-    const one = await exitsPerSwitch(KERNELS[0], "turns1", options);
-    const many = await exitsPerSwitch(KERNELS[0], "turns256", options);
+    const [one, many] = await exitsPerSwitch(KERNELS[0], options);
     console.log(`one root, 64 entries: ${one.toFixed(1)} exits with 1 page, ${many.toFixed(1)} with 256`);
     expect(many).toBeGreaterThan(one + 250);
   });
