@@ -1,6 +1,6 @@
 import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
-import { guestEntryLo, MASKED_WHEN_READ } from "../../src/kvm/guest-cp0.ts";
+import { MASKED_WHEN_READ } from "../../src/kvm/guest-cp0.ts";
 import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { legalPageMask } from "../../src/machine/tlb.ts";
@@ -435,7 +435,7 @@ export class HostileVm {
     const registers = [...gpr, hi, lo, pc].map((value) => (Number(value & 0xffff_ffffn) >>> 0).toString(16));
     const cp0 = Array.from(vcpu.cp0, (raw, index) => {
       // A translated MTC0 leaves bits there that the guest never sees.
-      const value = MASKED_WHEN_READ.has(index) ? guestEntryLo(vcpu.cp0, index) : raw;
+      const value = MASKED_WHEN_READ.has(index) ? vcpu.guestCpu.entryLo(vcpu.cp0, index) : raw;
       return value === 0 ? "" : `${index}=${(value >>> 0).toString(16)}`;
     });
     return {
