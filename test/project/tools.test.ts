@@ -8,6 +8,7 @@ import { ROOT } from "./tree.ts";
 /** The project's own commands, by their names in package.json. */
 const TOOLS = {
   fuzz: "tools/fuzz.ts",
+  "fuzz:engines": "tools/fuzz-engines.ts",
   series: "tools/series.ts",
   oracle: "tools/oracle.ts",
   bless: "tools/bless.ts",

@@ -1,0 +1,48 @@
+/**
+ * `npm run fuzz:engines`: random programs by the interpreter and by the translator, compared bit for bit (`--help`
+ * lists the flags). A difference ends it with the smallest program that shows it, and with status 1.
+ */
+import { compareEngines } from "../test/translator/random-programs.ts";
+import { toolFlags, usageError } from "./tool-flags.ts";
+
+const MILLISECONDS_PER_DAY = 86_400_000;
+/** Programs that one pair of machines runs. */
+const BATCH = 250;
+
+const values = toolFlags({
+  name: "fuzz:engines",
+  summary: "random programs by the interpreter and by the translator, compared",
+  help: [
+    "--programs N  how many (default 50000)",
+    "--seed N      where to start (default 1)",
+    "--slice       other programs each day, instead of --seed",
+  ],
+  options: {
+    programs: { type: "string", default: "50000" },
+    seed: { type: "string", default: "1" },
+    slice: { type: "boolean", default: false },
+  },
+});
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0
+    ? value
+    : usageError("fuzz:engines", `--${name} takes a positive number`);
+}
+
+const programs = positive("programs", values.programs);
+const day = Math.floor(Date.now() / MILLISECONDS_PER_DAY);
+const first = values.slice ? day * Math.ceil(programs / BATCH) : positive("seed", values.seed);
+
+let done = 0;
+let exceptions = 0;
+let translations = 0;
+for (let seed = first; done < programs; seed++) {
+  const endian = seed % 2 === 0 ? "big" : "little";
+  const result = compareEngines(endian, seed, Math.min(BATCH, programs - done));
+  done += result.runs;
+  exceptions += result.exceptions;
+  translations += result.translations;
+}
+console.log(`${done} programs agree: ${translations} translations, ${exceptions} exceptions and interrupts`);
