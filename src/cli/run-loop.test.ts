@@ -11,14 +11,17 @@ class ScriptedGuest implements Guest {
   private readonly results: readonly (RunResult | (() => RunResult))[];
   slices = 0;
   stops = 0;
-  time = 0;
+  private passed = 0;
   readonly inputPending = 0;
 
   constructor(...results: (RunResult | (() => RunResult))[]) {
     this.results = results;
   }
+  get time(): number {
+    return this.passed;
+  }
   run(ticks: number): RunResult {
-    this.time += ticks;
+    this.passed += ticks;
     const result = this.results[Math.min(this.slices++, this.results.length - 1)]!;
     return typeof result === "function" ? result() : result;
   }
@@ -46,6 +49,23 @@ const after = (milliseconds: number, action: () => void): void => {
 };
 
 describe("RunLoop", () => {
+  it("asks for time that is left, also of a guest whose clock goes on by itself", async () => {
+    const asked: number[] = [];
+    class WallGuest extends ScriptedGuest {
+      private ticks = 0;
+      override get time(): number {
+        return (this.ticks += SLICE_TICKS / 3);
+      }
+      override run(ticks: number): RunResult {
+        asked.push(ticks);
+        return super.run(ticks);
+      }
+    }
+    await loopIn().run(new WallGuest(...Array.from({ length: 20 }, () => RUNNING), OFF));
+    expect(asked).toHaveLength(21);
+    expect(Math.min(...asked)).toBeGreaterThan(0);
+  });
+
   it.each([
     [OFF, { kind: "power-off" }],
     [{ kind: "off", how: "reset" }, { kind: "reset" }],

@@ -87,13 +87,15 @@ export class RunLoop {
     let sliceEnd = guest.time;
     for (;;) {
       if (this.remaining() <= 0) this.end({ kind: "timeout", seconds: this.world.timeout! });
-      if (this.ending === null && guest.time >= sliceEnd) {
+      // Asked once: under the wall clock it is another each time.
+      const { time } = guest;
+      if (this.ending === null && time >= sliceEnd) {
         this.world.beforeSlice?.(guest);
-        sliceEnd = guest.time + SLICE_TICKS;
+        sliceEnd = time + SLICE_TICKS;
       }
       if (this.ending !== null) return this.ending;
       this.woken = false;
-      const result = this.runPart(guest, sliceEnd - guest.time);
+      const result = this.runPart(guest, sliceEnd - time);
       // What the guest printed may have ended the run; that came first.
       if (this.ending !== null) return this.ending;
       await this.settle(result);

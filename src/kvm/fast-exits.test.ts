@@ -272,19 +272,25 @@ describe.each(HOSTS)("fast exits on %s, %s-endian", (model, endian) => {
       [CP0.Status, STATUS.UM],
       [CP0.EntryHi, 5],
       [CP0.Cause, CAUSE.TI],
+      [CP0.Cause, 0x100],
     ] as const)
       for (const [, emit] of INSTRUCTIONS)
         compare({ model, endian }, (guest) => {
           guest.trapExceptions();
-          guest.assemble(0x4000_0180, (asm) => asm.wait());
+          guest.assemble(0x4000_0180, (asm) => {
+            asm.mtc0(zero, 12, 0);
+            asm.wait();
+          });
           kernel((asm) => {
-            asm.di(zero);
             asm.loadConstant(t0, value);
             asm.sw(t0, 0x7000 + 4 * register, zero);
             emit(asm);
-            asm.mfc0(t1, 13, 0);
-            asm.mfc0(t2, 12, 0);
-          })(guest);
+            asm.lw(t1, 0x7000 + 4 * CP0.Cause, zero);
+            asm.lw(t2, 0x7000 + 4 * CP0.Status, zero);
+            asm.addiu(s0, s0, 1);
+            // With an interrupt pending WAIT would end at once.
+            asm.mtc0(zero, 12, 0);
+          }, STATUS.IM | STATUS.IE)(guest);
         });
   });
 });

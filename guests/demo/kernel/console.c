@@ -40,6 +40,10 @@ void console_init(void) {
   /* So do the FIFOs: switching them on would lose bytes that are already there. */
   send_depth = (IIR & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
   MCR = MCR_DTR_RTS_OUT2;
+  listen(false);
+}
+
+void console_open(void) {
   listen(true);
 }
 

@@ -145,6 +145,7 @@ void idle(void);
 
 /* console.c, irq.c, power.c: the board. */
 void console_init(void);
+void console_open(void); /* lets input interrupt; after irq_init */
 void console_interrupt(void);
 void console_put(char c);
 void console_flush(void);

@@ -44,6 +44,8 @@ void main(u32 argc, u32 argv, u32 envp) {
   print("%u MiB of memory, %u TLB entries, processor %08x\n", memory.total / (1048576 / PAGE_SIZE),
         tlb_entries, read_prid());
   irq_init();
+  /* Not before: the interrupt controller sees edges, and would miss one that rises while it is set up. */
+  console_open();
   proc_init();
   timer_init();
 

@@ -42,16 +42,28 @@ function storeGuest(asm: Assembler, reg: number, cp0: number): void {
 }
 
 /**
- * Emits: Status = t2, unless the guest can take an interrupt then or has written its Cause, which the hypervisor
- * must see to. The check comes after the store: a line that rises in between makes the CPU leave the guest.
+ * Emits: to `bail` if the guest's Cause does not show its lines, or shows an enabled interrupt. The lines see to
+ * themselves; but the guest can store to its Cause, and the hypervisor follows that at each exit. The delay slot
+ * is left open.
  */
-function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
-  storeGuest(asm, t2, CP0.Status);
+export function emitCheckCause(asm: Assembler, { bail }: FastExitContext): void {
   loadGuest(asm, a1, CP0.Cause);
   asm.lw(a3, VCPU.lines, k1);
   asm.comment("Cause shows the lines").loadConstant(at, HARDWARE_LINES);
   asm.and(at, at, a1);
-  asm.bne(at, a3, context.undo);
+  asm.bne(at, a3, bail);
+  asm.and(at, a1, v0);
+  asm.comment("enabled and pending").andi(at, at, CAUSE.IP);
+  asm.bnez(at, bail);
+}
+
+/**
+ * Emits: Status = t2, unless the guest can take an interrupt then, which the hypervisor must see to. The check comes
+ * after the store: a line that rises in between makes the CPU leave the guest.
+ */
+function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
+  storeGuest(asm, t2, CP0.Status);
+  loadGuest(asm, a1, CP0.Cause);
   asm.and(at, a1, t2);
   asm.comment("enabled and pending").andi(at, at, CAUSE.IP);
   asm.bnez(at, context.undo);
@@ -236,10 +248,6 @@ export function emitSystemCall(asm: Assembler, context: FastExitContext): void {
   asm.nop();
   emitCheckReady(asm, false, context.bail);
   loadGuest(asm, a1, CP0.Cause);
-  asm.lw(a3, VCPU.lines, k1);
-  asm.comment("Cause shows the lines").loadConstant(at, HARDWARE_LINES);
-  asm.and(at, at, a1);
-  asm.bne(at, a3, context.bail);
   asm.comment("ExcCode").loadConstant(at, EXC_CODE.Sys);
   asm.ins(a1, at, 2, 5);
   asm.ins(a1, zero, CAUSE.CE_SHIFT, 2);

@@ -8,6 +8,7 @@ import { cp0Slot, FAST_EXIT_CODES, VCPU } from "../layout.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { emitBranchTarget } from "./fast-exit-branch.ts";
 import {
+  emitCheckCause,
   emitPrivileged,
   emitReserved,
   emitSystemCall,
@@ -124,6 +125,7 @@ export function emitFastExit(
   asm.addu(tmp, k1, t2);
   asm.lw(tmp, VCPU.ready, tmp);
   asm.comment("or EntryHi").bne(tmp, a3, context.bail);
+  emitCheckCause(asm, context);
   asm.comment("ExcCode").ext(tmp, t0, 2, 5);
   asm.addiu(tmp, tmp, -EXC_CODE.Sys);
   asm.beqz(tmp, systemCall);
