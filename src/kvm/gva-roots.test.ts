@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../engine/index.ts";
-import { CP0, STATUS } from "../isa/cp0.ts";
+import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Assembler } from "../uasm/assembler.ts";
 import type { Gva } from "./addresses.ts";
@@ -304,6 +304,47 @@ describe("the set of roots", () => {
     run(guest, (asm) => [3, 4, 2].forEach((asid) => emitAsid(asm, asid)));
     expect(guest.vcpu.mmu.guestAsidOf(true)).toBe(2);
     expect(guest.vcpu.mmu.roots(true).map(({ guestAsid }) => guestAsid)).toEqual([0, 1, 2]);
+  });
+
+  test("is filled for the ASID that the guest has, also by a kernel that made itself user mode", () => {
+    for (const refill of ["fast", "slow"] as const) {
+      const guest = newGuest({ refill });
+      const program = 0x2000_0000;
+      guest.assemble(0x4006_0000, (asm) => {
+        emitLoad(asm, t1, USEG);
+        asm.syscall();
+      });
+      mapForEach(guest, 2);
+      guest.mapPages(10, program, 1, entryLo(0x6_0000, true), 0);
+      run(guest, (asm) => emitAsid(asm, 1));
+      guest.start(program, STATUS.UM);
+      guest.vcpu.waiting = false;
+      expect(guest.runToTrap()).toBe(0x180);
+      const { mmu, commpage } = guest.vcpu;
+      const [one] = mmu.roots(true).filter(({ guestAsid }) => guestAsid === 1);
+      const pte = mmu.tables.lookup(one!.pgd, USEG);
+      // From now on its host ASID belongs to others.
+      mmu.mmOf(true).dropContexts();
+      guest.kvm.host.tlb.flushAllNonWired();
+      guest.assemble(CODE, (asm) => {
+        emitAsid(asm, 2);
+        emitLoad(asm, t2, 0x4000_0000);
+        asm.loadConstant(t0, STATUS.UM);
+        asm.sw(t0, commpage + 4 * CP0.Status, 0);
+        emitLoad(asm, t1, USEG);
+      });
+      guest.start(CODE);
+      expect(guest.runToTrap()).toBe(0x180);
+      expect(mmu.tables.lookup(one!.pgd, USEG)).toBe(pte);
+      const { asids } = guest.kvm.host;
+      const { tlb } = guest.machine.cpu;
+      const holders = new Set([mmu.mmOf(false), mmu.mmOf(true)].map((mm) => asids.asid(mm)));
+      for (let index = 0; index < tlb.entries; index++) {
+        const { entryHi, entryLo0 } = tlb.read(index);
+        if ((entryHi & ENTRY_HI.VPN2) >>> 0 === USEG && (entryLo0 & ENTRY_LO.V) !== 0)
+          expect(holders).toContain(entryHi & ENTRY_HI.ASID);
+      }
+    }
   });
 
   test("gives everything back", () => {

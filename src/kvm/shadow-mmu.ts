@@ -108,13 +108,24 @@ export class ShadowMmu {
    */
   fillPair(gva: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
     const base = this.pairBase(gva);
-    if (!user && this.pairBase(this.commpage) === base) {
+    if (user) this.prepareUser();
+    else if (this.pairBase(this.commpage) === base) {
       const page = { hpa: this.regs.commpage, writable: true };
       if (this.commpage === base) even = page;
       else odd = page;
     }
     if (this.refill === "slow") this.writeHostTlb(base, user, even, odd);
     else this.writePtes(base, user, even, odd);
+  }
+
+  /**
+   * User mode is about to be given a mapping. The guest's kernel can have made itself user mode, by a store to its
+   * Status on the commpage: then no entry has seen to it that user mode's root and ASID are the guest's.
+   */
+  private prepareUser(): void {
+    this.beforeEntry(true, this.kernelRoots.current.guestAsid);
+    // The new ASID may have made those before it stale, that of the kernel included, which is live then.
+    this.stayLive(this.kernelRoots, this.kernelRoots.current.pgd);
   }
 
   /** Maps the commpage, and leaves the other page of its pair as it is. */

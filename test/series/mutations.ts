@@ -90,7 +90,7 @@ export const MUTATIONS: readonly Mutation[] = [
   one(24, "a host TLB entry is wired", `${KVM}shadow-mmu.ts`,
     "    this.cache = tables.newCache();", "    host.machine.ops.writeCp0(6 * 8, 1);\n    this.cache = tables.newCache();"),
   one(24, "the neighbour displaces the commpage", `${KVM}shadow-mmu.ts`,
-    "if (!user && this.pairBase(this.commpage) === base)", "if (false)"),
+    "else if (this.pairBase(this.commpage) === base)", "else if (false)"),
   one(25, "each VM sets the CPU up", `${KVM}vm.ts`,
     "    this.tables = host.gvaTables(map);", "    this.tables = host.gvaTables(map);\n    host.tlb.flushAllNonWired();"),
   one(26, "the host's view of the address is read", `${ENTRY}user-access.ts`, "eva ? asm.lwe(v1, 0, a0) : asm.lw(v1, 0, a0)", "asm.lw(v1, 0, a0)"),
