@@ -1,9 +1,9 @@
 /**
  * The cache of real guests, outside the checkout. One folder per artefact:
  *
- *     <root>/<artefact>/<files>, manifest.json      a finished artefact
- *     <root>/work/…                                 downloads and build trees, may be deleted at any time
- *     <folder>/lock                                 the process at work in that folder (lock.ts)
+ *     <artefact>: files, manifest.json   a finished artefact
+ *     work                               downloads and build trees, may be deleted at any time
+ *     lock, in either                    the process at work in that folder (lock.ts)
  *
  * A manifest names every file with size and SHA-256 and is written last, by rename: an artefact without one
  * does not exist, so an interruption leaves either the old artefact, none, or the new one, never a mixture.

@@ -110,8 +110,16 @@ export const PW = {
 /** EBase: WG lets software write bits 31:30 as well. */
 export const EBASE = { WG: 0x800, BASE: 0xffff_f000, BASE_NO_WG: 0x3fff_f000 } as const;
 
-/** HWREna bits: hardware registers that RDHWR may read in user mode. */
-export const HWRENA = { CPUNum: 0x1, SYNCI_Step: 0x2, CC: 0x4, CCRes: 0x8, ULR: 0x2000_0000 } as const;
+/** Numbers of the hardware registers (MIPS32 instruction set, RDHWR). */
+export const HWR = { CPUNum: 0, SYNCI_Step: 1, CC: 2, CCRes: 3, UserLocal: 29 } as const;
+/** HWREna bits: hardware registers that RDHWR may read in user mode, bit n for register n. */
+export const HWRENA = {
+  CPUNum: 1 << HWR.CPUNum,
+  SYNCI_Step: 1 << HWR.SYNCI_Step,
+  CC: 1 << HWR.CC,
+  CCRes: 1 << HWR.CCRes,
+  ULR: 1 << HWR.UserLocal,
+} as const;
 
 /** Config1 to Config7 fields that kseg uses. */
 // prettier-ignore

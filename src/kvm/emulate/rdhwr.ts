@@ -1,11 +1,8 @@
-import { CONFIG, CP0 } from "../../isa/cp0.ts";
+import { CONFIG, CP0, HWR } from "../../isa/cp0.ts";
 import { HWR_OP, HWR_REGISTER } from "../trace.ts";
 import { inUserMode, type VcpuState } from "../vcpu-state.ts";
 
 const EBASE_CPUNUM = 0x3ff;
-
-/** Numbers of the hardware registers (MIPS32 instruction set, RDHWR). */
-const HWR = { CPUNum: 0, SYNCI_Step: 1, CC: 2, CCRes: 3, UserLocal: 29 } as const;
 
 /** Value of hardware register `number`, or null if the guest has none of that number. */
 function hardwareRegister(vcpu: VcpuState, number: number): number | null {

@@ -1,3 +1,4 @@
+import { encode } from "../../isa/encode.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { Label } from "../../uasm/label.ts";
@@ -6,13 +7,14 @@ import { emitReadRegister, FIELD, type RegisterTables } from "./fast-exit-regist
 /** Primary opcodes and functions of branches (MIPS32 instruction set, opcode tables), as far as tested here. */
 const OPCODE = {
   /** J and JAL, when the last bit is left out. */
-  jump: 2,
+  jump: encode("j", { index: 0 }) >>> 26,
   /** BEQ, BNE, BLEZ, BGTZ by the last two bits; bit 4 makes them likely. */
-  compare: 4,
+  compare: encode("beq", { rs: 0, rt: 0, offset: 0 }) >>> 26,
   compareMask: 0x2c,
+  likely: 0x10,
 } as const;
 /** JR and JALR, when the last bit is left out. */
-const FUNCTION_JUMP = { mask: 0x3e, match: 8 } as const;
+const FUNCTION_JUMP = { mask: 0x3e, match: encode("jr", { rs: 0 }) & 0x3f } as const;
 
 /**
  * Emits: a2 = where control goes behind the delay slot of the branch whose word is in a1 and whose address is in
@@ -41,7 +43,7 @@ export function emitBranchTarget(asm: Assembler, tables: RegisterTables, bail: L
   asm.andi(at, k0, OPCODE.compareMask);
   asm.addiu(at, at, -OPCODE.compare);
   asm.bnez(at, bail);
-  asm.comment("a likely branch with a slot was taken").andi(at, k0, 0x10);
+  asm.comment("a likely branch with a slot was taken").andi(at, k0, OPCODE.likely);
   asm.bnez(at, taken);
   asm.nop();
   emitReadRegister(asm, tables, a1, FIELD.rs);

@@ -1,4 +1,4 @@
-import { CAUSE, CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0, ENTRY_HI, HWR, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { encode } from "../../isa/encode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
@@ -11,7 +11,7 @@ import { cp0Slot, HARDWARE_LINES, VCPU } from "../layout.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { VECTOR } from "./exception-vectors.ts";
 import { emitReadRegister, emitWriteRegister, FIELD, type RegisterTables } from "./fast-exit-registers.ts";
-import { mfc0, mtc0, type CodeTarget } from "./target.ts";
+import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
 
 /** What the parts of a fast exit share. The registers are those that `emitFastExit` names. */
 export interface FastExitContext {
@@ -28,11 +28,6 @@ export interface FastExitContext {
 }
 
 const { at, zero, v0, v1, a0, a1, a2, a3, t0, t1, t2, k1 } = GPR;
-
-/** Bit number of a mask of one bit. */
-function bit(mask: number): number {
-  return 31 - Math.clz32(mask);
-}
 
 function loadGuest(asm: Assembler, reg: number, cp0: number): void {
   asm.lw(reg, cp0Slot(cp0), v1);
@@ -97,7 +92,7 @@ function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: b
   if (enable) asm.ori(t2, v0, STATUS.IE);
   else {
     asm.move(t2, v0);
-    asm.ins(t2, zero, bit(STATUS.IE), 1);
+    asm.ins(t2, zero, ...fieldOf(STATUS.IE));
   }
   if (enable) emitChangeStatus(asm, context);
   else storeGuest(asm, t2, CP0.Status);
@@ -127,7 +122,7 @@ function emitMtc0EntryHi(asm: Assembler, context: FastExitContext): void {
   asm.xor(at, a1, t1);
   asm.comment("another ASID").andi(at, at, ASID_MASK);
   asm.bnez(at, context.bail);
-  asm.comment("more than VPN2 and ASID").ext(at, t1, 8, 5);
+  asm.comment("more than VPN2 and ASID").ext(at, t1, ...fieldOf(~(ENTRY_HI.VPN2 | ENTRY_HI.ASID)));
   asm.bnez(at, context.bail);
   asm.nop();
   asm.b(context.finish);
@@ -150,7 +145,7 @@ function emitEret(asm: Assembler, context: FastExitContext): void {
   asm.bnez(at, context.bail);
   loadGuest(asm, a2, CP0.EPC);
   asm.move(t2, v0);
-  asm.ins(t2, zero, bit(STATUS.EXL), 1);
+  asm.ins(t2, zero, ...fieldOf(STATUS.EXL));
   emitChangeStatus(asm, context);
   asm.andi(at, t2, GUEST_MODE_MASK);
   asm.xori(at, at, GUEST_USER_MODE);
@@ -200,16 +195,13 @@ export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
   }
 }
 
-/** Hardware registers that are settled, by number (MIPS32 instruction set, RDHWR). */
-const HWR = { CC: 2, UserLocal: 29 } as const;
-
 /** Emits: to `bail` in user mode, unless the guest's HWREna gives it the registers of `mask`. */
 function emitCheckEnabled(asm: Assembler, context: FastExitContext, mask: number): void {
   const allowed = asm.label("rdhwr_allowed");
   asm.lw(at, VCPU.liveMode, k1);
   asm.comment("kernel mode").beqz(at, allowed);
   loadGuest(asm, at, CP0.HWREna);
-  asm.ext(at, at, bit(mask), 1);
+  asm.ext(at, at, ...fieldOf(mask));
   asm.beqz(at, context.bail);
   asm.nop();
   asm.bind(allowed);
@@ -228,7 +220,7 @@ export function emitReserved(asm: Assembler, context: FastExitContext): void {
   asm.bind(userLocal);
   emitCheckEnabled(asm, context, HWRENA.ULR);
   loadGuest(asm, at, CP0.Config3);
-  asm.ext(at, at, bit(CONFIG.C3_ULRI), 1);
+  asm.ext(at, at, ...fieldOf(CONFIG.C3_ULRI));
   asm.beqz(at, context.bail);
   loadGuest(asm, t1, CP0.UserLocal);
   emitWriteRegister(asm, context.tables);
@@ -243,16 +235,16 @@ export function emitReserved(asm: Assembler, context: FastExitContext): void {
  */
 export function emitSystemCall(asm: Assembler, context: FastExitContext): void {
   asm.comment("kernel mode").beqz(t2, context.bail);
-  asm.ext(at, v0, bit(STATUS.BEV), 1);
+  asm.ext(at, v0, ...fieldOf(STATUS.BEV));
   asm.bnez(at, context.bail);
   asm.nop();
   emitCheckReady(asm, false, context.bail);
   loadGuest(asm, a1, CP0.Cause);
   asm.comment("ExcCode").loadConstant(at, EXC_CODE.Sys);
-  asm.ins(a1, at, 2, 5);
-  asm.ins(a1, zero, CAUSE.CE_SHIFT, 2);
+  asm.ins(a1, at, ...fieldOf(CAUSE.ExcCode));
+  asm.ins(a1, zero, ...fieldOf(CAUSE.CE));
   asm.comment("BD").srl(at, t0, 31);
-  asm.ins(a1, at, 31, 1);
+  asm.ins(a1, at, ...fieldOf(CAUSE.BD));
   storeGuest(asm, a1, CP0.Cause);
   mfc0(asm, at, CP0.EPC);
   storeGuest(asm, at, CP0.EPC);

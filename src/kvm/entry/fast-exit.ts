@@ -14,8 +14,11 @@ import {
   emitSystemCall,
   type FastExitContext,
 } from "./fast-exit-operations.ts";
+import { emitLoadUser } from "./user-access.ts";
 import { emitBorrow, emitGiveBack, emitRegisterTables, slot } from "./fast-exit-registers.ts";
-import { mfc0, mtc0, type CodeTarget } from "./target.ts";
+import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
+
+const EXC_CODE_FIELD = fieldOf(CAUSE.ExcCode);
 
 /** What the code of fast exits has to know of the guest. */
 export interface FastExitOptions {
@@ -39,7 +42,7 @@ export function emitGeneralVector(
   mfc0(asm, k1, target.scratch.vcpu);
   asm.comment("and k0").sw(k0, slot(k0), k1);
   mfc0(asm, k0, CP0.Cause);
-  asm.comment("ExcCode").ext(k0, k0, 2, 5);
+  asm.comment("ExcCode").ext(k0, k0, ...EXC_CODE_FIELD);
   asm.addiu(k0, k0, -first);
   asm.sltiu(k0, k0, last - first + 1);
   asm.bnez(k0, fastExit);
@@ -67,15 +70,15 @@ function emitFetch(asm: Assembler, target: CodeTarget, context: FastExitContext)
     asm.andi(at, a1, 0xfff);
     asm.comment("the branch's page may be gone").beqz(at, bail);
     asm.nop();
-    asm.lw(a0, 0, a1);
-    asm.lw(a1, 0, a2);
+    emitLoadUser(asm, target, a0, a1);
+    emitLoadUser(asm, target, a1, a2);
   }
   emitBranchTarget(asm, tables, bail);
   asm.b(fetched);
   asm.move(a1, a2);
   if (!target.badInstr) {
     asm.bind(plain);
-    asm.lw(a0, 0, a2);
+    emitLoadUser(asm, target, a0, a2);
   }
   asm.bind(fetched);
   asm.move(a2, a1);
@@ -126,19 +129,19 @@ export function emitFastExit(
   asm.lw(tmp, VCPU.ready, tmp);
   asm.comment("or EntryHi").bne(tmp, a3, context.bail);
   emitCheckCause(asm, context);
-  asm.comment("ExcCode").ext(tmp, t0, 2, 5);
+  asm.comment("ExcCode").ext(tmp, t0, ...EXC_CODE_FIELD);
   asm.addiu(tmp, tmp, -EXC_CODE.Sys);
   asm.beqz(tmp, systemCall);
   asm.addiu(tmp, tmp, EXC_CODE.Sys - EXC_CODE.RI);
   asm.beqz(tmp, fetch);
   asm.addiu(tmp, tmp, EXC_CODE.RI - EXC_CODE.CpU);
   asm.bnez(tmp, context.bail);
-  asm.comment("which coprocessor?").ext(tmp, t0, CAUSE.CE_SHIFT, 2);
+  asm.comment("which coprocessor?").ext(tmp, t0, ...fieldOf(CAUSE.CE));
   asm.or(tmp, tmp, t2);
   asm.comment("CP0, in kernel mode").bnez(tmp, context.bail);
   asm.bind(fetch);
   emitFetch(asm, target, context);
-  asm.ext(tmp, t0, 2, 5);
+  asm.ext(tmp, t0, ...EXC_CODE_FIELD);
   asm.addiu(tmp, tmp, -EXC_CODE.RI);
   asm.beqz(tmp, reserved);
   asm.nop();
@@ -152,7 +155,7 @@ export function emitFastExit(
 
   asm.bind(context.finish);
   mtc0(asm, a2, CP0.EPC);
-  asm.comment("count it by its ExcCode").ext(tmp, t0, 2, 5);
+  asm.comment("count it by its ExcCode").ext(tmp, t0, ...EXC_CODE_FIELD);
   asm.sll(tmp, tmp, 2);
   asm.addu(tmp, tmp, k1);
   const counter = VCPU.fastExits - 4 * FAST_EXIT_CODES[0]!;

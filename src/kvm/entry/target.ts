@@ -61,6 +61,12 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
   };
 }
 
+/** Lowest bit and width of the field that `mask` covers: what EXT and INS take. */
+export function fieldOf(mask: number): [position: number, width: number] {
+  const position = 31 - Math.clz32(mask & -mask);
+  return [position, 32 - Math.clz32(mask >>> position)];
+}
+
 /** MFC0 from the register with flat index `cp0`. */
 export function mfc0(asm: Assembler, rt: number, cp0: number): void {
   asm.mfc0(rt, cp0 >>> 3, cp0 & 7);

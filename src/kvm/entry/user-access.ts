@@ -29,6 +29,12 @@ const FAULT = -14;
 /** Labels around the instructions that may fault: from the first routine up to `fault`, where the fault goes on. */
 const RANGE = { first: USER_ACCESS.loadWord, fault: "user_access_fault" } as const;
 
+/** Emits: `rt` = the word that user mode has at the address in `base`. */
+export function emitLoadUser(asm: Assembler, { eva }: CodeTarget, rt: number, base: number): void {
+  if (eva) asm.lwe(rt, 0, base);
+  else asm.lw(rt, 0, base);
+}
+
 /**
  * Emits the routines of {@link USER_ACCESS}. On an EVA host user mode and kernel mode see different things at one
  * address, so that they take the instructions that go where user mode would.
@@ -48,7 +54,7 @@ export function emitUserAccess(asm: Assembler, target: CodeTarget, end: number):
     cacheOp(CACHE_OP.hitWritebackInvalidateD);
     cacheOp(CACHE_OP.hitInvalidateI);
   };
-  routine("loadWord", () => (eva ? asm.lwe(v1, 0, a0) : asm.lw(v1, 0, a0)));
+  routine("loadWord", () => emitLoadUser(asm, target, v1, a0));
   routine("storeInstruction", () => {
     if (eva) asm.swe(a1, 0, a0);
     else asm.sw(a1, 0, a0);
