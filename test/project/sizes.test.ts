@@ -5,9 +5,7 @@ import { filesBelow, textOf } from "./tree.ts";
 const LIMIT = 700;
 
 /** Longer files, and why they are not split. */
-const EXPLAINED: Readonly<Record<string, string>> = {
-  "src/engine/interpreter.ts": "emits one WebAssembly function, whose parts share their locals and labels",
-};
+const EXPLAINED: Readonly<Record<string, string>> = {};
 
 const sources = filesBelow().filter((path) => /\.(ts|js|c|h|S|sh)$/.test(path));
 
