@@ -11,12 +11,15 @@ import { faultingInstruction } from "./guest-memory.ts";
 import { deliverPrivileged } from "./privilege.ts";
 import { internalError } from "./report.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { faultingPc, finishInstruction, inUserMode, type VcpuState } from "./vcpu-state.ts";
+import { executeAgain, faultingPc, finishInstruction, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /** RI: RDHWR traps like this because the host's HWREna is zero; anything else is the guest's to handle. */
 function handleReserved(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
-  if (word === null) return null;
+  if (word === null) {
+    executeAgain(vcpu);
+    return null;
+  }
   const row = decode(word);
   if (row === null) return reflect(vcpu, EXC_CODE.RI);
   const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);

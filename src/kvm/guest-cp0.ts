@@ -87,7 +87,7 @@ export const GUEST_STATUS_WRITABLE = BASE_MODEL.statusWritable & ~STATUS.NMI;
 const PRID_24KC = 0x0001_9300;
 /** Config1: coprocessor 2, MDMX, performance counters, watch registers, MIPS16, EJTAG and FPU. */
 const CONFIG1_FEATURES = 0x7f;
-const CONFIG1_MMU_SIZE = 0x7e00_0000;
+const CONFIG1_MMU_SIZE = 0x3f << CONFIG.C1_MMU_SIZE_SHIFT;
 /** The guest's timer interrupt is on IP7, as is that of the performance counters. */
 export const TIMER_LINE = 7;
 const INTCTL = (TIMER_LINE << 29) | (TIMER_LINE << 26);

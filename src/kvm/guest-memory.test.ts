@@ -164,6 +164,8 @@ describe("an instruction that the guest cannot fetch any more", () => {
     const { cp0 } = guest.vcpu;
     expect(cp0[CP0.EPC]).toBe(KSEG2 + 4);
     expect(cp0[CP0.BadVAddr]).toBe(KSEG2 + 4);
+    // The word before it, the exception, and a word of the handler: it was never executed itself.
+    expect(guest.machine.guestInstructions).toBe(3);
   });
 
   test("is known all the same on hosts with BadInstr", () => {

@@ -78,6 +78,11 @@ export function continueAt(vcpu: VcpuState, pc: Gva): void {
   vcpu.inDelaySlot = false;
 }
 
+/** The instruction of this exit is executed once more, and so is the branch before it: they have not counted yet. */
+export function executeAgain(vcpu: VcpuState): void {
+  if (vcpu.counted) vcpu.machine.timeline.retire(vcpu.inDelaySlot ? -2 : -1);
+}
+
 /**
  * Counts the guest instruction that the hypervisor carried out, and with it the branch before it that the CPU
  * takes as not retired, because its delay slot raised; unless the CPU has counted them. So they take the time that

@@ -9,7 +9,7 @@ import { faultingInstruction } from "../guest-memory.ts";
 import { internalError } from "../report.ts";
 import { TRACE_EXIT } from "../trace.ts";
 import type { VcpuExit } from "../vcpu-exit.ts";
-import { faultingPc, finishInstruction, type VcpuState } from "../vcpu-state.ts";
+import { executeAgain, faultingPc, finishInstruction, type VcpuState } from "../vcpu-state.ts";
 import { cache } from "./cache.ts";
 import { changeInterruptEnable, eret, mfc0, mtc0 } from "./cp0.ts";
 import { evaluate } from "./evaluate.ts";
@@ -47,7 +47,10 @@ function reserved(vcpu: VcpuState): null {
  */
 export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
   const word = faultingInstruction(vcpu);
-  if (word === null) return null;
+  if (word === null) {
+    executeAgain(vcpu);
+    return null;
+  }
   const row = decodeGuest(vcpu, word);
   if (row === null) return reserved(vcpu);
   const resume = resumePc(vcpu);
