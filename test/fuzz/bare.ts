@@ -98,7 +98,7 @@ class BareProgram {
     while (timeline.now() < limit) {
       const stop = machine.run(Math.min(limit - timeline.now(), piece()));
       // Nothing will wake it: it is over.
-      if (stop.kind === "idle") return;
+      if (stop.kind === "idle" || stop.kind === "halted") return;
     }
   }
 

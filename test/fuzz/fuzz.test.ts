@@ -4,6 +4,7 @@ import { FuzzError, HostileVm } from "./hostile-vm.ts";
 import { ShadowMmu } from "../../src/kvm/shadow-mmu.ts";
 import { HOST_END } from "./layout.ts";
 import { comparableHosts, HOST_AXES, planOf, wrongOnly, type HostPlan } from "./axes.ts";
+import { fuzzBare } from "./bare.ts";
 import { effortOf, runSeed } from "./seed.ts";
 import { shrink } from "./shrink.ts";
 
@@ -18,6 +19,10 @@ describe("hostile guests", () => {
     const { guest, host } = planOf(9);
     const [first, second] = [1, 2].map(() => new HostileVm(guest, host, "all").run(5000));
     expect(second).toEqual(first);
+  });
+
+  test("a bare machine that waits with every interrupt masked is at its end", () => {
+    expect(fuzzBare(831202, 10_000)).toBeLessThan(200);
   });
 
   test("seeds vary what guests and hosts are", () => {
