@@ -40,7 +40,7 @@ describe("the flags of kseg run", () => {
         "--mode",
         "bare",
       ],
-      ...["--host-page-size", "16k", "--engine", "interp", "--refill", "slow", "--clock", "wall"],
+      ...["--host-page-size", "16K", "--engine", "interp", "--refill", "slow", "--clock", "wall"],
       ...["--gva-roots", "1", "--guest-tlb", "64"],
       ...["--exit-on", "ready$", "--timeout", "0.5", "--stats", "s.json", "--quiet"],
     );

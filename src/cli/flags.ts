@@ -170,7 +170,8 @@ function oneOf(
   return {
     choices,
     parse: (text, flag) => {
-      if (choices.includes(text)) return toValue(text);
+      const choice = choices.find((name) => name.toLowerCase() === text.toLowerCase());
+      if (choice !== undefined) return toValue(choice);
       const guess = nearest(text, choices);
       const hint = guess === undefined ? "" : `did you mean ${guess}? `;
       throw new UsageError(`${flag} ${text}: unknown ${what}; ${hint}choose from ${choices.join(", ")}`);

@@ -18,8 +18,9 @@ const CTRL_D = 0x04;
 /** Runs a guest as the flags say. Returns kseg's exit status. Throws {@link CliError}. */
 export async function runCommand(flags: RunFlags): Promise<number> {
   const startedAt = performance.now();
-  const statsFile = flags.stats === undefined ? null : new StatsFile(flags.stats);
   const choice = await whatToRun(flags);
+  const statsFile =
+    flags.stats === undefined ? null : new StatsFile(flags.stats, [choice.kernel, choice.initrd]);
   const files = await readFiles(choice, flags.timeout);
   if (files === null) {
     process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
@@ -118,7 +119,7 @@ function connect(
       if (isDemo) guest.sendInput(Uint8Array.of(CTRL_D));
       loop.wake();
     },
-    onError: (error) => loop.end({ kind: "failed", report: error.message }),
+    onError: (error) => loop.end({ kind: "bad-input", report: error.message }),
   });
   return restore;
 }
@@ -202,6 +203,7 @@ function noteOn(ending: Ending): string | null {
     case "stuck":
       return "the guest waits for input that cannot come";
     case "failed":
+    case "bad-input":
       return ending.report;
     default:
       return null;
@@ -218,6 +220,8 @@ function statusOf(ending: Ending): number {
     case "failed":
     case "stuck":
       return STATUS.failed;
+    case "bad-input":
+      return STATUS.usage;
     case "timeout":
       return STATUS.timeout;
     case "broken-pipe":

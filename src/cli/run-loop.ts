@@ -31,6 +31,8 @@ export type Ending =
   /** Nobody reads the console any more. */
   | { readonly kind: "broken-pipe" }
   | { readonly kind: "failed"; readonly report: string }
+  /** What the run was given cannot be used, as shows only now. */
+  | { readonly kind: "bad-input"; readonly report: string }
   /** The guest waits for input, and there will be none. */
   | { readonly kind: "stuck" };
 

@@ -55,6 +55,26 @@ describe("StatsFile", () => {
     expect(readFileSync(name, "utf8")).toContain("guestInstructions");
   });
 
+  it("refuses a file that the run reads, by whatever name", () => {
+    const kernel = join(folder, "vmlinux");
+    writeFileSync(kernel, "kernel");
+    symlinkSync("vmlinux", join(folder, "link"));
+    for (const name of ["vmlinux", "link"])
+      expect(() => new StatsFile(join(folder, name), [undefined, kernel])).toThrow(
+        /is a file that the run reads/,
+      );
+    expect(readFileSync(kernel, "utf8")).toBe("kernel");
+  });
+
+  it("writes to where links lead that have nothing behind them yet", async () => {
+    symlinkSync("second", join(folder, "first"));
+    symlinkSync("new.json", join(folder, "second"));
+    await new StatsFile(join(folder, "first")).write(STATS, 1);
+    expect(lstatSync(join(folder, "first")).isSymbolicLink()).toBe(true);
+    expect(lstatSync(join(folder, "second")).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder, "new.json"), "utf8")).toContain("guestInstructions");
+  });
+
   it("writes to where a link leads", async () => {
     const name = join(folder, "link");
     writeFileSync(join(folder, "target"), "old");

@@ -3,7 +3,9 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   statSync,
@@ -31,10 +33,13 @@ export class StatsFile {
   private readonly name: string;
   private readonly target: Target;
 
-  constructor(name: string) {
+  /** `inputs` are the files that the run reads: they are not overwritten. */
+  constructor(name: string, inputs: readonly (string | undefined)[] = []) {
     this.name = name;
     try {
       this.target = targetOf(name);
+      if (this.target.kind === "file" && inputs.some((input) => input !== undefined && isSame(name, input)))
+        throw new Error("is a file that the run reads; give another name");
     } catch (error) {
       throw new UsageError(`--stats ${name}: ${reason(error)}`, { cause: error });
     }
@@ -73,6 +78,11 @@ function targetOf(name: string): Target {
   return { kind: "file", path: target, temporary };
 }
 
+function isSame(name: string, other: string): boolean {
+  const [a, b] = [name, other].map((file) => statSync(file, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
 /** Whether a file is where this process's output goes, as /dev/stdout behind a redirection is. */
 function isOwnOutput({ dev, ino }: FileInfo): boolean {
   return [1, 2].some((fd) => {
@@ -102,12 +112,12 @@ function send(fd: number, text: string): Promise<void> {
   });
 }
 
+/** The file behind a name and its links; it need not be there yet. */
 function resolveLink(name: string): string {
-  try {
-    return realpathSync(name);
-  } catch {
-    return path.resolve(name);
-  }
+  const whole = path.join(realpathSync(path.dirname(name)), path.basename(name));
+  return lstatSync(whole, { throwIfNoEntry: false })?.isSymbolicLink() === true
+    ? resolveLink(path.resolve(path.dirname(whole), readlinkSync(whole)))
+    : whole;
 }
 
 function discard(file: string): void {

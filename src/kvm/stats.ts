@@ -25,6 +25,7 @@ export const COUNTER_NAMES = [
   "halt_attempted_poll",
   "halt_poll_invalid",
   "halt_wakeup",
+  "mmio_exits",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -63,8 +64,6 @@ export class VcpuStats {
   readonly exits: Partial<Record<ExitCause, number>> = {};
   /** What generated code settled inside the machine, by the cause it would have left for. */
   readonly fastExits: Partial<Record<ExitCause, number>> = {};
-  /** Crossings from the hypervisor to the VMM, by KVM's exit reason. */
-  readonly vmmExits: Record<string, number> = {};
   guestTlbLookups = 0;
   /** Writes to the guest's EntryHi that changed its ASID. */
   asidChanges = 0;
@@ -86,10 +85,6 @@ export class VcpuStats {
     const cause = exitCause(code);
     this.exits[cause] = (this.exits[cause] ?? 0) + 1;
     if (cause !== "other") this.counters[cause]++;
-  }
-
-  countVmmExit(reason: string): void {
-    this.vmmExits[reason] = (this.vmmExits[reason] ?? 0) + 1;
   }
 
   /** Exits of all causes. */

@@ -197,7 +197,7 @@ export class Vcpu implements VcpuState {
     const exit = this.runUntilExit(this.machine.timeline.now() + ticks);
     collectFastExits(this);
     this.tracer.kvm_out?.(this.regs.pc);
-    this.stats.countVmmExit(exit.reason);
+    if (exit.reason === "mmio") this.stats.counters.mmio_exits++;
     return exit;
   }
 

@@ -25,12 +25,38 @@ describe("a configuration that cannot work", () => {
     ["onConsole", undefined, "onConsole is missing"],
     ["append", 5, "append is no string"],
     ["memory", 0, "give a whole number of MiB"],
+    ["memory", null, "null bytes of memory"],
     ["hostCpu", "Z80", "choose from"],
+    ["hostCpu", Symbol("Z80"), "choose from"],
+    ["mode", Symbol("vz"), "mode is Symbol(vz): choose from"],
   ])("%s %s is refused", (name, value, message) => {
     const config = { ...good, [name]: value } as GuestConfig;
     expect(() => createGuest(config)).toThrow(GuestConfigError);
     expect(() => createGuest(config)).toThrow(message);
   });
+});
+
+it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize"] as const)(
+  "%s is refused without a hypervisor",
+  (name) => {
+    const values = {
+      refill: "slow",
+      gvaRoots: 1,
+      guestTlb: 64,
+      fastExits: "off",
+      hostPageSize: 4096,
+    } as const;
+    const config = { ...good, mode: "bare", kernel: image("demo-bare.elf") } as const;
+    expect(() => createGuest({ ...config, [name]: values[name] })).toThrow(
+      `${name} is about the hypervisor: leave it out with mode bare`,
+    );
+  },
+);
+
+it.each([null, undefined, "demo"])("%s as configuration is refused", (config) => {
+  expect(() => createGuest(config as unknown as GuestConfig)).toThrow(
+    `createGuest takes an object with the guest's settings, not ${config}`,
+  );
 });
 
 it.each<[Mode, string]>([

@@ -20,9 +20,9 @@ const KSEG0 = { first: 0x8000_0000, end: 0xa000_0000 } as const;
  */
 export function createGuest(config: GuestConfig): Guest {
   checkChoices(config);
-  const model = modelOf(config.hostCpu ?? DEFAULT_CPU_MODEL);
-  const memory = checkMemory(config.memory ?? DEFAULT_MEMORY);
-  const mode = config.mode ?? "te";
+  const { hostCpu = DEFAULT_CPU_MODEL, memory = DEFAULT_MEMORY, mode = "te" } = config;
+  const model = modelOf(hostCpu);
+  checkMemory(memory);
   try {
     const kernel = parseElf(config.kernel);
     const machine = { model, endian: kernel.endian, ...wallClock(config) };
@@ -50,13 +50,22 @@ const CHOICES = {
   guestTlb: GUEST_TLB_SIZES,
 } as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;
 
+/** The settings that are about the hypervisor. */
+const HYPERVISOR_SETTINGS = ["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize"] as const;
+
 function checkChoices(config: GuestConfig): void {
+  if (typeof config !== "object" || config === null)
+    throw new TypeError(`createGuest takes an object with the guest's settings, not ${String(config)}`);
   for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
     const value: unknown = config[name];
     if (value === undefined || allowed.includes(value)) continue;
-    const shown = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
     throw new GuestConfigError(name, `${name} is ${shown}: choose from ${allowed.join(", ")}`);
   }
+  if (config.mode === "bare")
+    for (const name of HYPERVISOR_SETTINGS)
+      if (config[name] !== undefined)
+        throw new GuestConfigError(name, `${name} is about the hypervisor: leave it out with mode bare`);
   const { gvaRoots } = config;
   if (gvaRoots !== undefined && !(Number.isInteger(gvaRoots) && gvaRoots >= 1 && gvaRoots <= MAX_GVA_ROOTS))
     throw new GuestConfigError(
@@ -83,16 +92,16 @@ export function modelOf(name: string): CpuModel {
   if (model !== undefined) return model;
   throw new GuestConfigError(
     "hostCpu",
-    `there is no host CPU "${name}": choose from ${Object.keys(CPU_MODELS).join(", ")}`,
+    `there is no host CPU "${String(name)}": choose from ${Object.keys(CPU_MODELS).join(", ")}`,
   );
 }
 
-function checkMemory(bytes: number): number {
-  if (Number.isInteger(bytes) && bytes > 0 && bytes <= MAX_MEMORY && bytes % MEMORY_UNIT === 0) return bytes;
+function checkMemory(bytes: number): void {
+  if (Number.isInteger(bytes) && bytes > 0 && bytes <= MAX_MEMORY && bytes % MEMORY_UNIT === 0) return;
   const most = Math.floor(MAX_MEMORY / MEMORY_UNIT);
   throw new GuestConfigError(
     "memory",
-    `${bytes} bytes of memory: give a whole number of MiB from 1 to ${most}`,
+    `${String(bytes)} bytes of memory: give a whole number of MiB from 1 to ${most}`,
   );
 }
 

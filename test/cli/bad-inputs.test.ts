@@ -94,6 +94,11 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     /--guest debian has a kernel.*leave --kernel out/,
   ],
   ["a TLB of any size", ["run", "--guest-tlb", "100"], /--guest-tlb 100: unknown TLB size; .*64, 128/],
+  [
+    "statistics over the kernel",
+    ["run", "--kernel", file("own-kernel", demo), "--stats", join(folder, "own-kernel")],
+    /--stats .*own-kernel: is a file that the run reads/,
+  ],
   ["no roots", ["run", "--gva-roots", "0"], /--gva-roots 0: give a whole number from 1 to 64/],
   ["roots of the bare machine", ["run", "--mode", "bare", "--gva-roots", "2"], /--gva-roots .*--mode bare/],
   ["refills of the bare machine", ["run", "--mode", "bare", "--refill", "slow"], /--refill .*--mode bare/],

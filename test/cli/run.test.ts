@@ -274,6 +274,14 @@ describe("kseg run, when it is cut short", () => {
   });
 });
 
+it.skipIf(process.platform === "win32")("refuses an input that can only be written to", async () => {
+  const fd = openSync(join(folder, "output"), "w");
+  const { status, stderr } = await kseg(["run", "--quiet"], { stdio: [fd, "pipe", "pipe"] });
+  closeSync(fd);
+  expect(stderr).toMatch(/^kseg: cannot read the standard input: .*\n$/);
+  expect(status).toBe(2);
+});
+
 it.skipIf(process.platform === "win32")("refuses a folder as input", async () => {
   const fd = openSync(folder, "r");
   const { status, stderr } = await kseg(["run"], { stdio: [fd, "pipe", "pipe"] });
