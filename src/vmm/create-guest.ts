@@ -59,7 +59,8 @@ function checkChoices(config: GuestConfig): void {
   for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
     const value: unknown = config[name];
     if (value === undefined || allowed.includes(value)) continue;
-    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    const shown =
+      typeof value === "bigint" || typeof value === "symbol" ? value.toString() : JSON.stringify(value);
     throw new GuestConfigError(name, `${name} is ${shown}: choose from ${allowed.join(", ")}`);
   }
   if (config.mode === "bare")
