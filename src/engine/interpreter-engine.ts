@@ -33,12 +33,13 @@ const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * The interpreter engine: owns the soft TLB and the pre-decoded code pages, and serves what the generated
+ * The interpreter engine: owns the soft TLBs and the pre-decoded code pages, and serves what the generated
  * function calls outside for. Each of these calls finds PC, delay slot and budget in the state block.
  */
 export class InterpreterEngine implements Engine {
   private readonly machine: Machine;
-  private readonly softTlb: SoftTlb;
+  /** By CPU. */
+  private readonly softTlbs: readonly SoftTlb[];
   private readonly decoder: Decoder;
   private readonly runModule: () => number;
   /** The careful interpreter, for so many instructions. */
@@ -57,11 +58,14 @@ export class InterpreterEngine implements Engine {
     const imports = this.imports();
     this.translated = new Translations(machine, policy ?? DEFAULT_POLICY, imports);
     const { memory, cpu } = machine;
-    this.softTlb = new SoftTlb(memory, !cpu.model.segmentControl);
+    this.softTlbs = machine.cpus.map((each) => new SoftTlb(each));
     this.decoder = decoderFor(cpu.model.isa);
     this.ramPageOf = new Int32Array(memory.plan.codePageCount);
-    cpu.translations = this.softTlb;
-    cpu.modeMayHaveChanged();
+    for (const each of machine.cpus) {
+      each.translations = this.softTlbs[each.number]!;
+      each.modeMayHaveChanged();
+      each.state[STATE.untilSample >>> 2] = this.sampleEvery;
+    }
     const fetchRecord = this.prepareFetchRecord();
     const bytes = buildInterpreter(memory.endian, memory.plan.totalBytes / 65536, fetchRecord);
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
@@ -70,7 +74,6 @@ export class InterpreterEngine implements Engine {
     this.runModule = exports["run"] as () => number;
     this.step = exports["careful"] as (instructions: number) => number;
     this.translated.connect(exports);
-    memory.i32[STATE.untilSample >>> 2] = this.sampleEvery;
     machine.onCodeWritten = (page) => this.codeWritten(page);
   }
 
@@ -108,6 +111,11 @@ export class InterpreterEngine implements Engine {
     return STEP.chain;
   }
 
+  /** Of the CPU that executes. */
+  private get softTlb(): SoftTlb {
+    return this.softTlbs[this.machine.cpu.number]!;
+  }
+
   private codeWritten(page: number): void {
     const { memory } = this.machine;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + page]!;
@@ -132,13 +140,14 @@ export class InterpreterEngine implements Engine {
   }
 
   private imports(): Record<ImportName, (...args: number[]) => number> {
-    const { cpu, ops } = this.machine;
+    const { machine } = this;
+    const { ops } = machine;
     const slow: Record<string, (...args: number[]) => number> = {
       decode: (record) => this.decode(record),
       reserved: (word) => this.reserved(word),
       fetch: (va) => this.fetch(va),
       raise: (code) => {
-        cpu.raise(code as ExcCode);
+        machine.cpu.raise(code as ExcCode);
         return FAULT;
       },
       load: (va, size) => this.load(va, size, false),
@@ -188,7 +197,7 @@ export class InterpreterEngine implements Engine {
     for (const end of [RECORDS_PER_PAGE, RECORDS_PER_PAGE + 1])
       memory.u8[records + end * RECORD.bytes + RECORD.op] = PSEUDO.pageEnd;
     memory.i32[(memory.plan.codeMap >>> 2) + page] = records;
-    this.softTlb.protectPage(memory.plan.ram + (page << PAGE_SHIFT));
+    for (const tlb of this.softTlbs) tlb.protectPage(memory.plan.ram + (page << PAGE_SHIFT));
     return records;
   }
 
@@ -196,7 +205,7 @@ export class InterpreterEngine implements Engine {
     const { memory } = this.machine;
     const map = memory.plan.codeMap >>> 2;
     memory.i32.fill(0, map, map + (memory.size >>> PAGE_SHIFT));
-    this.softTlb.dropCode();
+    for (const tlb of this.softTlbs) tlb.dropCode();
     this.translated.clear();
     this.codePagesUsed = 0;
   }
@@ -280,7 +289,7 @@ export class InterpreterEngine implements Engine {
       memory.u8[at] = value;
       memory.u8[at + 1] = value >> 8;
     } else memory.u8[place ^ memory.swizzle(1)] = value;
-    if (this.isCode(offset)) this.machine.codeWritten(offset & ~3, 4);
+    if (this.machine.watches(offset)) this.machine.stored(offset & ~3, 4);
     this.fillData(va, place, user);
     return STORED;
   }
@@ -314,16 +323,11 @@ export class InterpreterEngine implements Engine {
     }
   }
 
-  /** Enters the page just translated; pages with decoded code keep their stores on the slow path. */
+  /** Enters the page just translated; pages whose stores the machine watches keep them on the slow path. */
   private fillData(va: number, place: number, user: boolean): void {
     const { mmu, memory } = this.machine;
-    const writable = mmu.writable && !this.isCode(place - memory.plan.ram);
+    const writable = mmu.writable && !this.machine.watches(place - memory.plan.ram);
     this.softTlb.fillData(va, place, mmu.readable, writable, user);
-  }
-
-  private isCode(offset: number): boolean {
-    const { memory } = this.machine;
-    return memory.i32[(memory.plan.codeMap >>> 2) + (offset >>> PAGE_SHIFT)] !== 0;
   }
 
   private loadLinked(va: number, user: boolean): number {
@@ -342,7 +346,7 @@ export class InterpreterEngine implements Engine {
     if (offset === -1) return FAULT;
     if (offset < 0 || !cpu.llBit) return 1;
     memory.i32[(memory.plan.ram + offset) >>> 2] = value;
-    if (this.isCode(offset)) this.machine.codeWritten(offset, 4);
+    if (this.machine.watches(offset)) this.machine.stored(offset, 4);
     return 2;
   }
 
@@ -361,7 +365,7 @@ export class InterpreterEngine implements Engine {
     const { cpu, mmu, memory } = this.machine;
     const pa = mmu.lookUp(va, ACCESS.store, 4, cpu.mode);
     const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
-    if (offset < 0 || this.isCode(offset)) return -1;
+    if (offset < 0 || this.machine.watches(offset)) return -1;
     if (!cpu.llBit) return 0;
     memory.i32[(memory.plan.ram + offset) >>> 2] = value;
     return 1;

@@ -1,8 +1,9 @@
-import type { TranslationCache } from "../machine/cpu.ts";
+import type { Cpu, TranslationCache } from "../machine/cpu.ts";
 import type { Memory } from "../machine/memory.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
+  CPU_STRIDE,
   EMPTY_BANK,
   PAGE_SHIFT,
   SOFT_TLB,
@@ -16,11 +17,12 @@ const MODES = Object.keys(MODE).length;
 const FLUSH_PAGES = 64;
 
 /**
- * The soft TLB: what generated code looks up before it accesses memory. Each mode and ASID in use has a bank,
+ * The soft TLB of a CPU: what generated code looks up before it accesses memory. Each mode and ASID in use has a bank,
  * so changing between them flushes nothing. Entries say what is true of the host TLB and page map; they are
  * dropped when that changes, never checked again.
  */
 export class SoftTlb implements TranslationCache {
+  private readonly cpu: Cpu;
   private readonly memory: Memory;
   /** Key (mode and ASID) of each bank's owner. */
   private readonly owners: number[] = new Array<number>(SOFT_TLB.banks).fill(NOBODY);
@@ -35,14 +37,15 @@ export class SoftTlb implements TranslationCache {
   /** The bank in which the kernel ran last. */
   private kernelBank = NOBODY;
 
-  constructor(memory: Memory, fixedSegments: boolean) {
-    this.memory = memory;
-    this.fixedSegments = fixedSegments;
+  constructor(cpu: Cpu) {
+    this.cpu = cpu;
+    this.memory = cpu.memory;
+    this.fixedSegments = !cpu.model.segmentControl;
     for (let bank = 0; bank <= SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
   private base(bank: number): number {
-    return SOFT_TLB.base + bank * SOFT_TLB_BANK_BYTES;
+    return SOFT_TLB.base + this.cpu.number * CPU_STRIDE + bank * SOFT_TLB_BANK_BYTES;
   }
 
   private empty(bank: number): void {
@@ -59,11 +62,11 @@ export class SoftTlb implements TranslationCache {
     const bank = this.bankFor(key, NOBODY);
     if (mode === MODE.kernel) this.kernelBank = bank;
     const base = this.base(bank);
-    this.memory.i32[STATE.dataBank >>> 2] = base;
-    this.memory.i32[STATE.codeBank >>> 2] = base + CODE_BANK_OFFSET;
+    this.cpu.state[STATE.dataBank >>> 2] = base;
+    this.cpu.state[STATE.codeBank >>> 2] = base + CODE_BANK_OFFSET;
     // A user-access instruction that may not be executed finds nothing, and the slow path raises.
     const userBase = userAccess ? this.base(this.bankFor(userKey, bank)) : EMPTY_BANK;
-    this.memory.i32[STATE.userBank >>> 2] = userBase;
+    this.cpu.state[STATE.userBank >>> 2] = userBase;
   }
 
   /** The bank of a mode and ASID; if it has none it takes another's, but not that of bank `keep`. */
@@ -107,12 +110,12 @@ export class SoftTlb implements TranslationCache {
   }
 
   invalidateAll(): void {
-    this.memory.i32[STATE.stale >>> 2] = 1;
+    this.cpu.state[STATE.stale >>> 2] = 1;
     for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
   invalidate(va: number, bytes: number, asid: number): void {
-    this.memory.i32[STATE.stale >>> 2] = 1;
+    this.cpu.state[STATE.stale >>> 2] = 1;
     if (asid < 0) for (let bank = 0; bank < SOFT_TLB.banks; bank++) this.invalidateIn(bank, va, bytes);
     else
       for (let mode = 0; mode < MODES; mode++) {
@@ -152,7 +155,7 @@ export class SoftTlb implements TranslationCache {
    */
   fillData(va: number, offset: number, readable: boolean, writable: boolean, user: boolean): void {
     const { i32 } = this.memory;
-    const bank = i32[(user ? STATE.userBank : STATE.dataBank) >>> 2]!;
+    const bank = this.cpu.state[(user ? STATE.userBank : STATE.dataBank) >>> 2]!;
     const at = this.dataEntry(bank, va) >>> 2;
     const page = va & -(1 << PAGE_SHIFT);
     i32[at + (SOFT_TLB.readTag >>> 2)] = readable ? page : SOFT_TLB.emptyTag;
@@ -163,12 +166,12 @@ export class SoftTlb implements TranslationCache {
   /** Enters the decoded code page at memory offset `records` for the page of `va`. */
   fillCode(va: number, records: number): void {
     const { i32 } = this.memory;
-    const at = this.codeEntry(i32[STATE.codeBank >>> 2]!, va) >>> 2;
+    const at = this.codeEntry(this.cpu.state[STATE.codeBank >>> 2]!, va) >>> 2;
     i32[at + (SOFT_TLB.codeTag >>> 2)] = va & -(1 << PAGE_SHIFT);
     i32[at + (SOFT_TLB.codeRecords >>> 2)] = records;
   }
 
-  /** Stores to the RAM page at memory offset `pageOffset` must be seen from now on: it holds decoded code. */
+  /** Stores to the RAM page at memory offset `pageOffset` must be seen from now on. */
   protectPage(pageOffset: number): void {
     const { i32 } = this.memory;
     const { dataEntries, emptyTag } = SOFT_TLB;

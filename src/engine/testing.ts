@@ -15,6 +15,8 @@ export interface TestMachineOptions {
   readonly model?: string;
   readonly endian?: Endian;
   readonly ramBytes?: number;
+  /** Default 1. All start in kernel mode at CODE. */
+  readonly cpus?: number;
   /** The interpreter by default. */
   readonly engine?: EngineFactory;
 }
@@ -25,15 +27,17 @@ export class TestMachine {
 
   constructor(options: TestMachineOptions = {}) {
     const { model = "24Kc", endian = "little", ramBytes = 1 << 20, engine = createInterpreter } = options;
+    const cpus = options.cpus ?? 1;
     this.machine = new Machine(
-      { model: CPU_MODELS[model]!, endian, ramBytes, guestTime: "all", hostCalls: true },
+      { model: CPU_MODELS[model]!, cpus, endian, ramBytes, guestTime: "all", hostCalls: true },
       engine,
     );
     for (const vector of VECTORS) this.load(0x8000_0000 + vector, (a) => a.sdbbp(UNEXPECTED));
-    const { cpu } = this.machine;
-    cpu.cp0[CP0.Status] = 0;
-    cpu.modeMayHaveChanged();
-    cpu.setPc(CODE);
+    for (const cpu of this.machine.cpus) {
+      cpu.cp0[CP0.Status] = 0;
+      cpu.modeMayHaveChanged();
+      cpu.setPc(CODE);
+    }
   }
 
   /** Puts code at a kseg0 or kseg1 address, or where `pa` says. Returns the address behind it. */

@@ -6,7 +6,7 @@ import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
 import type { Memory } from "./memory.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { SegmentMap } from "./segments.ts";
-import { CP0_BYTES, STATE } from "./state-layout.ts";
+import { CP0_BYTES, CPU_STRIDE, STATE, STATE_BLOCK } from "./state-layout.ts";
 import { Tlb } from "./tlb.ts";
 
 /** What the engine caches of translations; the CPU tells it what became stale. */
@@ -20,6 +20,8 @@ export interface TranslationCache {
   invalidate(va: number, bytes: number, asid: number): void;
   /** Every translation is stale. */
   invalidateAll(): void;
+  /** The engine must not store by itself to the page of RAM at memory offset `pageOffset` any more. */
+  protectPage(pageOffset: number): void;
 }
 
 /** The time as the CPU sees and uses it. */
@@ -78,26 +80,64 @@ export function endsInstruction(code: number): boolean {
   return ENDS_INSTRUCTION.has(code);
 }
 
-const NO_CACHE: TranslationCache = { contextChanged() {}, invalidate() {}, invalidateAll() {} };
+const NO_CACHE: TranslationCache = {
+  contextChanged() {},
+  invalidate() {},
+  invalidateAll() {},
+  protectPage() {},
+};
 const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChanged() {} };
 
+/** The registers in a state block, as they are seen from TypeScript. */
+interface Registers {
+  /** The block itself, as words: index by {@link STATE} offset / 4. */
+  readonly state: Int32Array;
+  readonly gpr: Int32Array;
+  readonly cp0: Int32Array;
+  readonly cp0High: Int32Array;
+}
+
+/** The registers in the state block at memory offset `block`. */
+function registersAt(memory: Memory, block: number): Registers {
+  const { buffer } = memory.wasm;
+  const shift = block - STATE_BLOCK.executing;
+  return {
+    state: new Int32Array(buffer, shift, (STATE_BLOCK.executing + STATE_BLOCK.bytes) / 4),
+    gpr: new Int32Array(buffer, shift + STATE.gpr, 32),
+    cp0: new Int32Array(buffer, shift + STATE.cp0, CP0_BYTES / 4),
+    cp0High: new Int32Array(buffer, shift + STATE.cp0High, CP0_BYTES / 4),
+  };
+}
+
 /**
- * The host CPU: registers, CP0, TLB and exceptions. It executes nothing by itself. The engine runs
- * instructions on the same state and calls back for what is more than registers and memory.
+ * A host CPU: registers, CP0, TLB and exceptions. It executes nothing by itself. The engine runs
+ * instructions on the same state and calls back for what is more than registers and memory. Of several CPUs one
+ * executes; the registers of the others are elsewhere meanwhile ({@link park}), and can be reached all the same.
  */
 export class Cpu {
+  /** 0 for the first; EBase.CPUNum. */
+  readonly number: number;
   readonly model: CpuModel;
   readonly memory: Memory;
   readonly tlb: Tlb;
+  /** This CPU's state block, as words: index by {@link STATE} offset / 4. */
+  state: Int32Array;
   /** General registers, signed; `$zero` is index 0 and always 0. */
-  readonly gpr: Int32Array;
+  gpr: Int32Array;
   /** CP0 registers by flat index, as raw 32-bit patterns. Write through `writeCp0` unless you own the field. */
-  readonly cp0: Int32Array;
+  cp0: Int32Array;
   /** Upper halves of the CP0 registers that have one, by the same index. */
-  readonly cp0High: Int32Array;
+  cp0High: Int32Array;
   readonly cp0Specs: ReadonlyMap<number, Cp0Spec>;
   readonly segments = new SegmentMap();
-  private readonly state: Int32Array;
+  /** WAIT was executed and no interrupt has ended it yet. */
+  waiting = false;
+  /** Instructions retired when Wired was written last, which sets Random to the last entry. */
+  randomStart = 0;
+  /** Physical address of the last LL. */
+  linkedAddress = 0;
+  private readonly executing: Registers;
+  private readonly parked: Registers;
   translations: TranslationCache = NO_CACHE;
   clock: CpuClock = NO_CLOCK;
   /** Operating mode and ASID that the engine's current banks stand for. */
@@ -125,15 +165,20 @@ export class Cpu {
   private retiredBefore = 0;
   private sliceLength = 0;
 
-  constructor(model: CpuModel, memory: Memory) {
+  /** A CPU in its reset state: number 0 executes, the others are parked. */
+  constructor(model: CpuModel, memory: Memory, number = 0) {
+    this.number = number;
     this.model = model;
     this.memory = memory;
     this.hasUserAccess = levelIncludes(model.isa, "mips32r5");
-    this.tlb = new Tlb(memory.i32, model.tlbEntries);
-    this.state = memory.i32;
-    this.gpr = new Int32Array(memory.wasm.buffer, STATE.gpr, 32);
-    this.cp0 = new Int32Array(memory.wasm.buffer, STATE.cp0, CP0_BYTES / 4);
-    this.cp0High = new Int32Array(memory.wasm.buffer, STATE.cp0High, CP0_BYTES / 4);
+    this.tlb = new Tlb(memory.i32, model.tlbEntries, number);
+    this.executing = registersAt(memory, STATE_BLOCK.executing);
+    this.parked = registersAt(memory, STATE_BLOCK.parked + number * CPU_STRIDE);
+    const registers = number === 0 ? this.executing : this.parked;
+    this.state = registers.state;
+    this.gpr = registers.gpr;
+    this.cp0 = registers.cp0;
+    this.cp0High = registers.cp0High;
     this.cp0Specs = cp0Table(model, memory.endian);
     this.reset();
   }
@@ -143,12 +188,35 @@ export class Cpu {
     this.cp0.fill(0);
     this.cp0High.fill(0);
     for (const [index, spec] of this.cp0Specs) this.cp0[index] = spec.reset;
+    this.cp0[CP0.EBase]! |= this.number;
     this.segmentsChanged();
     this.lines = 0;
+    this.waiting = false;
     this.setPc(0xbfc0_0000);
     this.set(STATE.llBit, 0);
     this.set(STATE.exitReason, 0);
     this.modeMayHaveChanged();
+  }
+
+  // --- which of several CPUs executes ---
+
+  /** Makes room for another CPU's state block. */
+  park(): void {
+    this.move(this.executing, this.parked);
+  }
+
+  /** Takes the place of the CPU that executes, which was parked before. */
+  unpark(): void {
+    this.move(this.parked, this.executing);
+  }
+
+  private move(from: Registers, to: Registers): void {
+    const first = STATE_BLOCK.executing >>> 2;
+    to.state.set(from.state.subarray(first), first);
+    this.state = to.state;
+    this.gpr = to.gpr;
+    this.cp0 = to.cp0;
+    this.cp0High = to.cp0High;
   }
 
   private get(offset: number): number {
@@ -186,7 +254,7 @@ export class Cpu {
   /** LL at physical address `pa`. */
   link(pa: number): void {
     this.set(STATE.llBit, 1);
-    this.set(STATE.llAddress, pa);
+    this.linkedAddress = pa;
     // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
     const shift = this.model.llb ? 16 : 32;
     this.cp0[CP0.LLAddr] = (pa - (pa % 32)) / shift;

@@ -1,10 +1,12 @@
-import { CAUSE, CP0 } from "../isa/cp0.ts";
+import { CP0 } from "../isa/cp0.ts";
 import { Bus } from "./bus.ts";
+import { CountCompare } from "./count-compare.ts";
 import { Cpu, EXIT } from "./cpu.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
 import { PageWalker } from "./page-walker.ts";
+import { ParkedLinks } from "./parked-links.ts";
 import { PAGE_SHIFT, RECORD } from "./state-layout.ts";
 import { SystemOps } from "./system-ops.ts";
 import { MachineTimeline, type WallClock } from "./machine-timeline.ts";
@@ -23,6 +25,8 @@ export type EngineFactory = (machine: Machine) => Engine;
 
 export interface MachineConfig {
   readonly model: CpuModel;
+  /** CPUs, all of that model, 1 (the default) to {@link MAX_CPUS}. */
+  readonly cpus?: number;
   readonly endian: Endian;
   /** Bytes of RAM, a multiple of 64 KiB. */
   readonly ramBytes: number;
@@ -55,8 +59,18 @@ export type StopReason =
   /** `stop` was called. */
   | { readonly kind: "stopped" };
 
-/** Name of the timer that CP0 Count and Compare are. It is always armed while Count runs. */
-export const COUNT_COMPARE_TIMER = "count-compare";
+/** CPUs that a machine can have. */
+export const MAX_CPUS = 8;
+
+/** `executeOn` was called for a CPU that there is not, or while a CPU was executing. */
+export class CpuSwitchError extends Error {
+  readonly cpu: number;
+  constructor(cpu: number, why: string) {
+    super(`CPU ${cpu} cannot execute: ${why}`);
+    this.name = "CpuSwitchError";
+    this.cpu = cpu;
+  }
+}
 
 /** Longest run of host code (handlers) between two looks at the clock, in instructions. */
 const HOST_SLICE = 1_000_000;
@@ -65,14 +79,18 @@ const WARM_UP_SLICE = 50_000;
 const WARM_UP_INSTRUCTIONS = 5_000_000;
 
 /**
- * A MIPS machine: CPU, memory, bus and time. It is also the host that the hypervisor runs on. One owner for
+ * A MIPS machine: CPUs, memory, bus and time. It is also the host that the hypervisor runs on. One owner for
  * each piece of state: registers and CP0 `cpu`, address translation `mmu`, privileged operations `ops`,
  * devices `bus`, time `timeline`.
+ *
+ * Of several CPUs one executes, the others stand still; the embedder decides which ({@link executeOn}). So a machine
+ * with several is as deterministic as one with one. They share memory, bus and time; each has its own registers, TLB,
+ * LL link, and Count and Compare.
  */
 export class Machine {
   readonly config: MachineConfig;
   readonly memory: Memory;
-  readonly cpu: Cpu;
+  readonly cpus: readonly Cpu[];
   readonly bus = new Bus();
   readonly mmu: Mmu;
   readonly ops: SystemOps;
@@ -80,29 +98,29 @@ export class Machine {
   private readonly engine: Engine;
   /** Told of RAM pages with decoded code that are written to. */
   onCodeWritten: ((page: number) => void) | null = null;
+  private executing: Cpu;
+  private readonly links = new ParkedLinks();
+  /** Names of the timers of all CPUs' Count and Compare. */
+  readonly countTimers: readonly string[];
+  private engineRuns = false;
   private stopRequested = false;
   private limit = Infinity;
   /** Whether guest time passes now: the answer for the mode that the current slice runs in. */
   private guestRuns = false;
-  /** WAIT was executed and no interrupt has ended it yet. */
-  private waiting = false;
 
   constructor(config: MachineConfig, createEngine: EngineFactory) {
     this.config = config;
-    this.memory = new Memory(config.ramBytes, config.endian);
-    this.cpu = new Cpu(config.model, this.memory);
-    this.cpu.hostCalls = config.hostCalls;
-    this.cpu.exceptionsTakeTime = config.guestTime === "all";
+    const count = config.cpus ?? 1;
+    if (!Number.isInteger(count) || count < 1 || count > MAX_CPUS)
+      throw new RangeError(`a machine of ${count} CPUs: there can be 1 to ${MAX_CPUS}`);
+    this.memory = new Memory(config.ramBytes, config.endian, count);
+    this.cpus = Array.from({ length: count }, (_, number) => new Cpu(config.model, this.memory, number));
+    this.executing = this.cpus[0]!;
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
-    this.cpu.peekInstruction = (va) => {
-      const pa = this.mmu.peek(va, this.cpu.mode, this.cpu.asid);
-      const offset = pa < 0 ? -1 : this.mmu.ramOffset(pa);
-      return offset < 0 ? 0 : this.memory.read32(offset) | 0;
-    };
     if (config.model.pageWalker) {
-      const walker = new PageWalker(this.cpu, this.mmu, this.memory, this.ops);
+      const walker = new PageWalker(this.mmu, this.memory, this.ops);
       this.mmu.walk = (va) => walker.walk(va);
     }
     this.timeline = new MachineTimeline(
@@ -112,23 +130,73 @@ export class Machine {
     this.timeline.onSooner = () => {
       if (this.guestRuns) this.shortenSlice();
     };
-    this.timeline.register(COUNT_COMPARE_TIMER, () => this.compareReached());
-    this.cpu.clock = {
-      count: () => this.count(),
-      setCount: (value) => this.setCount(value),
-      rearm: () => this.rearm(),
+    this.countTimers = this.cpus.map((cpu) => this.connect(cpu).name);
+    this.engine = createEngine(this);
+    this.reopenSlice();
+  }
+
+  /** Has `cpu` see memory and time. */
+  private connect(cpu: Cpu): CountCompare {
+    const { guestTime, hostCalls } = this.config;
+    cpu.hostCalls = hostCalls;
+    cpu.exceptionsTakeTime = guestTime === "all";
+    cpu.peekInstruction = (va) => {
+      const pa = this.mmu.peek(va, cpu.mode, cpu.asid);
+      const offset = pa < 0 ? -1 : this.mmu.ramOffset(pa);
+      return offset < 0 ? 0 : this.memory.read32(offset) | 0;
+    };
+    const timer = new CountCompare(this.timeline, cpu);
+    cpu.clock = {
+      count: () => timer.count(),
+      setCount: (value) => timer.setCount(value),
+      rearm: () => timer.rearm(),
       // A bare machine's time passes in every mode.
       modeChanged: () => {
-        if (config.guestTime === "user") this.reopenSlice();
+        if (guestTime === "user" && cpu === this.executing) this.reopenSlice();
       },
     };
-    this.engine = createEngine(this);
+    return timer;
+  }
+
+  // --- which CPU executes ---
+
+  /** The CPU that executes, or will when the machine is run. */
+  get cpu(): Cpu {
+    return this.executing;
+  }
+
+  /**
+   * From now on CPU `number` executes and the others stand still, each where it is. Not to be called by what the
+   * engine calls. Throws {@link CpuSwitchError}.
+   */
+  executeOn(number: number): void {
+    const before = this.executing;
+    if (number === before.number) return;
+    const next = this.cpus[number];
+    if (next === undefined) throw new CpuSwitchError(number, `there are ${this.cpus.length}`);
+    if (this.engineRuns)
+      throw new CpuSwitchError(number, `CPU ${before.number} is in the middle of something`);
+    if (this.guestRuns) this.timeline.retire(before.retiredInSlice);
+    this.guestRuns = false;
+    before.openSlice(0);
+    const linked = before.llBit ? this.mmu.ramOffset(before.linkedAddress) : -1;
+    if (linked >= 0) this.links.add(before, linked);
+    this.links.remove(next);
+    before.park();
+    next.unpark();
+    this.executing = next;
+    this.mmu.cpu = next;
+    this.ops.cpu = next;
+    for (const page of this.links.pages)
+      next.translations.protectPage(this.memory.plan.ram + (page << PAGE_SHIFT));
     this.reopenSlice();
   }
 
   /** Instructions retired since reset, whoever's they were. */
   get instructions(): number {
-    return this.cpu.instructions;
+    let sum = 0;
+    for (const cpu of this.cpus) sum += cpu.instructions;
+    return sum;
   }
 
   /** Instructions retired by the guest: all of them, or those of user mode (`MachineConfig.guestTime`). */
@@ -151,12 +219,12 @@ export class Machine {
     for (;;) {
       this.timeline.fireDue();
       if (this.stopRequested) return { kind: "stopped" };
-      if (this.waiting) {
+      if (this.cpu.waiting) {
         const wakeUp = wakeUpOf(this.cpu.cp0[CP0.Status]!, this.cpu.cp0[CP0.IntCtl]!);
-        if (this.cpu.pendingInterrupts !== 0) this.waiting = false;
+        if (this.cpu.pendingInterrupts !== 0) this.cpu.waiting = false;
         else if (wakeUp === "nothing") return { kind: "halted" };
         else if (this.timeline.now() >= this.limit) return { kind: "budget" };
-        else if (wakeUp === "device" && !this.timeline.isArmedBesides(COUNT_COMPARE_TIMER))
+        else if (wakeUp === "device" && !this.timeline.isArmedBesides(...this.countTimers))
           return { kind: "idle", ticks: Infinity };
         else if (!this.timeline.skipTo(this.limit))
           return { kind: "idle", ticks: this.timeline.untilNextTimer() };
@@ -165,9 +233,9 @@ export class Machine {
       if (this.timeline.now() >= this.limit) return { kind: "budget" };
       if (this.cpu.interruptDeliverable) this.cpu.takeInterrupt();
       this.reopenSlice();
-      const reason = this.engine.run();
+      const reason = this.runEngine();
       if (reason === EXIT.hostCall) return { kind: "host-call", code: this.cpu.hostCallCode };
-      if (reason === EXIT.wait) this.waiting = true;
+      if (reason === EXIT.wait) this.cpu.waiting = true;
     }
   }
 
@@ -180,7 +248,16 @@ export class Machine {
     this.cpu.setPc(pc);
     for (;;) {
       this.cpu.openSlice(HOST_SLICE);
-      if (this.engine.run() === EXIT.hostCall) return this.cpu.hostCallCode;
+      if (this.runEngine() === EXIT.hostCall) return this.cpu.hostCallCode;
+    }
+  }
+
+  private runEngine(): number {
+    this.engineRuns = true;
+    try {
+      return this.engine.run();
+    } finally {
+      this.engineRuns = false;
     }
   }
 
@@ -203,68 +280,32 @@ export class Machine {
     this.cpu.shortenSlice(room);
   }
 
-  // --- CP0 Count and Compare ---
-
-  /** Ticks at which Count was 0 (or would have been), and the value at which it stopped, if it is stopped. */
-  private countBase = 0;
-  private countStopped: number | null = null;
-
-  private get ticksPerCount(): number {
-    return this.config.model.ccres;
-  }
-
-  private count(): number {
-    if (this.countStopped !== null) return this.countStopped;
-    return Math.floor((this.timeline.now() - this.countBase) / this.ticksPerCount) % 2 ** 32;
-  }
-
-  private setCount(value: number): void {
-    if (this.countStopped !== null) this.countStopped = value >>> 0;
-    else this.countBase = this.timeline.now() - (value >>> 0) * this.ticksPerCount;
-    this.rearm();
-  }
-
-  /** Compare, Count or Cause.DC changed. */
-  private rearm(): void {
-    const stop = (this.cpu.cp0[CP0.Cause]! & CAUSE.DC) !== 0;
-    if (stop !== (this.countStopped !== null)) {
-      const count = this.count();
-      this.countStopped = stop ? count : null;
-      if (!stop) this.countBase = this.timeline.now() - count * this.ticksPerCount;
-    }
-    if (this.countStopped !== null) {
-      this.timeline.cancel(COUNT_COMPARE_TIMER);
-      return;
-    }
-    const compare = this.cpu.cp0[CP0.Compare]! >>> 0;
-    const distance = (compare - this.count()) >>> 0;
-    // Equal now means: equal again after a whole turn.
-    const counts = distance === 0 ? 2 ** 32 : distance;
-    const phase = (this.timeline.now() - this.countBase) % this.ticksPerCount;
-    this.timeline.schedule(COUNT_COMPARE_TIMER, this.timeline.now() - phase + counts * this.ticksPerCount);
-  }
-
-  private compareReached(): void {
-    this.cpu.setTimerInterrupt(true);
-    this.rearm();
-  }
-
   // --- physical memory, as the embedder and the hypervisor use it ---
 
   /** Writes the word at RAM offset `offset`; decoded code there is decoded anew. */
   write32(offset: number, value: number): void {
     this.memory.write32(offset, value);
-    this.codeWritten(offset, 4);
+    this.stored(offset, 4);
   }
 
   /** Writes bytes at RAM offset `offset`; decoded code there is decoded anew. */
   writeBytes(offset: number, bytes: Uint8Array): void {
     this.memory.writeBytes(offset, bytes);
-    this.codeWritten(offset, bytes.length);
+    this.stored(offset, bytes.length);
   }
 
-  /** Forgets what was decoded of the words in `length` bytes of RAM from `offset`. */
-  codeWritten(offset: number, length: number): void {
+  /** True if each store to the page of RAM at `offset` has to be reported to {@link stored}. */
+  watches(offset: number): boolean {
+    const { i32, plan } = this.memory;
+    return i32[(plan.codeMap >>> 2) + (offset >>> PAGE_SHIFT)] !== 0 || this.links.isNear(offset);
+  }
+
+  /**
+   * `length` bytes of RAM from `offset` were stored to: what was decoded of their words is forgotten, and links of
+   * other CPUs end.
+   */
+  stored(offset: number, length: number): void {
+    this.links.stored(offset, length);
     const { i32, u8, plan } = this.memory;
     for (let at = offset & ~3; at < offset + length;) {
       const records = i32[(plan.codeMap >>> 2) + (at >>> PAGE_SHIFT)]!;

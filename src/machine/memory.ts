@@ -34,12 +34,12 @@ export class Memory {
   /** Bytes of RAM; physical addresses run from 0 up to this. */
   readonly size: number;
 
-  constructor(ramBytes: number, endian: Endian) {
+  constructor(ramBytes: number, endian: Endian, cpus = 1) {
     if (!Number.isInteger(ramBytes) || ramBytes <= 0 || ramBytes % 65536 !== 0)
       throw new RamSizeError(ramBytes, "is not a positive multiple of 64 KiB");
     if (ramBytes > MAX_RAM)
       throw new RamSizeError(ramBytes, "is more than the 2 GiB that the machine can hold");
-    this.plan = planMemory(ramBytes, CODE_PAGES);
+    this.plan = planMemory(ramBytes, CODE_PAGES, cpus);
     this.endian = endian;
     this.size = ramBytes;
     const pages = this.plan.totalBytes / 65536;

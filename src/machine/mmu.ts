@@ -26,7 +26,8 @@ const FAULT = -1;
  * soft TLB does not answer: alignment, segment, host TLB match, permission, RAM or device, fault.
  */
 export class Mmu {
-  private readonly cpu: Cpu;
+  /** The CPU that executes. */
+  cpu: Cpu;
   private readonly memory: Memory;
   private readonly bus: Bus;
   private readonly ram: readonly RamRegion[];

@@ -1,5 +1,4 @@
 import { CP0, ENTRY_HI, PW } from "../isa/cp0.ts";
-import type { Cpu } from "./cpu.ts";
 import type { Memory } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { MODE } from "./modes.ts";
@@ -20,15 +19,13 @@ const WORD_SHIFT = 2;
  * pages and PTEs of two words (PWSize.PTEW = 1) stop it.
  */
 export class PageWalker {
-  private readonly cpu: Cpu;
   private readonly mmu: Mmu;
   private readonly memory: Memory;
   private readonly ops: SystemOps;
   /** TLB entries written since reset. */
   refills = 0;
 
-  constructor(cpu: Cpu, mmu: Mmu, memory: Memory, ops: SystemOps) {
-    this.cpu = cpu;
+  constructor(mmu: Mmu, memory: Memory, ops: SystemOps) {
     this.mmu = mmu;
     this.memory = memory;
     this.ops = ops;
@@ -36,7 +33,7 @@ export class PageWalker {
 
   /** Tries to write a TLB entry for `va`; true if it did. CP0 is as before. */
   walk(va: number): boolean {
-    const { cp0 } = this.cpu;
+    const { cp0 } = this.mmu.cpu;
     if ((cp0[CP0.PWCtl]! & PW.CTL_EN) === 0) return false;
     const fields = cp0[CP0.PWField]!;
     const sizes = cp0[CP0.PWSize]!;
@@ -57,7 +54,7 @@ export class PageWalker {
     if (even === null || odd === null) return false;
     const shift = field(fields, PW.PTE_SHIFT);
     const written = this.ops.fillTlb({
-      entryHi: (va & ENTRY_HI.VPN2) | this.cpu.asid,
+      entryHi: (va & ENTRY_HI.VPN2) | this.mmu.cpu.asid,
       pageMask: 2 ** (pageShift + 1) - 0x2000,
       entryLo0: entryLoOf(even, shift),
       entryLo1: entryLoOf(odd, shift),
@@ -68,7 +65,7 @@ export class PageWalker {
 
   /** The word at `address` of the kernel's unmapped space, or null if it is not RAM there. */
   private read(address: number): number | null {
-    const pa = this.cpu.segments.resolve(address >>> 0, MODE.kernel);
+    const pa = this.mmu.cpu.segments.resolve(address >>> 0, MODE.kernel);
     const offset = pa < 0 || pa % 4 !== 0 ? -1 : this.mmu.ramOffset(pa);
     return offset < 0 ? null : this.memory.read32(offset);
   }

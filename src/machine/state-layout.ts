@@ -5,13 +5,21 @@
  * engine generates are both built from this table. All fields are 32 bits wide.
  *
  *     0        nothing (offset 0 stands for "no address")
- *     1000     CPU state block (STATE)
+ *     1000     state block of the CPU that executes (STATE)
  *     2000     host TLB
+ *     9000     state block of CPU 0 while another one executes
  *     10000    soft TLB banks
+ *     …        the last three of each further CPU, at a distance of CPU_STRIDE
  *     …        code map (one word for each RAM page), pre-decoded code pages, RAM
+ *
+ * What the engine generates knows one state block, and finds soft TLB banks through it. A CPU that is to execute
+ * has its block copied there.
  */
 
 const BLOCK = 0x1000;
+
+/** The state block: where that of the executing CPU is, and that of CPU 0 while it stands still. */
+export const STATE_BLOCK = { executing: BLOCK, parked: 0x9000, bytes: 0x1000 } as const;
 
 export const STATE = {
   /** 32 general registers, then a sink that takes writes to $zero. */
@@ -31,8 +39,6 @@ export const STATE = {
   dataBank: BLOCK + 0x9c,
   codeBank: BLOCK + 0xa0,
   llBit: BLOCK + 0xa4,
-  /** Physical address of the last LL. */
-  llAddress: BLOCK + 0xa8,
   /** Non-zero: the engine returns this as its reason before it executes anything more. */
   exitReason: BLOCK + 0xac,
   /** Where the slow path leaves the value of a device read. */
@@ -98,6 +104,12 @@ export const CODE_BANK_OFFSET = DATA_BANK_BYTES;
 /** A bank behind the others that is always empty. */
 export const EMPTY_BANK = SOFT_TLB.base + SOFT_TLB.banks * SOFT_TLB_BANK_BYTES;
 
+const WASM_PAGE = 65536;
+const align = (value: number): number => Math.ceil(value / WASM_PAGE) * WASM_PAGE;
+
+/** From what a CPU has for itself (TLB, parked state block, soft TLB banks) to the same of the next CPU, in bytes. */
+export const CPU_STRIDE = align(EMPTY_BANK + SOFT_TLB_BANK_BYTES);
+
 /**
  * A pre-decoded instruction: {operation u16, a u8, b u8, c i32}. A code page holds a record for each of its
  * 1024 words and two that lead on to the next page.
@@ -125,12 +137,12 @@ export interface MemoryPlan {
   readonly totalBytes: number;
 }
 
-const WASM_PAGE = 65536;
-const align = (value: number): number => Math.ceil(value / WASM_PAGE) * WASM_PAGE;
-
-/** Lays out the memory of a machine with `ramBytes` of RAM and room for `codePageCount` pages of decoded code. */
-export function planMemory(ramBytes: number, codePageCount: number): MemoryPlan {
-  const codeMap = align(EMPTY_BANK + SOFT_TLB_BANK_BYTES);
+/**
+ * Lays out the memory of a machine with `ramBytes` of RAM, `cpus` CPUs and room for `codePageCount` pages of decoded
+ * code.
+ */
+export function planMemory(ramBytes: number, codePageCount: number, cpus: number): MemoryPlan {
+  const codeMap = CPU_STRIDE * cpus;
   const codePages = align(codeMap + (ramBytes >>> PAGE_SHIFT) * 4);
   const ram = align(codePages + CODE_PAGES_HEADER + codePageCount * CODE_PAGE_BYTES);
   return { codeMap, codePages, codePageCount, ram, ramBytes, totalBytes: align(ram + ramBytes) };

@@ -36,7 +36,8 @@ function pwField(old: number, value: number): number {
  * `STATE.mmioData`. Also used by the hypervisor, which acts as the host's kernel.
  */
 export class SystemOps {
-  private readonly cpu: Cpu;
+  /** The CPU that executes. */
+  cpu: Cpu;
   private readonly mmu: Mmu;
 
   constructor(cpu: Cpu, mmu: Mmu) {
@@ -76,15 +77,12 @@ export class SystemOps {
     return cpu.cp0[index]!;
   }
 
-  /** Instructions retired when Wired was written last, which sets Random to the last entry. */
-  private randomStart = 0;
-
   /** Random (PRA): falls by one with each instruction, from the last entry down to Wired. */
   private random(): number {
     const { cpu } = this;
     const last = cpu.tlb.entries - 1;
     const wired = Math.min(cpu.cp0[CP0.Wired]! >>> 0, last);
-    return last - ((cpu.instructions - this.randomStart) % (last - wired + 1));
+    return last - ((cpu.instructions - cpu.randomStart) % (last - wired + 1));
   }
 
   /** Upper half of CP0 register `index` as MFHC0 reads it. */
@@ -129,7 +127,7 @@ export class SystemOps {
         return false;
       case CP0.Wired:
         cpu.cp0[index] = merged;
-        this.randomStart = cpu.instructions;
+        cpu.randomStart = cpu.instructions;
         return false;
       case CP0.Compare:
         cpu.cp0[index] = value;

@@ -1,5 +1,5 @@
 import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
-import { TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
+import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
 
 /** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
 export interface TlbEntry {
@@ -32,15 +32,19 @@ export function legalPageMask(value: number): number {
 export class Tlb {
   readonly entries: number;
   private readonly words: Int32Array;
+  /** Word that the first entry starts at. */
+  private readonly first: number;
 
-  constructor(words: Int32Array, entries: number) {
+  /** The TLB of CPU `cpu`. */
+  constructor(words: Int32Array, entries: number, cpu: number) {
     if (entries < 1 || entries > TLB_MAX_ENTRIES) throw new RangeError(`a TLB of ${entries} entries`);
     this.words = words;
     this.entries = entries;
+    this.first = (TLB_BASE + cpu * CPU_STRIDE) >>> 2;
   }
 
   private at(index: number): number {
-    return (TLB_BASE >>> 2) + index * TLB_ENTRY.words;
+    return this.first + index * TLB_ENTRY.words;
   }
 
   read(index: number): TlbEntry {
@@ -90,7 +94,7 @@ export class Tlb {
   /** Index of the first entry that matches the virtual page of `va` in `asid`, or -1. */
   probe(va: number, asid: number): number {
     const w = this.words;
-    for (let index = 0, at = TLB_BASE >>> 2; index < this.entries; index++, at += TLB_ENTRY.words) {
+    for (let index = 0, at = this.first; index < this.entries; index++, at += TLB_ENTRY.words) {
       const entryHi = w[at + TLB_ENTRY.entryHi]!;
       if (((entryHi ^ va) & ENTRY_HI.VPN2 & ~w[at + TLB_ENTRY.pageMask]!) !== 0) continue;
       if ((w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) !== asid) continue;

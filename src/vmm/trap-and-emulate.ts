@@ -6,7 +6,7 @@ import { CP0, STATUS } from "../isa/cp0.ts";
 import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
-import { COUNT_COMPARE_TIMER, Machine, type MachineConfig } from "../machine/machine.ts";
+import { Machine, type MachineConfig } from "../machine/machine.ts";
 import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
@@ -98,8 +98,8 @@ export class TrapAndEmulateGuest extends MachineGuest {
   }
 
   protected runMachine(limit: number): RunResult {
-    const { vcpu } = this;
-    const { timeline } = this.machine;
+    const { vcpu, machine } = this;
+    const { timeline } = machine;
     for (;;) {
       const exit = vcpu.run(limit - timeline.now());
       switch (exit.reason) {
@@ -109,7 +109,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
         case "irq-window-open": {
           if (vcpu.wakeUp === "nothing") return { kind: "failed", report: HALTED };
           if (timeline.now() >= limit) return { kind: "running" };
-          if (vcpu.wakeUp === "device" && !timeline.isArmedBesides(COUNT_COMPARE_TIMER, vcpu.timerName))
+          if (vcpu.wakeUp === "device" && !timeline.isArmedBesides(...machine.countTimers, vcpu.timerName))
             return { kind: "idle", milliseconds: Infinity };
           if (timeline.skipTo(limit)) break;
           const milliseconds = (timeline.untilNextTimer() / TICKS_PER_SECOND) * 1000;
