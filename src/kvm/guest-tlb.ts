@@ -1,15 +1,10 @@
 import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
+import { NONE, TlbLists } from "../machine/tlb-lists.ts";
 import { legalPageMask, type TlbEntry } from "../machine/tlb.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 
 /** Sizes that the TLB that a guest sees may have: what Config1.MMUSize and Config4.MMUSizeExt can say. */
 export const GUEST_TLB_SIZES: readonly number[] = [64, 128, 256, 512, 1024, 2048, 4096];
-
-const NONE = -1;
-/** Lists of entries, for each entry of the TLB: fewer make lists longer. */
-const LISTS_PER_ENTRY = 2;
-/** Spreads page numbers evenly: 2^32 divided by the golden ratio (Knuth, "Sorting and Searching", 6.4). */
-const SPREAD = 0x9e37_79b1;
 
 /**
  * The TLB that the guest thinks it has: the source of truth for what its mapped addresses mean. The host TLB
@@ -29,12 +24,7 @@ export class GuestTlb {
   private readonly entryLo0: Int32Array;
   private readonly entryLo1: Int32Array;
   private readonly used: Uint8Array;
-  /** Number of used entries with each page mask. */
-  private readonly masks = new Map<number, number>();
-  /** First entry of each list, and for each entry the one behind it in its list. */
-  private readonly first: Int32Array;
-  private readonly next: Int32Array;
-  private readonly hashShift: number;
+  private readonly lists: TlbLists;
   /** Lookups since creation. */
   lookups = 0;
 
@@ -47,9 +37,7 @@ export class GuestTlb {
     this.entryLo0 = new Int32Array(size);
     this.entryLo1 = new Int32Array(size);
     this.used = new Uint8Array(size);
-    this.first = new Int32Array(size * LISTS_PER_ENTRY).fill(NONE);
-    this.next = new Int32Array(size).fill(NONE);
-    this.hashShift = 32 - Math.log2(this.first.length);
+    this.lists = new TlbLists(size);
   }
 
   /** What TLBR reads. All of an entry that matches nothing is 0. */
@@ -91,47 +79,26 @@ export class GuestTlb {
 
   // --- lists ---
 
-  private list(page: number): number {
-    return Math.imul(page >>> 13, SPREAD) >>> this.hashShift;
-  }
-
-  private listOf(index: number): number {
-    return this.list(this.entryHi[index]! & ENTRY_HI.VPN2 & ~this.pageMask[index]!);
-  }
-
   private link(index: number): void {
-    const list = this.listOf(index);
-    this.next[index] = this.first[list]!;
-    this.first[list] = index;
+    this.lists.add(index, this.entryHi[index]!, this.pageMask[index]!);
     this.used[index] = 1;
-    const mask = this.pageMask[index]!;
-    this.masks.set(mask, (this.masks.get(mask) ?? 0) + 1);
   }
 
   private unlink(index: number): void {
     if (this.used[index] === 0) return;
-    const list = this.listOf(index);
-    let before = NONE;
-    for (let at = this.first[list]!; at !== index; at = this.next[at]!) before = at;
-    if (before === NONE) this.first[list] = this.next[index]!;
-    else this.next[before] = this.next[index]!;
+    this.lists.remove(index, this.entryHi[index]!, this.pageMask[index]!);
     this.used[index] = 0;
-    const mask = this.pageMask[index]!;
-    const left = this.masks.get(mask)! - 1;
-    if (left === 0) this.masks.delete(mask);
-    else this.masks.set(mask, left);
   }
 
   /** Index of the first entry that matches `gva` in guest ASID `asid`, or -1. */
   lookup(gva: Gva, asid: number): number {
     this.lookups++;
     let found = NONE;
-    for (const mask of this.masks.keys()) {
-      const page = gva & ENTRY_HI.VPN2 & ~mask;
-      for (let index = this.first[this.list(page)]!; index !== NONE; index = this.next[index]!) {
+    for (const mask of this.lists.masks) {
+      for (let index = this.lists.firstAt(gva, mask); index !== NONE; index = this.lists.behind(index)) {
         if (this.pageMask[index] !== mask) continue;
         const hi = this.entryHi[index]!;
-        if (((hi ^ page) & ENTRY_HI.VPN2 & ~mask) !== 0) continue;
+        if (((hi ^ gva) & ENTRY_HI.VPN2 & ~mask) !== 0) continue;
         if ((this.entryLo0[index]! & ENTRY_LO.G) === 0 && ((hi ^ asid) & ENTRY_HI.ASID) !== 0) continue;
         if (found === NONE || index < found) found = index;
       }
@@ -143,11 +110,11 @@ export class GuestTlb {
   conflicts(index: number, entry: TlbEntry): boolean {
     const mask = legalPageMask(entry.pageMask);
     const clash = (other: number): boolean => other !== index && this.meets(other, entry, mask);
-    for (const otherMask of this.masks.keys()) {
+    for (const otherMask of this.lists.masks) {
       // Entries of smaller pages can lie in many lists.
       if ((mask & ~otherMask) !== 0) return this.used.some((used, other) => used !== 0 && clash(other));
-      const page = entry.entryHi & ENTRY_HI.VPN2 & ~otherMask;
-      for (let other = this.first[this.list(page)]!; other !== NONE; other = this.next[other]!)
+      const { lists } = this;
+      for (let other = lists.firstAt(entry.entryHi, otherMask); other !== NONE; other = lists.behind(other))
         if (clash(other)) return true;
     }
     return false;

@@ -281,8 +281,8 @@ export class SystemOps {
     if (this.denied()) return RELOAD;
     const { tlb, asid } = this.cpu;
     for (let index = 0; index < tlb.entries; index++) {
-      const { entryHi, entryLo0 } = tlb.read(index);
-      if ((entryLo0 & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) === asid) this.invalidateEntry(index);
+      const own = !tlb.isGlobal(index) && (tlb.entryHi(index) & ENTRY_HI.ASID) === asid;
+      if (own) this.invalidateEntry(index);
     }
     return this.refetch();
   }
@@ -312,7 +312,7 @@ export class SystemOps {
       high0: cp0High[CP0.EntryLo0]!,
       high1: cp0High[CP0.EntryLo1]!,
     };
-    if (cpu.model.tlbMachineCheck && tlb.conflict(index, entry) >= 0) {
+    if (cpu.model.tlbMachineCheck && tlb.conflicts(index, entry)) {
       cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
       cpu.raise(EXC_CODE.MCheck);
       return RELOAD;
@@ -326,7 +326,8 @@ export class SystemOps {
     if (cpu.tlb.isUsed(index)) this.dropTranslations(index);
     cpu.tlb.write(index, entry);
     cpu.tlbWrites++;
-    this.dropTranslations(index);
+    // What no entry mapped before, nobody has kept anything of.
+    if (!cpu.model.tlbMachineCheck) this.dropTranslations(index);
   }
 
   /** The entry behind `index`, or the first that is not wired. */
@@ -343,7 +344,7 @@ export class SystemOps {
     let index = this.random();
     // Not the entry that maps the instruction: whether it is fetched again meanwhile would show.
     if (index === this.cpu.tlb.probe(this.cpu.pc, this.cpu.asid)) index = this.otherEntry(index);
-    if (this.cpu.tlb.conflict(index, entry) >= 0) return false;
+    if (this.cpu.tlb.conflicts(index, entry)) return false;
     this.replaceEntry(index, entry);
     return true;
   }
@@ -351,11 +352,10 @@ export class SystemOps {
   /** Has the engine forget what entry `index` maps. */
   private dropTranslations(index: number): void {
     const { tlb, translations } = this.cpu;
-    const entry = tlb.read(index);
+    const entryHi = tlb.entryHi(index);
     const bytes = tlb.halfSize(index) * 2;
-    const va = (entry.entryHi & ENTRY_HI.VPN2 & ~(bytes - 1)) >>> 0;
-    const global = (entry.entryLo0 & ENTRY_LO.G) !== 0;
-    translations.invalidate(va, bytes, global ? -1 : entry.entryHi & ENTRY_HI.ASID);
+    const va = (entryHi & ENTRY_HI.VPN2 & ~(bytes - 1)) >>> 0;
+    translations.invalidate(va, bytes, tlb.isGlobal(index) ? -1 : entryHi & ENTRY_HI.ASID);
   }
 
   // --- control ---

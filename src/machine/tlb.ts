@@ -1,5 +1,6 @@
 import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
+import { NONE, TlbLists } from "./tlb-lists.ts";
 
 /** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
 export interface TlbEntry {
@@ -34,6 +35,8 @@ export class Tlb {
   private readonly words: Int32Array;
   /** Word that the first entry starts at. */
   private readonly first: number;
+  /** The entries that were written. */
+  private readonly lists: TlbLists;
 
   /** The TLB of CPU `cpu`. */
   constructor(words: Int32Array, entries: number, cpu: number) {
@@ -41,6 +44,7 @@ export class Tlb {
     this.words = words;
     this.entries = entries;
     this.first = (TLB_BASE + cpu * CPU_STRIDE) >>> 2;
+    this.lists = new TlbLists(entries);
   }
 
   private at(index: number): number {
@@ -58,6 +62,16 @@ export class Tlb {
     };
   }
 
+  /** EntryHi of an entry. */
+  entryHi(index: number): number {
+    return this.words[this.at(index) + TLB_ENTRY.entryHi]!;
+  }
+
+  /** True if entry `index` matches in every ASID. */
+  isGlobal(index: number): boolean {
+    return (this.words[this.at(index) + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) !== 0;
+  }
+
   /** Upper halves of an entry's EntryLo0 and EntryLo1, unsigned. */
   readHigh(index: number): [high0: number, high1: number] {
     const at = this.at(index);
@@ -71,8 +85,16 @@ export class Tlb {
 
   /** Makes entry `index` match nothing, as if it had never been written. */
   invalidate(index: number): void {
+    this.unlink(index);
     const at = this.at(index);
     this.words.fill(0, at, at + TLB_ENTRY.words);
+  }
+
+  private unlink(index: number): void {
+    const at = this.at(index);
+    const w = this.words;
+    if (w[at + TLB_ENTRY.used] === 0) return;
+    this.lists.remove(index, w[at + TLB_ENTRY.entryHi]!, w[at + TLB_ENTRY.pageMask]!);
   }
 
   /** Writes an entry. G is the AND of both halves, the frame numbers lose the bits that PageMask covers. */
@@ -82,6 +104,7 @@ export class Tlb {
     const global = entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G;
     const frame = ~(mask >>> 7) | ~ENTRY_LO.PFN;
     const w = this.words;
+    this.unlink(index);
     w[at + TLB_ENTRY.entryHi] = entry.entryHi & (ENTRY_HI.VPN2 | ENTRY_HI.ASID);
     w[at + TLB_ENTRY.pageMask] = mask;
     w[at + TLB_ENTRY.entryLo0] = (entry.entryLo0 & frame & ~ENTRY_LO.G) | global;
@@ -89,18 +112,24 @@ export class Tlb {
     w[at + TLB_ENTRY.high0] = entry.high0 ?? 0;
     w[at + TLB_ENTRY.high1] = entry.high1 ?? 0;
     w[at + TLB_ENTRY.used] = 1;
+    this.lists.add(index, entry.entryHi, mask);
   }
 
   /** Index of the first entry that matches the virtual page of `va` in `asid`, or -1. */
   probe(va: number, asid: number): number {
-    const w = this.words;
-    for (let index = 0, at = this.first; index < this.entries; index++, at += TLB_ENTRY.words) {
-      const entryHi = w[at + TLB_ENTRY.entryHi]!;
-      if (((entryHi ^ va) & ENTRY_HI.VPN2 & ~w[at + TLB_ENTRY.pageMask]!) !== 0) continue;
-      if ((w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) !== asid) continue;
-      if (w[at + TLB_ENTRY.used] !== 0) return index;
+    const { words: w, lists } = this;
+    let found = NONE;
+    for (const mask of lists.masks) {
+      const compared = ENTRY_HI.VPN2 & ~mask;
+      for (let index = lists.firstAt(va, mask); index !== NONE; index = lists.behind(index)) {
+        const at = this.at(index);
+        const entryHi = w[at + TLB_ENTRY.entryHi]!;
+        if (((entryHi ^ va) & compared) !== 0 || w[at + TLB_ENTRY.pageMask] !== mask) continue;
+        if ((w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) === 0 && (entryHi & ENTRY_HI.ASID) !== asid) continue;
+        if (found === NONE || index < found) found = index;
+      }
     }
-    return -1;
+    return found;
   }
 
   /**
@@ -128,20 +157,32 @@ export class Tlb {
     return ((this.words[this.at(index) + TLB_ENTRY.pageMask]! | 0x1fff) + 1) >>> 1;
   }
 
-  /** Index of another entry than `index` that `entry` would also match in some ASID they share, or -1. */
-  conflict(index: number, entry: TlbEntry): number {
+  /** True if some entry other than `index` matches an address and ASID that `entry` would match there too. */
+  conflicts(index: number, entry: TlbEntry): boolean {
     const mask = legalPageMask(entry.pageMask);
-    const global = (entry.entryLo0 & entry.entryLo1 & ENTRY_LO.G) !== 0;
-    const w = this.words;
-    for (let other = 0; other < this.entries; other++) {
-      const at = this.at(other);
-      if (other === index || w[at + TLB_ENTRY.used] === 0) continue;
-      const hi = w[at + TLB_ENTRY.entryHi]!;
-      const ignored = mask | w[at + TLB_ENTRY.pageMask]!;
-      if (((hi ^ entry.entryHi) & ENTRY_HI.VPN2 & ~ignored) !== 0) continue;
-      const otherGlobal = (w[at + TLB_ENTRY.entryLo0]! & ENTRY_LO.G) !== 0;
-      if (global || otherGlobal || ((hi ^ entry.entryHi) & ENTRY_HI.ASID) === 0) return other;
+    for (const otherMask of this.lists.masks) {
+      // Entries of smaller pages can lie in many lists.
+      if ((mask & ~otherMask) !== 0) return this.conflictsAnywhere(index, entry, mask);
+      const { lists } = this;
+      for (let other = lists.firstAt(entry.entryHi, otherMask); other !== NONE; other = lists.behind(other))
+        if (other !== index && this.meets(other, entry, mask)) return true;
     }
-    return -1;
+    return false;
+  }
+
+  private conflictsAnywhere(index: number, entry: TlbEntry, mask: number): boolean {
+    for (let other = 0; other < this.entries; other++)
+      if (other !== index && this.isUsed(other) && this.meets(other, entry, mask)) return true;
+    return false;
+  }
+
+  /** True if entry `other`, which was written, matches what `entry` with page mask `mask` matches. */
+  private meets(other: number, entry: TlbEntry, mask: number): boolean {
+    const at = this.at(other);
+    const w = this.words;
+    const differ = entry.entryHi ^ w[at + TLB_ENTRY.entryHi]!;
+    if ((differ & ENTRY_HI.VPN2 & ~mask & ~w[at + TLB_ENTRY.pageMask]!) !== 0) return false;
+    const global = (entry.entryLo0 & entry.entryLo1) | w[at + TLB_ENTRY.entryLo0]!;
+    return (global & ENTRY_LO.G) !== 0 || (differ & ENTRY_HI.ASID) === 0;
   }
 }

@@ -1,0 +1,69 @@
+import { ENTRY_HI } from "../isa/cp0.ts";
+
+/** Stands for no entry. */
+export const NONE = -1;
+/** Lists for each entry of the TLB: fewer make lists longer. */
+const LISTS_PER_ENTRY = 2;
+/** Spreads page numbers evenly: 2^32 divided by the golden ratio (Knuth, "Sorting and Searching", 6.4). */
+const SPREAD = 0x9e37_79b1;
+
+/**
+ * The entries of a TLB in lists by hash of the page number that their own page size leaves. A look-up costs one list
+ * for each page size in use, whatever the size of the TLB.
+ */
+export class TlbLists {
+  /** The page masks in use. */
+  readonly masks: number[] = [];
+  private readonly counts: number[] = [];
+  /** First entry of each list, and for each entry the one behind it in its list. */
+  private readonly first: Int32Array;
+  private readonly next: Int32Array;
+  private readonly hashShift: number;
+
+  constructor(entries: number) {
+    const bits = Math.ceil(Math.log2(entries * LISTS_PER_ENTRY));
+    this.first = new Int32Array(1 << bits).fill(NONE);
+    this.next = new Int32Array(entries).fill(NONE);
+    this.hashShift = 32 - bits;
+  }
+
+  private listOf(page: number): number {
+    return Math.imul(page >>> 13, SPREAD) >>> this.hashShift;
+  }
+
+  /** First entry of the list in which those are whose page is that of `va` with page mask `mask`; or `NONE`. */
+  firstAt(va: number, mask: number): number {
+    return this.first[this.listOf(va & ENTRY_HI.VPN2 & ~mask)]!;
+  }
+
+  /** The entry behind `index` in its list, or `NONE`. */
+  behind(index: number): number {
+    return this.next[index]!;
+  }
+
+  /** Enters entry `index`, which is in no list. */
+  add(index: number, entryHi: number, mask: number): void {
+    const list = this.listOf(entryHi & ENTRY_HI.VPN2 & ~mask);
+    this.next[index] = this.first[list]!;
+    this.first[list] = index;
+    const known = this.masks.indexOf(mask);
+    if (known >= 0) this.counts[known]!++;
+    else {
+      this.masks.push(mask);
+      this.counts.push(1);
+    }
+  }
+
+  /** Takes entry `index` out, which was entered with the same `entryHi` and `mask`. */
+  remove(index: number, entryHi: number, mask: number): void {
+    const list = this.listOf(entryHi & ENTRY_HI.VPN2 & ~mask);
+    let before = NONE;
+    for (let at = this.first[list]!; at !== index; at = this.next[at]!) before = at;
+    if (before === NONE) this.first[list] = this.next[index]!;
+    else this.next[before] = this.next[index]!;
+    const known = this.masks.indexOf(mask);
+    if (--this.counts[known]! > 0) return;
+    this.masks.splice(known, 1);
+    this.counts.splice(known, 1);
+  }
+}
