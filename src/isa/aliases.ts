@@ -12,7 +12,7 @@ export interface Alias {
   readonly always?: true;
 }
 
-/** The spellings that `objdump` knows for a MIPS32 release 2 CPU. Of several that fit the first is printed. */
+/** The spellings that `objdump` knows for CPUs of release 2. Of several that fit the first is printed. */
 // prettier-ignore
 export const ALIASES: readonly Alias[] = [
   { name: "nop",   of: "sll",    when: { rd: 0, rt: 0, sa: 0 }, asm: "" },
@@ -27,6 +27,16 @@ export const ALIASES: readonly Alias[] = [
   { name: "negu",  of: "subu",   when: { rs: 0 }, asm: "rd, rt", always: true },
   { name: "ror",   of: "rotr",   when: {}, asm: "rd, rt, sa", always: true },
   { name: "rorv",  of: "rotrv",  when: {}, asm: "rd, rt, rs", always: true },
+  { name: "dror",   of: "drotr",   when: {}, asm: "rd, rt, sa", always: true },
+  { name: "drorv",  of: "drotrv",  when: {}, asm: "rd, rt, rs", always: true },
+  { name: "dror32", of: "drotr32", when: {}, asm: "rd, rt, sa", always: true },
+  { name: "dneg",   of: "dsub",    when: { rs: 0 }, asm: "rd, rt", always: true },
+  { name: "dnegu",  of: "dsubu",   when: { rs: 0 }, asm: "rd, rt", always: true },
+  { name: "move",   of: "daddu",   when: { rt: 0 }, asm: "rd, rs" },
+  { name: "dext",   of: "dextm",   when: {}, asm: "rt, rs, lsb, dextmSize", always: true },
+  { name: "dext",   of: "dextu",   when: {}, asm: "rt, rs, lsbUpper, dextuSize", always: true },
+  { name: "dins",   of: "dinsm",   when: {}, asm: "rt, rs, lsb, dinsmSize", always: true },
+  { name: "dins",   of: "dinsu",   when: {}, asm: "rt, rs, lsbUpper, dinsuSize", always: true },
   { name: "jalr",    of: "jalr",    when: { rd: 31 }, asm: "rs", always: true },
   { name: "jalr.hb", of: "jalr.hb", when: { rd: 31 }, asm: "rs", always: true },
   { name: "b",     of: "beq",    when: { rs: 0, rt: 0 }, asm: "offset" },

@@ -1,4 +1,4 @@
-import { INSTRUCTIONS } from "./instructions.ts";
+import { ALL_INSTRUCTIONS } from "./instructions.ts";
 import { encodingOf } from "./operands.ts";
 import { levelIncludes, type InstructionRow, type IsaLevel } from "./row.ts";
 
@@ -146,13 +146,13 @@ const decoders = new Map<IsaLevel, Decoder>();
 export function decoderFor(level: IsaLevel): Decoder {
   let decoder = decoders.get(level);
   if (decoder === undefined) {
-    decoder = buildDecoder(INSTRUCTIONS.filter((row) => levelIncludes(level, row.level)));
+    decoder = buildDecoder(ALL_INSTRUCTIONS.filter((row) => levelIncludes(level, row.level)));
     decoders.set(level, decoder);
   }
   return decoder;
 }
 
-/** Decodes a word for the newest CPU. */
+/** Decodes a word for the newest 32-bit CPU. */
 export function decode(word: number): InstructionRow | null {
   return decoderFor("mips32r5")(word);
 }

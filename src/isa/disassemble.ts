@@ -1,7 +1,7 @@
 import { ALIASES, type Alias } from "./aliases.ts";
 import { cp0Index, cp0Name } from "./cp0.ts";
 import { buildDecoder, type Decoder } from "./decode.ts";
-import { INSTRUCTIONS } from "./instructions.ts";
+import { ALL_INSTRUCTIONS } from "./instructions.ts";
 import {
   COMPUTED_OPERANDS,
   encodingOf,
@@ -22,7 +22,7 @@ export interface DisassembleOptions {
   readonly aliases?: boolean;
   /** CP0 registers by the manual's names (`EntryHi`) instead of `$10` (default false). */
   readonly cp0Names?: boolean;
-  /** Instructions of later CPUs are words (default: those of all CPUs are spelt). */
+  /** Instructions of other CPUs are words (default: those of all 32-bit CPUs are spelt). */
   readonly level?: IsaLevel;
 }
 
@@ -44,7 +44,7 @@ const strictDecoders = new Map<IsaLevel, Decoder>();
 function strictDecoderFor(level: IsaLevel): Decoder {
   let decoder = strictDecoders.get(level);
   if (decoder === undefined) {
-    const rows = INSTRUCTIONS.filter((row) => levelIncludes(level, row.level) && isSpelt(row));
+    const rows = ALL_INSTRUCTIONS.filter((row) => levelIncludes(level, row.level) && isSpelt(row));
     decoder = buildDecoder(rows, true);
     strictDecoders.set(level, decoder);
   }
@@ -110,8 +110,9 @@ function operandText(
   const { name } = operand;
   if (name === "zero") return name;
   if (name in COMPUTED_OPERANDS) {
-    const msb = valueOf(encoding, word, "msb");
-    return hex(COMPUTED_OPERANDS[name as ComputedOperand].sizeOf(msb, valueOf(encoding, word, "lsb")));
+    const lsb = encoding.fields.find((candidate) => candidate.name.startsWith("lsb"));
+    const { sizeOf } = COMPUTED_OPERANDS[name as ComputedOperand];
+    return hex(sizeOf(valueOf(encoding, word, "msb"), lsb === undefined ? 0 : fieldValue(lsb, word)));
   }
   const field = encoding.fields.find((candidate) => candidate.name === name);
   if (field === undefined) return "";
@@ -155,7 +156,7 @@ export function disassemble(word: number, pc: number, options: DisassembleOption
   const alias = findAlias(row, encoding, word, options.aliases ?? true);
   const operands = parseAsm(alias?.asm ?? row.asm);
   let text = "";
-  const named = options.cp0Names === true && /^m[ft]h?c0$/.test(row.mnemonic);
+  const named = options.cp0Names === true && /^d?m[ft]h?c0$/.test(row.mnemonic);
   operands.forEach((operand, index) => {
     if (isOmitted(operands, index, encoding, word)) return;
     if (named && operand.name === "sel") return;

@@ -48,7 +48,8 @@ export function fieldRange(field: Field): FieldRange {
   const step = 2 ** (field.rule.shift ?? 0);
   const count = 2 ** field.width;
   const min = field.rule.signed ? -count / 2 : 0;
-  return { min: min * step, max: (min + count - 1) * step, step };
+  const { base = 0 } = field.rule;
+  return { min: min * step + base, max: (min + count - 1) * step + base, step };
 }
 
 /** Operand values by name. Values are those that `operandValue` reads: displacements in bytes, and so on. */
@@ -86,13 +87,14 @@ export function encodeRow(row: InstructionRow, operands: OperandValues): number 
   for (const { name } of asm) {
     const size = values.get(name);
     if (!(name in COMPUTED_OPERANDS) || size === undefined) continue;
-    const lsb = values.get("lsb") ?? 0;
-    const range = { min: 1, max: 32 - lsb, step: 1 };
+    const lsb = values.get("lsb") ?? values.get("lsbUpper") ?? 0;
+    const { sizes, msbOf } = COMPUTED_OPERANDS[name as ComputedOperand];
+    const range = { ...sizes(lsb), step: 1 };
     if (!Number.isInteger(size) || size < range.min || size > range.max) {
       throw new EncodeError(row.mnemonic, name, size, range);
     }
     values.delete(name);
-    values.set("msb", COMPUTED_OPERANDS[name as ComputedOperand].msbOf(size, lsb));
+    values.set("msb", msbOf(size, lsb));
   }
 
   let word = encoding.match;
@@ -105,7 +107,7 @@ export function encodeRow(row: InstructionRow, operands: OperandValues): number 
     const fits =
       value !== undefined && Number.isInteger(value / range.step) && value >= range.min && value <= range.max;
     if (!fits) throw new EncodeError(row.mnemonic, field.name, value, range);
-    const raw = (value as number) / range.step;
+    const raw = ((value as number) - (field.rule.base ?? 0)) / range.step;
     word += (raw < 0 ? raw + 2 ** field.width : raw) * 2 ** field.position;
   }
   for (const name of values.keys()) {

@@ -1,4 +1,5 @@
 import { Lowering, type Statement } from "./ir.ts";
+import { DOUBLEWORDS } from "./instructions-64.ts";
 import { ALU } from "./instructions-alu.ts";
 import { BRANCHES } from "./instructions-branches.ts";
 import { COP2 } from "./instructions-cop2.ts";
@@ -7,10 +8,14 @@ import { MEMORY } from "./instructions-memory.ts";
 import { SYSTEM } from "./instructions-system.ts";
 import type { InstructionRow } from "./row.ts";
 
-const typedInstructions = [...ALU, ...MEMORY, ...BRANCHES, ...SYSTEM, ...COP2, ...FPU] as const;
+const typed32 = [...ALU, ...MEMORY, ...BRANCHES, ...SYSTEM, ...COP2, ...FPU] as const;
+const typedInstructions = [...typed32, ...DOUBLEWORDS] as const;
 
-/** All instructions of MIPS32 up to release 5. The position of a row is its index (see {@link rowIndex}). */
-export const INSTRUCTIONS: readonly InstructionRow[] = typedInstructions;
+/** All instructions of MIPS32 up to release 5: what engines execute. The position of a row is its index. */
+export const INSTRUCTIONS: readonly InstructionRow[] = typed32;
+
+/** The same and those of MIPS64: what can be assembled and disassembled. */
+export const ALL_INSTRUCTIONS: readonly InstructionRow[] = typedInstructions;
 
 /** The rows with their texts as literal types, from which operand types are derived. */
 export type TypedInstruction = (typeof typedInstructions)[number];
@@ -19,7 +24,7 @@ export type TypedInstruction = (typeof typedInstructions)[number];
 export type Mnemonic = TypedInstruction["mnemonic"];
 
 const indexes = new Map<InstructionRow, number>(INSTRUCTIONS.map((row, index) => [row, index]));
-const byMnemonic = new Map<string, InstructionRow>(INSTRUCTIONS.map((row) => [row.mnemonic, row]));
+const byMnemonic = new Map<string, InstructionRow>(ALL_INSTRUCTIONS.map((row) => [row.mnemonic, row]));
 const lowered: (readonly Statement[])[] = [];
 
 /** A row that is not in {@link INSTRUCTIONS}, or a mnemonic that no row has. */

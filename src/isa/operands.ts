@@ -18,6 +18,8 @@ interface FieldRule {
   readonly signed?: true;
   /** The value is the field shifted left by this many bits. */
   readonly shift?: number;
+  /** The value is the field and this. */
+  readonly base?: number;
   /** Name under which a lowering reads the field, where it is not its own. */
   readonly readAs?: ImmField;
   /** The field repeats another one: the encoder copies it, and lowerings do not read it. */
@@ -51,6 +53,8 @@ const FIELD_RULES = {
   index: { format: "target", shift: 2 },
   sa: { format: "hex" },
   lsb: { format: "hex" },
+  /** The same of a bit field in the upper word. */
+  lsbUpper: { format: "hex", base: 32 },
   msb: { format: "hex" },
   op: { format: "hex" },
   hint: { format: "hex" },
@@ -70,20 +74,41 @@ const FIELD_RULES = {
 /** Name of a field of a pattern. */
 export type FieldName = keyof typeof FIELD_RULES;
 
+/** The size of a bit field, which assembly shows in place of the field `msb`. */
+interface ComputedSize {
+  sizeOf(msb: number, lsb: number): number;
+  msbOf(size: number, lsb: number): number;
+  /** The sizes that can be written for a bit field that begins at `lsb`. */
+  sizes(lsb: number): { readonly min: number; readonly max: number };
+}
+
+/** EXT and its like hold size - 1, INS and its like the last bit; from `base` on. */
+const extracted = (base: 0 | 32, sizes: ComputedSize["sizes"]): ComputedSize => ({
+  sizeOf: (msb) => msb + base + 1,
+  msbOf: (size) => size - base - 1,
+  sizes,
+});
+const inserted = (base: 0 | 32, sizes: ComputedSize["sizes"]): ComputedSize => ({
+  sizeOf: (msb, lsb) => msb + base - lsb + 1,
+  msbOf: (size, lsb) => lsb + size - base - 1,
+  sizes,
+});
+const withinWord: ComputedSize["sizes"] = (lsb) => ({ min: 1, max: 32 - lsb });
+const withinDoubleword: ComputedSize["sizes"] = (lsb) => ({ min: 1, max: 64 - lsb });
+
 /**
- * Operands that assembly shows and no field holds: EXT and INS are written with the size of the bit field,
- * and encode its last bit (INS) or size - 1 (EXT) in `msb`.
+ * Operands that assembly shows and no field holds: the sizes of bit fields. Which of the three spellings for
+ * doublewords there is to use depends on where the field begins and ends (MIPS64 BIS, DEXT and DINS).
  */
 export const COMPUTED_OPERANDS = {
-  extSize: {
-    sizeOf: (msb: number, _lsb: number) => msb + 1,
-    msbOf: (size: number, _lsb: number) => size - 1,
-  },
-  insSize: {
-    sizeOf: (msb: number, lsb: number) => msb - lsb + 1,
-    msbOf: (size: number, lsb: number) => lsb + size - 1,
-  },
-} as const;
+  extSize: extracted(0, withinWord),
+  insSize: inserted(0, withinWord),
+  dextSize: extracted(0, () => ({ min: 1, max: 32 })),
+  dextmSize: extracted(32, (lsb) => ({ min: 33, max: 64 - lsb })),
+  dextuSize: extracted(0, withinDoubleword),
+  dinsmSize: inserted(32, (lsb) => ({ min: 33 - lsb, max: 64 - lsb })),
+  dinsuSize: inserted(32, withinDoubleword),
+} as const satisfies Record<string, ComputedSize>;
 
 /** Name of an operand that is not a field. */
 export type ComputedOperand = keyof typeof COMPUTED_OPERANDS;
@@ -208,7 +233,7 @@ export function encodingOf(row: InstructionRow): Encoding {
 export function fieldValue(field: Field, word: number): number {
   const raw = word << (32 - field.position - field.width);
   const value = field.rule.signed ? raw >> (32 - field.width) : raw >>> (32 - field.width);
-  return value * 2 ** (field.rule.shift ?? 0);
+  return value * 2 ** (field.rule.shift ?? 0) + (field.rule.base ?? 0);
 }
 
 /** Finds a field by its pattern name or by the name under which lowerings read it. */

@@ -3,16 +3,26 @@ import type { Lowering } from "./ir.ts";
 /**
  * The level of the architecture at which an instruction appeared. Later levels include earlier ones. Release 5
  * stands here for what its 32-bit cores have together: the user-access instructions of EVA and TLBINV of
- * release 3, MFHC0 and MTHC0 of XPA, and ERETNC.
+ * release 3, MFHC0 and MTHC0 of XPA, and ERETNC. The level of 64-bit CPUs is one for which code can be generated,
+ * and not executed.
  */
-export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2" | "mips32r5";
+export type IsaLevel = "mips1" | "mips2" | "mips32" | "mips32r2" | "mips32r5" | "mips64r2";
 
-/** Every level, oldest first: the position orders them. */
-const ISA_LEVELS: readonly IsaLevel[] = ["mips1", "mips2", "mips32", "mips32r2", "mips32r5"];
+/** What each level was made from. */
+const PREDECESSOR: Readonly<Record<IsaLevel, IsaLevel | null>> = {
+  mips1: null,
+  mips2: "mips1",
+  mips32: "mips2",
+  mips32r2: "mips32",
+  mips32r5: "mips32r2",
+  mips64r2: "mips32r2",
+};
 
 /** Whether a CPU of level `cpu` has the instructions that appeared at `instruction`. */
 export function levelIncludes(cpu: IsaLevel, instruction: IsaLevel): boolean {
-  return ISA_LEVELS.indexOf(cpu) >= ISA_LEVELS.indexOf(instruction);
+  for (let level: IsaLevel | null = cpu; level !== null; level = PREDECESSOR[level])
+    if (level === instruction) return true;
+  return false;
 }
 
 /**

@@ -126,7 +126,7 @@ export class Assembler extends EmitterBase {
   listing(): ListingLine[] {
     return Array.from(this.words(), (word, index) => {
       const address = this.addressOf(index);
-      const text = disassemble(word, address, { cp0Names: true });
+      const text = disassemble(word, address, { cp0Names: true, level: this.target.level });
       const comment = this.emitted[index]?.comment ?? "";
       return { address, word, text, comment, labels: this.places.get(index) ?? [] };
     });

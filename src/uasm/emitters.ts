@@ -1,5 +1,5 @@
 import type { AsmOperands } from "../isa/encode.ts";
-import { INSTRUCTIONS, type Mnemonic } from "../isa/instructions.ts";
+import { ALL_INSTRUCTIONS, type Mnemonic } from "../isa/instructions.ts";
 import type { InstructionRow } from "../isa/row.ts";
 import type { Label } from "./label.ts";
 
@@ -32,7 +32,7 @@ abstract class OrderedEmitter {
   abstract appendOrdered(row: InstructionRow, operands: readonly (Target | undefined)[]): void;
 }
 
-for (const row of INSTRUCTIONS) {
+for (const row of ALL_INSTRUCTIONS) {
   Object.defineProperty(OrderedEmitter.prototype, row.mnemonic, {
     value(this: OrderedEmitter, ...operands: readonly (Target | undefined)[]): void {
       this.appendOrdered(row, operands);

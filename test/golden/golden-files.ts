@@ -1,10 +1,15 @@
 import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { formatCode, type RefillKind } from "../../src/kvm/entry/code-block.ts";
-import { NETLOGIC_SCRATCH } from "../../src/kvm/entry/scratch.ts";
+import { emitGuestRefill, emitHostRefill } from "../../src/kvm/entry/refill.ts";
+import { NETLOGIC_SCRATCH, selectScratch, type ScratchBank } from "../../src/kvm/entry/scratch.ts";
+import { emitSetPgd } from "../../src/kvm/entry/set-pgd.ts";
+import type { CodeTarget } from "../../src/kvm/entry/target.ts";
 import { GUEST_STATUS_WRITABLE } from "../../src/kvm/guest-cp0.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
-import type { HostPageSize } from "../../src/kvm/page-format.ts";
+import { PteFormat, tableGeometry64, type HostPageSize } from "../../src/kvm/page-format.ts";
+import { Assembler } from "../../src/uasm/assembler.ts";
+import { formatListing } from "../../src/uasm/listing.ts";
 
 function newHost(model: CpuModel, options: HostKernelOptions): HostKernel {
   const config = { model, endian: "little", ramBytes: 2 ** 20, guestTime: "user", hostCalls: true } as const;
@@ -25,6 +30,36 @@ function fastExitListing(model: CpuModel): string {
   return formatCode({ ...code, sections });
 }
 
+/** Kinds of 64-bit hosts: their CPUs are not executed yet, so there is no model to find out from. */
+const HOSTS_64: readonly { readonly name: string; readonly scratch: ScratchBank; readonly rixi: boolean }[] = [
+  { name: "64-bit", scratch: { register: 31, selects: 0xfc }, rixi: false },
+  { name: "64-bit-no-kscratch", scratch: { register: 31, selects: 0 }, rixi: false },
+  { name: "64-bit-rixi", scratch: { register: 31, selects: 0xfc }, rixi: true },
+  { name: "XLP", scratch: NETLOGIC_SCRATCH, rixi: false },
+];
+/** Bits of their EntryLo that the hardware ignores: physical addresses have 40. */
+const FILL_BITS_64 = 24;
+
+/** The refill handlers of a 64-bit host, its own and a guest's, and the routine that publishes a root. */
+function listing64({ scratch, rixi }: (typeof HOSTS_64)[number], pageSize: HostPageSize): string {
+  const geometry = tableGeometry64(pageSize);
+  const target: CodeTarget = {
+    ...{ level: "mips64r2", geometry, format: new PteFormat(geometry, rixi, FILL_BITS_64) },
+    ...{ scratch: selectScratch(scratch), badInstr: false, eva: false, hwrena: 0xf },
+  };
+  const pgdCurrent = 0x8000_1000;
+  const section = (name: string, baseAddress: number, emit: (asm: Assembler) => void): string => {
+    const asm = new Assembler({ level: target.level, baseAddress });
+    emit(asm);
+    return `## ${name}: ${asm.length} words\n${formatListing(asm.listing())}`;
+  };
+  return [
+    section("host_refill", 0x8000_0080, (asm) => emitHostRefill(asm, target, pgdCurrent)),
+    section("set_pgd", 0x8000_0a00, (asm) => emitSetPgd(asm, target, pgdCurrent)),
+    section("refill", 0x8001_0080, (asm) => emitGuestRefill(asm, target, pgdCurrent)),
+  ].join("\n");
+}
+
 /** Every golden file of the generated code: name below test/golden, and what it must hold. */
 export function goldenFiles(): Map<string, string> {
   const files = new Map<string, string>();
@@ -39,5 +74,8 @@ export function goldenFiles(): Map<string, string> {
   for (const model of [plain, p5600]) files.set(`entry/${model.name}-fast-exits.txt`, fastExitListing(model));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
+  for (const host of HOSTS_64)
+    for (const pageSize of [4096, 16384] as HostPageSize[])
+      files.set(`entry/${host.name}-${pageSize / 1024}k.txt`, listing64(host, pageSize));
   return files;
 }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { decode } from "../../isa/decode.ts";
+import { decode, decoderFor } from "../../isa/decode.ts";
 import { CP0 } from "../../isa/cp0.ts";
 import { GPR } from "../../isa/registers.ts";
+import type { IsaLevel } from "../../isa/row.ts";
 import { Assembler } from "../../uasm/assembler.ts";
-import { PteFormat, tableGeometry, type HostPageSize } from "../page-format.ts";
+import { PteFormat, tableGeometry, tableGeometry64, type HostPageSize } from "../page-format.ts";
 import { BLOCK, buildVcpuCode, type CodeSection } from "./code-block.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { VECTOR } from "./exception-vectors.ts";
@@ -34,6 +35,8 @@ interface Host {
   readonly fillBits?: number;
   readonly pageSize?: HostPageSize;
   readonly xpa?: boolean;
+  /** Registers and addresses of 64 bits, tables of three levels. */
+  readonly wide?: boolean;
 }
 const ALL_SCRATCH: ScratchBank = { register: 31, selects: 0xfc };
 const NO_SCRATCH: ScratchBank = { register: 31, selects: 0 };
@@ -44,20 +47,22 @@ function hostTarget({
   fillBits = 0,
   pageSize = 4096,
   xpa = false,
+  wide = false,
 }: Host): CodeTarget {
-  const geometry = tableGeometry(pageSize, xpa ? 3 : 2);
+  const geometry = wide ? tableGeometry64(pageSize) : tableGeometry(pageSize, xpa ? 3 : 2);
   const format = new PteFormat(geometry, rixi, fillBits);
   const scratch = selectScratch(bank);
-  const level = xpa ? "mips32r5" : "mips32r2";
+  const level = wide ? "mips64r2" : xpa ? "mips32r5" : "mips32r2";
   return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf };
 }
 
-function wordsOf(emit: (asm: Assembler) => void): number[] {
-  const asm = new Assembler({ level: "mips32r5", baseAddress: 0x8001_0000 });
+function wordsOf(emit: (asm: Assembler) => void, level: IsaLevel = "mips32r5"): number[] {
+  const asm = new Assembler({ level, baseAddress: 0x8001_0000 });
   emit(asm);
   return [...asm.words()];
 }
-const guestRefill = (target: CodeTarget) => wordsOf((asm) => emitGuestRefill(asm, target, PGD_CURRENT));
+const guestRefill = (target: CodeTarget) =>
+  wordsOf((asm) => emitGuestRefill(asm, target, PGD_CURRENT), target.level);
 
 describe("choice of scratch registers", () => {
   const at = (select: number, register = 31): number => register * 8 + select;
@@ -103,6 +108,12 @@ describe("length of the refill handler", () => {
     ["XPA", 31, { rixi: true, xpa: true }],
     ["XPA with 16K pages", 32, { rixi: true, xpa: true, pageSize: 16384 }],
     ["pgd in memory and RI/XI", 29, { rixi: true, bank: NO_SCRATCH }],
+    // The original has 31 words here: one more, a branch for kernel addresses that no guest can use.
+    ["64 bits, three levels", 30, { wide: true }],
+    ["64 bits with 16K pages", 31, { wide: true, pageSize: 16384 }],
+    ["64 bits, pgd in memory", 31, { wide: true, bank: NO_SCRATCH }],
+    ["64 bits with RI/XI, where EntryLo has the room", 30, { wide: true, rixi: true, fillBits: 24 }],
+    ["XLP: 64 bits and NetLogic's scratch registers", 30, { wide: true, bank: NETLOGIC_SCRATCH }],
   ])("%s: %d words", (_name, words, host) => {
     expect(guestRefill(hostTarget(host))).toHaveLength(words);
   });

@@ -1,7 +1,7 @@
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { HostVa } from "../addresses.ts";
-import { mtc0, type CodeTarget } from "./target.ts";
+import { nativeOps, type CodeTarget } from "./target.ts";
 
 /**
  * Emits the host's routine that makes a0 (kseg0 address of a root) the current pgd: for handlers without a
@@ -11,8 +11,12 @@ import { mtc0, type CodeTarget } from "./target.ts";
 export function emitSetPgd(asm: Assembler, target: CodeTarget, pgdCurrent: HostVa): void {
   const { pgd } = target.scratch;
   const low = asm.comment("publish the root in memory").loadAddressMostly(GPR.a1, pgdCurrent);
-  asm.sw(GPR.a0, low, GPR.a1);
-  if (pgd !== null) mtc0(asm.comment("and in its register"), GPR.a0, pgd);
+  const native = nativeOps(asm, target);
+  native.store(GPR.a0, low, GPR.a1);
+  if (pgd !== null) {
+    asm.comment("and in its register");
+    native.moveTo(GPR.a0, pgd);
+  }
   asm.jr(GPR.ra);
   if (pgd === null) asm.nop();
   else asm.ehb();

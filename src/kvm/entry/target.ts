@@ -67,6 +67,50 @@ export function fieldOf(mask: number): [position: number, width: number] {
   return [position, 32 - Math.clz32(mask >>> position)];
 }
 
+/** What works on a whole register or address of the host, be it of 32 or of 64 bits. */
+interface NativeOps {
+  readonly registerBytes: 4 | 8;
+  load(rt: number, offset: number, base: number): void;
+  store(rt: number, offset: number, base: number): void;
+  add(rd: number, rs: number, rt: number): void;
+  /** A logical shift right. */
+  shiftRight(rd: number, rt: number, by: number): void;
+  rotateRight(rd: number, rt: number, by: number): void;
+  /** From and to the CP0 register with flat index `cp0`. */
+  moveFrom(rt: number, cp0: number): void;
+  moveTo(rt: number, cp0: number): void;
+}
+
+/** Whether the host is a 64-bit one: its tables have three levels. */
+export function is64Bit({ geometry }: CodeTarget): boolean {
+  return geometry.pmd !== null;
+}
+
+/** {@link NativeOps} of the host. */
+export function nativeOps(asm: Assembler, target: CodeTarget): NativeOps {
+  if (is64Bit(target))
+    return {
+      registerBytes: 8,
+      load: (rt, offset, base) => asm.ld(rt, offset, base),
+      store: (rt, offset, base) => asm.sd(rt, offset, base),
+      add: (rd, rs, rt) => asm.daddu(rd, rs, rt),
+      shiftRight: (rd, rt, by) => (by < 32 ? asm.dsrl(rd, rt, by) : asm.dsrl32(rd, rt, by - 32)),
+      rotateRight: (rd, rt, by) => asm.drotr(rd, rt, by),
+      moveFrom: (rt, cp0) => asm.dmfc0(rt, cp0 >>> 3, cp0 & 7),
+      moveTo: (rt, cp0) => asm.dmtc0(rt, cp0 >>> 3, cp0 & 7),
+    };
+  return {
+    registerBytes: 4,
+    load: (rt, offset, base) => asm.lw(rt, offset, base),
+    store: (rt, offset, base) => asm.sw(rt, offset, base),
+    add: (rd, rs, rt) => asm.addu(rd, rs, rt),
+    shiftRight: (rd, rt, by) => asm.srl(rd, rt, by),
+    rotateRight: (rd, rt, by) => asm.rotr(rd, rt, by),
+    moveFrom: (rt, cp0) => mfc0(asm, rt, cp0),
+    moveTo: (rt, cp0) => mtc0(asm, rt, cp0),
+  };
+}
+
 /** MFC0 from the register with flat index `cp0`. */
 export function mfc0(asm: Assembler, rt: number, cp0: number): void {
   asm.mfc0(rt, cp0 >>> 3, cp0 & 7);
