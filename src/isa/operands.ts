@@ -76,10 +76,10 @@ export type FieldName = keyof typeof FIELD_RULES;
 
 /** The size of a bit field, which assembly shows in place of the field `msb`. */
 interface ComputedSize {
-  sizeOf(msb: number, lsb: number): number;
-  msbOf(size: number, lsb: number): number;
+  readonly sizeOf: (msb: number, lsb: number) => number;
+  readonly msbOf: (size: number, lsb: number) => number;
   /** The sizes that can be written for a bit field that begins at `lsb`. */
-  sizes(lsb: number): { readonly min: number; readonly max: number };
+  readonly sizes: (lsb: number) => { readonly min: number; readonly max: number };
 }
 
 /** EXT and its like hold size - 1, INS and its like the last bit; from `base` on. */

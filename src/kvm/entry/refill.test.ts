@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decode, decoderFor } from "../../isa/decode.ts";
+import { decode } from "../../isa/decode.ts";
 import { CP0 } from "../../isa/cp0.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { IsaLevel } from "../../isa/row.ts";
