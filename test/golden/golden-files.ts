@@ -31,12 +31,13 @@ function fastExitListing(model: CpuModel): string {
 }
 
 /** Kinds of 64-bit hosts: their CPUs are not executed yet, so there is no model to find out from. */
-const HOSTS_64: readonly { readonly name: string; readonly scratch: ScratchBank; readonly rixi: boolean }[] = [
-  { name: "64-bit", scratch: { register: 31, selects: 0xfc }, rixi: false },
-  { name: "64-bit-no-kscratch", scratch: { register: 31, selects: 0 }, rixi: false },
-  { name: "64-bit-rixi", scratch: { register: 31, selects: 0xfc }, rixi: true },
-  { name: "XLP", scratch: NETLOGIC_SCRATCH, rixi: false },
-];
+const HOSTS_64: readonly { readonly name: string; readonly scratch: ScratchBank; readonly rixi: boolean }[] =
+  [
+    { name: "64-bit", scratch: { register: 31, selects: 0xfc }, rixi: false },
+    { name: "64-bit-no-kscratch", scratch: { register: 31, selects: 0 }, rixi: false },
+    { name: "64-bit-rixi", scratch: { register: 31, selects: 0xfc }, rixi: true },
+    { name: "XLP", scratch: NETLOGIC_SCRATCH, rixi: false },
+  ];
 /** Bits of their EntryLo that the hardware ignores: physical addresses have 40. */
 const FILL_BITS_64 = 24;
 
