@@ -15,7 +15,7 @@ import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
 import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
-import { VCPU_BYTES, VcpuMemory } from "./layout.ts";
+import { GUEST_CP0_BYTES, VCPU_BYTES, VcpuMemory } from "./layout.ts";
 import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
@@ -295,6 +295,7 @@ export class Vcpu implements VcpuState {
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
     if (this.checks !== false) this.checkBeforeEntry();
     publishForFastExits(this);
+    this.forgetCommpageCode();
     if (this.phase === "outside") {
       host.prepareRun(this.code, regs);
       tracer.kvm_enter?.(regs.pc);
@@ -305,6 +306,12 @@ export class Vcpu implements VcpuState {
     }
     this.phase = "guest";
     this.machine.cpu.setInterruptLine(KICK_LINE, false);
+  }
+
+  /** A guest that executes its commpage is to find the registers there as they are, and not as they were. */
+  private forgetCommpageCode(): void {
+    const { machine, regs } = this;
+    if (machine.watches(regs.commpage)) machine.stored(regs.commpage, GUEST_CP0_BYTES);
   }
 
   /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */

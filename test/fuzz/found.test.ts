@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { createInterpreter } from "../../src/engine/index.ts";
 import { CP0 } from "../../src/isa/cp0.ts";
+import { encode } from "../../src/isa/encode.ts";
+import { commpageAddress, TE_MAP } from "../../src/kvm/guest-map.ts";
+import { cp0Slot } from "../../src/kvm/layout.ts";
 import { TestGuest } from "../../src/kvm/testing.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
@@ -93,4 +96,29 @@ test("a memslot changes after what the guest was doing has been brought to rest"
   // With invariants checked at the exit that this takes: the tables still say what the old slot says.
   guest.vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0, memorySize: 0x8000, hostPhysAddr: guest.ram });
   expect(guest.run(100).reason).toBe("intr");
+});
+
+test("a guest that executes its commpage finds the registers there as they are", () => {
+  const guest = new TestGuest(createInterpreter, { dyntrans: false });
+  const slot = commpageAddress(TE_MAP, 4096) + cp0Slot(CP0.EPC);
+  const [first, second] = [encode("jr", { rs: 18 }), encode("jr", { rs: 19 })];
+  guest.assemble(0x4000_1000, (asm) => {
+    asm.mtc0(17, CP0.EPC >>> 3, 0);
+    asm.jalr(31, 16);
+    asm.nop();
+  });
+  guest.assemble(0x4000_2000, (asm) => {
+    asm.mtc0(20, CP0.EPC >>> 3, 0);
+    asm.jalr(31, 16);
+    asm.nop();
+    asm.wait();
+  });
+  guest.assemble(0x4000_3000, (asm) => {
+    asm.addiu(8, 8, 1);
+    asm.wait();
+  });
+  guest.start(0x4000_1000);
+  guest.vcpu.regs.gpr.set([slot, first, 0x4000_2000, 0x4000_3000, second], 16);
+  guest.runToWait();
+  expect(guest.vcpu.regs.gpr[8]).toBe(1);
 });
