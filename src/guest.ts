@@ -16,6 +16,8 @@ export interface GuestConfig {
   readonly mode?: Mode;
   /** A name from `CPU_MODELS`; default "24Kc". */
   readonly hostCpu?: string;
+  /** Host CPUs that the guest can be run on by turns (see {@link Guest.run}), 1 to 8; default 1. */
+  readonly hostCpus?: number;
   /** Geometry of the host's page tables in bytes; default 4096. */
   readonly hostPageSize?: 4096 | 16384;
   /** "auto" translates what is executed often to WebAssembly, "interp" interprets everything. Default "auto". */
@@ -66,11 +68,13 @@ export type RunResult =
 /** A machine with a guest in it. */
 export interface Guest {
   /**
-   * Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. Throws
-   * RangeError if `ticks` is no positive number, {@link GuestBusyError} in a callback of the same guest, and
-   * {@link GuestConfigError} if the configuration's `now` gives no time.
+   * Runs for `ticks` of guest time (`TICKS_PER_SECOND`), or until something happens. Never blocks. The guest goes on
+   * on host CPU `hostCpu` (the first is 0), by default on the one that it was on. It does not notice when it comes to
+   * another one: it does the same at the same times. Throws RangeError if `ticks` is no positive number or there is no
+   * such host CPU, {@link GuestBusyError} in a callback of the same guest, and {@link GuestConfigError} if the
+   * configuration's `now` gives no time.
    */
-  run(ticks: number): RunResult;
+  run(ticks: number, hostCpu?: number): RunResult;
   /** Makes a `run` that is under way (called in a console callback, that is) come back. Otherwise does nothing. */
   stop(): void;
   /** Queues a copy of console input; the guest gets it when it can take it. Throws TypeError. */
@@ -112,4 +116,10 @@ export class GuestBusyError extends Error {
 export function checkTicks(ticks: number): void {
   if (typeof ticks !== "number" || !(ticks > 0))
     throw new RangeError(`cannot run for ${String(ticks)} ticks: give a positive number`);
+}
+
+/** Throws RangeError if `hostCpu` is given and the host, which has `hostCpus`, has no such CPU. */
+export function checkHostCpu(hostCpu: number | undefined, hostCpus: number): void {
+  if (hostCpu !== undefined && !(Number.isInteger(hostCpu) && hostCpu >= 0 && hostCpu < hostCpus))
+    throw new RangeError(`cannot run on host CPU ${String(hostCpu)}: give a whole number below ${hostCpus}`);
 }

@@ -108,7 +108,7 @@ export const PW = {
 } as const;
 
 /** EBase: WG lets software write bits 31:30 as well. */
-export const EBASE = { WG: 0x800, BASE: 0xffff_f000, BASE_NO_WG: 0x3fff_f000 } as const;
+export const EBASE = { CPUNUM: 0x3ff, WG: 0x800, BASE: 0xffff_f000, BASE_NO_WG: 0x3fff_f000 } as const;
 
 /** Numbers of the hardware registers (MIPS32 instruction set, RDHWR). */
 export const HWR = { CPUNum: 0, SYNCI_Step: 1, CC: 2, CCRes: 3, UserLocal: 29 } as const;

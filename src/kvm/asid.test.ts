@@ -18,11 +18,11 @@ function newHost(model = "24Kc") {
 describe("host ASIDs", () => {
   test("a fresh context word belongs to no version, and ASID 0 is not given out in the first", () => {
     const { asids, mms } = newHost();
-    expect(mms[0]!.context()).toBe(0);
+    expect(mms[0]!.context(0)).toBe(0);
     expect(asids.isCurrent(mms[0]!)).toBe(false);
     asids.getNew(mms[0]!);
     // The VMM's own address space came first.
-    expect(mms[0]!.context()).toBe(FIRST_VERSION + 2);
+    expect(mms[0]!.context(0)).toBe(FIRST_VERSION + 2);
     expect(asids.isCurrent(mms[0]!)).toBe(true);
   });
 
@@ -41,12 +41,12 @@ describe("host ASIDs", () => {
     const { asids, mms } = newHost();
     const [mm] = mms as [HostMm];
     expect(asids.check(mm)).toBe(true);
-    const first = mm.context();
+    const first = mm.context(0);
     expect(asids.check(mm)).toBe(false);
-    expect(mm.context()).toBe(first);
+    expect(mm.context(0)).toBe(first);
     mm.dropContexts();
     expect(asids.check(mm)).toBe(true);
-    expect(mm.context()).not.toBe(first);
+    expect(mm.context(0)).not.toBe(first);
   });
 
   test("running out flushes the TLB but for wired entries, and every older context is stale", () => {
@@ -69,7 +69,7 @@ describe("host ASIDs", () => {
     expect(asids.isCurrent(mm)).toBe(false);
     expect(asids.isCurrent(host.vmmMm)).toBe(false);
     expect(asids.isCurrent(mms[1]!)).toBe(true);
-    expect(mms[1]!.context()).toBe(FIRST_VERSION * 2);
+    expect(mms[1]!.context(0)).toBe(FIRST_VERSION * 2);
     expect(ops.readCp0(CP0.EntryHi)).toBe(entryHi);
     expect(ops.readCp0(CP0.Wired)).toBe(2);
   });
@@ -79,7 +79,7 @@ describe("host ASIDs", () => {
     asids.restore(0xffff_ffff);
     expect(asids.getNew(mms[0]!)).toBe(FIRST_VERSION);
     expect(asids.isCurrent(mms[0]!)).toBe(true);
-    expect(mms[1]!.context()).toBe(0);
+    expect(mms[1]!.context(0)).toBe(0);
     expect(asids.isCurrent(mms[1]!)).toBe(false);
   });
 

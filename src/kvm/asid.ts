@@ -1,5 +1,5 @@
 import { ENTRY_HI } from "../isa/cp0.ts";
-import { type AsidHolder, type HostMm, MAX_HOST_CPUS } from "./host-mm.ts";
+import type { AsidHolder } from "./host-mm.ts";
 import type { HostTlb } from "./host-tlb.ts";
 
 /** What the host TLB compares: the low bits of a context word. */
@@ -11,17 +11,19 @@ export const FIRST_VERSION = ASID_MASK + 1;
 /**
  * The host's address space numbers. A context word is version | ASID; all address spaces, those of guests and
  * those of host processes, draw from one counter per CPU. When its ASIDs are used up the CPU's TLB is flushed
- * and a new version begins, which makes every older context word stale at once.
+ * and a new version begins, which makes every older context word stale at once. New ones are drawn on the CPU that
+ * executes only.
  */
 export class HostAsids {
   private readonly tlb: HostTlb;
   /** Per CPU, the context word given out last. */
-  private readonly last: number[] = Array.from({ length: MAX_HOST_CPUS }, () => FIRST_VERSION);
+  private readonly last: number[];
   /** Versions begun since the start: each took a TLB flush. */
   wraps = 0;
 
-  constructor(tlb: HostTlb) {
+  constructor(tlb: HostTlb, cpus: number) {
     this.tlb = tlb;
+    this.last = Array.from({ length: cpus }, () => FIRST_VERSION);
   }
 
   private version(context: number): number {
@@ -29,12 +31,13 @@ export class HostAsids {
   }
 
   /** True if `mm`'s context word on `cpu` is of the current version. */
-  isCurrent(mm: AsidHolder, cpu = 0): boolean {
+  isCurrent(mm: AsidHolder, cpu = this.tlb.cpu): boolean {
     return this.version(mm.context(cpu)) === this.version(this.last[cpu]!);
   }
 
-  /** Gives `mm` a new context word on `cpu` and returns it. */
-  getNew(mm: HostMm, cpu = 0): number {
+  /** Gives `mm` a new context word on the CPU that executes and returns it. */
+  getNew(mm: AsidHolder): number {
+    const { cpu } = this.tlb;
     let context = (this.last[cpu]! + 1) >>> 0;
     if ((context & ASID_MASK) === 0) {
       this.tlb.flushAllNonWired();
@@ -47,24 +50,24 @@ export class HostAsids {
     return context;
   }
 
-  /** Makes sure that `mm`'s context word on `cpu` is current. Returns true if it had to be renewed. */
-  check(mm: HostMm, cpu = 0): boolean {
-    if (this.isCurrent(mm, cpu)) return false;
-    this.getNew(mm, cpu);
+  /** Makes sure that `mm`'s context word on the CPU that executes is current. True if it had to be renewed. */
+  check(mm: AsidHolder): boolean {
+    if (this.isCurrent(mm)) return false;
+    this.getNew(mm);
     return true;
   }
 
   /** The ASID in `mm`'s context word: meaningful while that is current. */
-  asid(mm: AsidHolder, cpu = 0): number {
+  asid(mm: AsidHolder, cpu = this.tlb.cpu): number {
     return mm.context(cpu) & ASID_MASK;
   }
 
-  /** Continues counting behind `context`: for restoring a saved machine. */
-  restore(context: number, cpu = 0): void {
+  /** Continues counting on `cpu` behind `context`: for restoring a saved machine. */
+  restore(context: number, cpu = this.tlb.cpu): void {
     this.last[cpu] = context >>> 0;
   }
   /** The context word given out last on `cpu`. */
-  lastGiven(cpu = 0): number {
+  lastGiven(cpu = this.tlb.cpu): number {
     return this.last[cpu]!;
   }
 }

@@ -35,6 +35,15 @@ export class HostFeatureError extends KvmError {
   }
 }
 
+/** A host CPU that there is not. */
+export class HostCpuError extends KvmError {
+  readonly cpu: number;
+  constructor(cpu: number, cpus: number) {
+    super(`there is no host CPU number ${cpu}: the host has ${cpus}, counted from 0`);
+    this.cpu = cpu;
+  }
+}
+
 /** A memslot whose addresses, size or number the hypervisor cannot take. */
 export class MemslotRangeError extends KvmError {
   readonly slot: number;

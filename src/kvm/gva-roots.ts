@@ -1,27 +1,39 @@
 import type { Hpa } from "./addresses.ts";
 import type { GvaTables } from "./gva-table.ts";
-import { MAX_HOST_CPUS, type AsidHolder, type HostMm } from "./host-mm.ts";
+import type { AsidHolder, HostMm } from "./host-mm.ts";
 import { OutOfHostMemoryError } from "./host-pages.ts";
 
 /**
  * A root of GVA tables with the host ASID that goes with it: what one guest address space is in one guest mode.
- * While it is in use, its context word is in the mode's `MM` structure, where the entry code looks; while it is
+ * While it is in use, its context words are in the mode's `MM` structure, where the entry code looks; while it is
  * parked, here.
  */
 export class GvaRoot implements AsidHolder {
   readonly pgd: Hpa;
   /** The guest ASID that its tables belong to. */
   guestAsid: number;
-  private readonly parked: number[] = Array.from({ length: MAX_HOST_CPUS }, () => 0);
+  private readonly parked: number[];
   private mm: HostMm | null = null;
 
-  constructor(pgd: Hpa, guestAsid: number) {
+  /** A root that has no ASID on any of `cpus` host CPUs yet. */
+  constructor(pgd: Hpa, guestAsid: number, cpus: number) {
     this.pgd = pgd;
     this.guestAsid = guestAsid;
+    this.parked = new Array<number>(cpus).fill(0);
   }
 
-  context(cpu = 0): number {
+  context(cpu: number): number {
     return this.mm === null ? this.parked[cpu]! : this.mm.context(cpu);
+  }
+
+  setContext(value: number, cpu: number): void {
+    if (this.mm === null) this.parked[cpu] = value;
+    else this.mm.setContext(value, cpu);
+  }
+
+  /** Takes the host ASID away on every host CPU but `cpu`. */
+  dropContextsBesides(cpu: number): void {
+    for (let other = 0; other < this.parked.length; other++) if (other !== cpu) this.setContext(0, other);
   }
 
   /** Takes the host ASID away on every host CPU: what the host TLB has in it is out of reach. */
@@ -30,16 +42,16 @@ export class GvaRoot implements AsidHolder {
     else this.mm.dropContexts();
   }
 
-  /** Puts root and context word into `mm`. */
+  /** Puts root and context words into `mm`. */
   load(mm: HostMm): void {
     mm.pgd = this.pgd;
     this.parked.forEach((context, cpu) => mm.setContext(context, cpu));
     this.mm = mm;
   }
 
-  /** Takes the context word back from the `MM` structure. */
+  /** Takes the context words back from the `MM` structure. */
   park(): void {
-    for (let cpu = 0; cpu < MAX_HOST_CPUS; cpu++) this.parked[cpu] = this.context(cpu);
+    for (let cpu = 0; cpu < this.parked.length; cpu++) this.parked[cpu] = this.context(cpu);
     this.mm = null;
   }
 }
@@ -68,7 +80,7 @@ export class GvaRootSet {
     this.tables = tables;
     this.capacity = capacity;
     this.flags = flags;
-    this.inUse = new GvaRoot(tables.allocPgd(), 0);
+    this.inUse = new GvaRoot(tables.allocPgd(), 0, mm.cpus);
     this.roots.set(0, this.inUse);
     this.inUse.load(mm);
   }
@@ -98,7 +110,7 @@ export class GvaRootSet {
     const [oldest] = this.roots.values();
     if (this.roots.size >= this.capacity) return oldest!;
     try {
-      const root = new GvaRoot(this.tables.allocPgd(), -1);
+      const root = new GvaRoot(this.tables.allocPgd(), -1, this.mm.cpus);
       this.tables.copyShared(this.inUse.pgd, root.pgd);
       return root;
     } catch (error) {

@@ -6,12 +6,13 @@ import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
 import type { FastExitOptions } from "./entry/fast-exit.ts";
+import { contextOf } from "./entry/cpu-number.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
 import { HostFaultError } from "./errors.ts";
 import type { UserAccess } from "./entry/user-access.ts";
 import type { GuestMap } from "./guest-map.ts";
 import { GvaTables } from "./gva-table.ts";
-import { HostMm, MAX_HOST_CPUS, MM } from "./host-mm.ts";
+import { HostMm } from "./host-mm.ts";
 import { HostPages } from "./host-pages.ts";
 import { isXpa } from "./page-format.ts";
 import { HostTlb } from "./host-tlb.ts";
@@ -47,8 +48,8 @@ const EVA_SEG_CTL: readonly [number, number, number] = [
 /** Every line but the CPU's own timer, which no one on this host uses. */
 const DEFAULT_INTERRUPTS = 0x7c00;
 
-/** Bytes of the host data page in use: pgd_current and the VMM's address space; the rest is stack. */
-const DATA = { pgdCurrent: 0, vmmMm: 4, stackBottom: 4 + MM.bytes(MAX_HOST_CPUS) } as const;
+/** Bytes at the top of a stack that an empty one leaves. */
+const STACK_HEADROOM = 32;
 
 /**
  * The host's kernel, as far as a hypervisor needs one: its exception vectors and TLB refill handler, memory
@@ -67,9 +68,17 @@ export class HostKernel {
   readonly invalidPteTable: Hpa;
   /** Address space of the VMM: the current one outside guest context. */
   readonly vmmMm: HostMm;
-  /** The word that holds the current pgd, as a kseg0 pointer. */
+  /**
+   * The host CPUs that run the VMM: where a process's address space counts as active (mm_cpumask). A CPU in guest
+   * context is not among them.
+   */
+  readonly vmmRunsOn = new Set<number>();
+  /** Takes another CPU out of guest code, for {@link callOn}. */
+  interruptGuest: (cpu: number) => void = () => {};
+  /** The word of CPU 0 that holds the current pgd, as a kseg0 pointer; those of the other CPUs follow. */
   readonly pgdCurrent: HostVa;
-  private readonly data: Hpa;
+  /** The page with the stack of each CPU. That of CPU 0 is what the kernel's data leaves of its page. */
+  private readonly stacks: readonly Hpa[];
   private readonly interruptMask: number;
 
   /** Lays the kernel out in host memory and boots it ({@link boot}). The machine must be fresh from reset. */
@@ -83,12 +92,14 @@ export class HostKernel {
     });
     this.interruptMask = options.interruptMask ?? DEFAULT_INTERRUPTS;
     this.tlb = new HostTlb(machine, pageSize);
-    this.asids = new HostAsids(this.tlb);
+    const cpus = machine.cpus.length;
+    this.asids = new HostAsids(this.tlb, cpus);
 
     const codePage = this.pages.allocZeroed(HOST_CODE_BYTES);
-    this.data = this.pages.allocZeroed(pageSize);
-    this.pgdCurrent = toKseg0(this.data + DATA.pgdCurrent);
-    this.vmmMm = new HostMm(machine.memory, this.data + DATA.vmmMm);
+    const data = this.pages.allocZeroed(pageSize);
+    this.stacks = machine.cpus.map(({ number }) => (number === 0 ? data : this.pages.alloc(pageSize)));
+    this.pgdCurrent = toKseg0(data);
+    this.vmmMm = new HostMm(machine.memory, data + 4 * cpus, cpus);
     this.code = buildHostCode(this.target, toKseg0(codePage), this.pgdCurrent);
     installCode(machine, this.code);
 
@@ -107,9 +118,19 @@ export class HostKernel {
     return root;
   }
 
-  /** Puts the CPU into the state of a running host kernel: vectors, TLB, page size, ASID and root of the VMM. */
+  /** Puts each CPU into the state of a running host kernel, and goes on on CPU 0. */
   boot(): void {
+    for (const { number } of this.machine.cpus) {
+      this.machine.executeOn(number);
+      this.bootCpu(number);
+    }
+    this.machine.executeOn(0);
+  }
+
+  /** Vectors, TLB, page size, ASID and root of the VMM, on the CPU that executes. */
+  private bootCpu(number: number): void {
     const { ops } = this.machine;
+    if (this.target.cpus > 1) ops.writeCp0(CP0.Context, contextOf(number));
     ops.writeCp0(CP0.EBase, this.code.ebase);
     ops.writeCp0(CP0.Status, STATUS.CU0 | this.interruptMask);
     ops.writeCp0(CP0.Cause, 0);
@@ -124,22 +145,28 @@ export class HostKernel {
     ops.writeCp0(CP0.Wired, 0);
     this.tlb.flushAllNonWired();
     this.activate(this.vmmMm);
+    this.resumeVmm();
   }
 
-  /** Top of the host's stack. */
+  /** Number of the CPU that executes. */
+  get cpu(): number {
+    return this.machine.cpu.number;
+  }
+
+  /** Top of this CPU's stack. */
   get stackTop(): HostVa {
-    return toKseg0(this.data + this.pages.pageSize - 32);
+    return toKseg0(this.stacks[this.cpu]! + this.pages.pageSize - STACK_HEADROOM);
   }
 
-  /** Bytes of stack there are. */
-  get stackBytes(): number {
-    return this.pages.pageSize - 32 - DATA.stackBottom;
+  /** The word that holds this CPU's current pgd. */
+  private get pgdWord(): Hpa {
+    return fromKseg0(this.pgdCurrent) + 4 * this.cpu;
   }
 
-  /** Makes `pgd` the current root, as the generated "set pgd" routine does. */
+  /** Makes `pgd` the current root of this CPU, as the generated "set pgd" routine does. */
   publishPgd(pgd: Hpa): void {
     const pointer = toKseg0(pgd);
-    this.machine.memory.write32(this.data + DATA.pgdCurrent, pointer);
+    this.machine.memory.write32(this.pgdWord, pointer);
     if (this.target.scratch.pgd !== null) this.machine.ops.writeCp0(this.target.scratch.pgd, pointer);
   }
 
@@ -162,10 +189,40 @@ export class HostKernel {
   get livePgd(): Hpa {
     const { pgd } = this.target.scratch;
     const pointer =
-      pgd === null
-        ? this.machine.memory.read32(this.data + DATA.pgdCurrent)
-        : this.machine.ops.readCp0(pgd) >>> 0;
+      pgd === null ? this.machine.memory.read32(this.pgdWord) : this.machine.ops.readCp0(pgd) >>> 0;
     return fromKseg0(pointer);
+  }
+
+  /** Guest context begins on this CPU: it does not run the VMM any more, whose addresses now mean something else. */
+  suspendVmm(): void {
+    this.vmmRunsOn.delete(this.cpu);
+  }
+
+  /** Guest context has ended on this CPU, and the VMM's address space is live. */
+  resumeVmm(): void {
+    this.vmmRunsOn.add(this.cpu);
+  }
+
+  /** Has CPU `cpu` do `action` in its kernel, out of whatever it is in: an inter-processor interrupt. */
+  callOn(cpu: number, action: () => void): void {
+    const caller = this.cpu;
+    this.machine.executeOn(cpu);
+    try {
+      if (cpu !== caller) this.interruptGuest(cpu);
+      action();
+    } finally {
+      this.machine.executeOn(caller);
+    }
+  }
+
+  /**
+   * The cache flush of a process, here of the VMM: writes back the data cache's line around its address `address`, and
+   * has instructions there fetched anew, on every CPU that runs it.
+   */
+  flushVmmCaches(address: number): void {
+    for (const { number } of this.machine.cpus)
+      if (this.vmmRunsOn.has(number))
+        this.callOn(number, () => void this.accessUser("flushInstruction", address));
   }
 
   /** Page tables for guests that live where `map` says. */

@@ -15,7 +15,7 @@ function hasEhinv(machine: Machine): boolean {
 }
 
 /**
- * The hypervisor's hold on the host TLB. It acts as the host's kernel, with the privileged operations that
+ * The hypervisor's hold on the host TLB, that of the CPU that executes. It acts as the host's kernel, with the privileged operations that
  * kernel code would execute, so the CPU must be in kernel mode. EntryHi is as before after each call.
  */
 export class HostTlb {
@@ -33,6 +33,11 @@ export class HostTlb {
     this.machine = machine;
     this.pageSize = pageSize;
     this.ehinv = hasEhinv(machine);
+  }
+
+  /** Number of the CPU that executes. */
+  get cpu(): number {
+    return this.machine.cpu.number;
   }
 
   /**

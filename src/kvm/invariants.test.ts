@@ -115,7 +115,7 @@ describe("in roots that are not in use the checker finds", () => {
 
   test("1: the ASID that another root has", () =>
     broken(1, "two roots", (guest) => {
-      guest.vcpu.regs.kernelMm.setContext(root(guest, 1).context());
+      guest.vcpu.regs.kernelMm.setContext(root(guest, 1).context(0), 0);
     }));
   test("3: a host TLB entry whose PTE is gone", () =>
     broken(3, "two roots", (guest) => {

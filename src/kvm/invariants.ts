@@ -1,4 +1,5 @@
-import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../isa/cp0.ts";
+import { CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../isa/cp0.ts";
+import type { Tlb } from "../machine/tlb.ts";
 import type { Gva, Hpa } from "./addresses.ts";
 import { InvariantError } from "./errors.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "./guest-mode.ts";
@@ -14,8 +15,9 @@ import { guestAsid, type VcpuState } from "./vcpu-state.ts";
  *
  * 1. right before a guest is entered, the address space of its mode has a current host ASID, and no other has it;
  * 2. in the host, EBase, HWREna and Status are the host's; EntryHi.ASID and the live root belong to one
- *    address space: the VMM's outside guest context, after an exit that of the guest's mode at entry;
- * 3. a valid host TLB entry in a root's ASID says what that root's tables say (with `refill: "slow"`: what guest TLB
+ *    address space: the VMM's outside guest context, after an exit that of the guest's mode at entry; and the CPU
+ *    counts as running the VMM's outside guest context only;
+ * 3. a valid entry of any CPU's host TLB in a root's ASID there says what that root's tables say (with `refill: "slow"`: what guest TLB
  *    and memslots say), and is not global;
  * 4. a present GVA PTE has a valid guest mapping to the same page;
  * 5. a GVA PTE that lets stores through has a guest mapping that does, and memory that may be written;
@@ -38,7 +40,8 @@ function fail(invariant: number, what: string): never {
 function checkHost(vcpu: VcpuState, host: HostKernel, moment: Moment): void {
   const { cp0 } = vcpu.machine.cpu;
   const { regs } = vcpu;
-  if (cp0[CP0.EBase]! >>> 0 !== host.code.ebase) fail(2, `EBase is ${hex(cp0[CP0.EBase]!)} in the host`);
+  if ((cp0[CP0.EBase]! & ~EBASE.CPUNUM) >>> 0 !== host.code.ebase)
+    fail(2, `EBase is ${hex(cp0[CP0.EBase]!)} in the host`);
   if (cp0[CP0.HWREna]! !== host.target.hwrena) fail(2, `HWREna is ${hex(cp0[CP0.HWREna]!)} in the host`);
   const status = cp0[CP0.Status]!;
   const gate = STATUS.CU0 | STATUS.BEV | STATUS.UM | STATUS.EXL | STATUS.ERL;
@@ -46,6 +49,8 @@ function checkHost(vcpu: VcpuState, host: HostKernel, moment: Moment): void {
   const mm = moment === "outside" ? host.vmmMm : moment === "exit-user" ? regs.userMm : regs.kernelMm;
   if (host.liveAsid !== host.asids.asid(mm)) fail(2, `ASID ${host.liveAsid} is live at ${moment}`);
   if (host.livePgd !== mm.pgd) fail(2, `root ${hex(host.livePgd)} is live at ${moment}`);
+  if (host.vmmRunsOn.has(host.cpu) !== (moment === "outside"))
+    fail(2, `CPU ${host.cpu} is taken for the other kind`);
 }
 
 /** A root to look at: whose it is, and what to call it. */
@@ -103,8 +108,7 @@ function checkHalf(subject: Subject, gva: Gva, lo: number): void {
 }
 
 /** Looks at all entries of the host TLB that are in an ASID of `byAsid`. */
-function checkHostTlb(vcpu: VcpuState, byAsid: ReadonlyMap<number, Subject>): void {
-  const { tlb } = vcpu.machine.cpu;
+function checkHostTlb(vcpu: VcpuState, tlb: Tlb, byAsid: ReadonlyMap<number, Subject>): void {
   for (let index = 0; index < tlb.entries; index++) {
     if (!tlb.isUsed(index)) continue;
     const { entryHi, entryLo0, entryLo1 } = tlb.read(index);
@@ -159,28 +163,37 @@ export function checkInvariants(vcpu: VcpuState, moment: Moment, tables = true):
   const { host } = vcpu.mmu;
   const { guestTlbLookups } = vcpu.stats;
   checkHost(vcpu, host, moment);
-  const byAsid = new Map<number, Subject>();
+  const all: Subject[] = [];
   const owners = new Set<Hpa>();
   for (const user of [false, true]) {
     const subjects = vcpu.mmu.roots(user).map((root) => ({ vcpu, root, user }));
     if (tables) checkTables(subjects, owners);
     for (const subject of subjects) {
       if (tables) checkHostHalf(subject);
-      if (host.asids.isCurrent(subject.root)) byAsid.set(host.asids.asid(subject.root), subject);
+      all.push(subject);
     }
   }
-  checkHostTlb(vcpu, byAsid);
+  for (const { number, tlb } of vcpu.machine.cpus) {
+    const current = all.filter(({ root }) => host.asids.isCurrent(root, number));
+    checkHostTlb(
+      vcpu,
+      tlb,
+      new Map(current.map((subject) => [host.asids.asid(subject.root, number), subject])),
+    );
+  }
   vcpu.stats.guestTlbLookups = guestTlbLookups;
 }
 
 /** Checks invariant 1 right before an entry, and that the generated code will choose the mode's address space. */
 export function checkEntry(vcpu: VcpuState): void {
   const { regs, mmu } = vcpu;
-  const { asids } = mmu.host;
+  const { asids, cpu } = mmu.host;
   const user = (vcpu.cp0[CP0.Status]! & GUEST_MODE_MASK) === GUEST_USER_MODE;
   const mm = user ? regs.userMm : regs.kernelMm;
   if (!asids.isCurrent(mm)) fail(1, `the guest's address space has a stale ASID at entry`);
-  const same = [...mmu.roots(false), ...mmu.roots(true)].filter((root) => root.context() === mm.context());
+  const same = [...mmu.roots(false), ...mmu.roots(true)].filter(
+    (root) => root.context(cpu) === mm.context(cpu),
+  );
   if (same.length !== 1 || same[0]!.pgd !== mm.pgd)
     fail(1, "the ASID at entry is not that of the root alone");
   if (mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");

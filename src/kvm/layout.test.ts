@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { CP0 } from "../isa/cp0.ts";
 import { Memory } from "../machine/memory.ts";
 import { MM } from "./host-mm.ts";
-import { cp0Slot, VCPU, VCPU_BYTES, VcpuMemory } from "./layout.ts";
+import { cp0Slot, userMm, VCPU, vcpuBytes, VcpuMemory } from "./layout.ts";
 
 describe("the vcpu structure", () => {
   test("every offset is a word that a load can reach, and no two fields overlap", () => {
-    const sizes: Partial<Record<keyof typeof VCPU, number>> = { gprs: 128, kernelMm: 8, userMm: 8 };
+    const sizes: Partial<Record<keyof typeof VCPU, number>> = { gprs: 128, kernelMm: 8 };
     const fields = Object.entries(VCPU).sort(([, a], [, b]) => a - b);
     let end = 0;
     for (const [name, offset] of fields) {
@@ -14,9 +14,13 @@ describe("the vcpu structure", () => {
       expect(offset).toBeGreaterThanOrEqual(end);
       end = offset + (sizes[name as keyof typeof VCPU] ?? 4);
     }
-    expect(end).toBe(VCPU_BYTES);
-    expect(end).toBeLessThan(0x8000);
-    expect(MM.bytes(1)).toBe(8);
+    expect(end).toBe(userMm(1));
+    expect(vcpuBytes(1)).toBe(end + 8);
+    for (const cpus of [1, 2, 8]) {
+      expect(userMm(cpus) - VCPU.kernelMm).toBe(MM.context + 4 * cpus);
+      expect(vcpuBytes(cpus) - userMm(cpus)).toBe(MM.context + 4 * cpus);
+      expect(vcpuBytes(cpus)).toBeLessThan(0x8000);
+    }
   });
 
   test("the commpage slot of Status is 180h, of Cause 1A0h, of EPC 1C0h", () => {
@@ -30,13 +34,13 @@ describe("the vcpu structure", () => {
       memory.write32(0x1000 + VCPU.gprs + 4 * 29, 0x8000_0000);
       memory.write32(0x1000 + VCPU.pc, 0xbfc0_0000);
       memory.write32(0x2000 + cp0Slot(CP0.Status), 0x1040_0004);
-      memory.write32(0x1000 + VCPU.userMm + MM.pgd, 0x8000_3000);
-      memory.write32(0x1000 + VCPU.userMm + MM.context, 0x8000_0105);
+      memory.write32(0x1000 + userMm(1) + MM.pgd, 0x8000_3000);
+      memory.write32(0x1000 + userMm(1) + MM.context, 0x8000_0105);
       expect(vcpu.gpr[29]).toBe(-0x8000_0000);
       expect(vcpu.pc).toBe(0xbfc0_0000);
       expect(vcpu.cp0[CP0.Status]).toBe(0x1040_0004);
       expect(vcpu.userMm.pgd).toBe(0x3000);
-      expect(vcpu.userMm.context()).toBe(0x8000_0105);
+      expect(vcpu.userMm.context(0)).toBe(0x8000_0105);
       expect(vcpu.cop0).toBe(0x2000);
       expect(vcpu.pointer).toBe(0x8000_1000);
       vcpu.hi = -1;

@@ -2,7 +2,7 @@ import { CAUSE } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import type { Memory } from "../machine/memory.ts";
-import { MAX_HOST_CPUS, HostMm, MM } from "./host-mm.ts";
+import { HostMm, MM } from "./host-mm.ts";
 
 /**
  * The vcpu structure in host RAM, as byte offsets. Generated code and TypeScript share it, so it is stated
@@ -42,10 +42,15 @@ export const VCPU = {
   countBias:  188,
   /** Fast exits, a word for each of {@link FAST_EXIT_CODES}. */
   fastExits:  192,
-  /** The address spaces of guest kernel mode and guest user mode: `MM` structures. */
+  /** The address space of guest kernel mode, an `MM` structure. That of user mode follows: {@link userMm}. */
   kernelMm:   208,
-  userMm:     208 + MM.bytes(MAX_HOST_CPUS),
 } as const;
+
+/** Offset of guest user mode's address space in the vcpu structure of a host with `cpus` CPUs. */
+export const userMm = (cpus: number): number => VCPU.kernelMm + MM.bytes(cpus);
+
+/** Bytes of the vcpu structure. */
+export const vcpuBytes = (cpus: number): number => userMm(cpus) + MM.bytes(cpus);
 
 /** Exception codes that fast exits are counted by: those between the first and the last that they settle. */
 export const FAST_EXIT_CODES: readonly number[] = [EXC_CODE.Sys, EXC_CODE.Bp, EXC_CODE.RI, EXC_CODE.CpU];
@@ -55,9 +60,6 @@ export const NOT_READY = -1;
 
 /** Bits of Cause that hardware interrupt lines set. */
 export const HARDWARE_LINES = (CAUSE.IP & ~CAUSE.IP01) | CAUSE.TI;
-
-/** Bytes of the vcpu structure. */
-export const VCPU_BYTES = VCPU.userMm + MM.bytes(MAX_HOST_CPUS);
 
 /** Bytes of the guest CP0 array: 32 registers of 8 selects. */
 export const GUEST_CP0_BYTES = 32 * 8 * 4;
@@ -82,16 +84,19 @@ export class VcpuMemory {
   readonly userMm: HostMm;
   private readonly words: Int32Array;
 
-  /** A view of the structure at `hpa` whose CP0 array is the host page `commpage`; stores the pointer to it. */
-  constructor(memory: Memory, hpa: Hpa, commpage: Hpa) {
+  /**
+   * A view of the structure at `hpa`, on a host with `cpus` CPUs, whose CP0 array is the host page `commpage`; stores
+   * the pointer to it.
+   */
+  constructor(memory: Memory, hpa: Hpa, commpage: Hpa, cpus = 1) {
     const at = memory.plan.ram + hpa;
     this.hpa = hpa;
     this.commpage = commpage;
-    this.words = new Int32Array(memory.wasm.buffer, at, VCPU_BYTES / 4);
+    this.words = new Int32Array(memory.wasm.buffer, at, vcpuBytes(cpus) / 4);
     this.gpr = new Int32Array(memory.wasm.buffer, at + VCPU.gprs, 32);
     this.cp0 = new Int32Array(memory.wasm.buffer, memory.plan.ram + commpage, GUEST_CP0_BYTES / 4);
-    this.kernelMm = new HostMm(memory, hpa + VCPU.kernelMm);
-    this.userMm = new HostMm(memory, hpa + VCPU.userMm);
+    this.kernelMm = new HostMm(memory, hpa + VCPU.kernelMm, cpus);
+    this.userMm = new HostMm(memory, hpa + userMm(cpus), cpus);
     this.set(VCPU.cop0, toKseg0(commpage));
   }
 

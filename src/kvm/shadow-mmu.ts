@@ -38,7 +38,8 @@ const MAX_SINGLE_INVALIDATIONS = 16;
  * the only file that changes either for a guest, so that no stale copy survives:
  *
  * - after a PTE has changed, the host TLB entry of its pair is dropped in each host ASID that the PTE is of: one,
- *   or with a shared table those of all roots of the mode;
+ *   or with a shared table those of all roots of the mode. Other host CPUs lose their ASIDs instead: what their TLBs
+ *   have is out of reach, and a vcpu that comes to one draws a new ASID there;
  * - when a guest TLB entry goes, so does everything derived from it, in the roots of its guest ASID, or in all if it
  *   was global;
  * - a changed guest ASID takes another root: the kernel's at once, and the user's too if it is there, else before it is
@@ -206,6 +207,7 @@ export class ShadowMmu {
 
   private invalidateHostTlb(gva: Gva, root: GvaRoot): void {
     const { asids, tlb } = this.host;
+    root.dropContextsBesides(tlb.cpu);
     if (asids.isCurrent(root)) tlb.invalidate(gva, asids.asid(root));
   }
 
@@ -313,6 +315,16 @@ export class ShadowMmu {
   beforeEntry(user: boolean, guestAsid: number): void {
     if (user) this.useRootOf(this.userRoots, guestAsid);
     this.host.asids.check(this.rootsOf(user).mm);
+  }
+
+  /**
+   * The vcpu has come from host CPU `from` to the one that executes. What had an ASID there gets one here, so that the
+   * guest leaves as often as it would have without.
+   */
+  migrated(from: number): void {
+    const { asids } = this.host;
+    for (const set of [this.kernelRoots, this.userRoots])
+      for (const root of set.all()) if (asids.isCurrent(root, from)) asids.check(root);
   }
 
   // --- looking ---

@@ -13,6 +13,8 @@ import { Kvm, type Vm, type VmOptions } from "./vm.ts";
 export interface TestGuestOptions extends VmOptions {
   readonly model?: string;
   readonly endian?: Endian;
+  /** Host CPUs (default 1). */
+  readonly cpus?: number;
   readonly pageSize?: HostPageSize;
   /** Bytes of guest RAM at GPA 0 (default 1 MiB). */
   readonly guestBytes?: number;
@@ -46,6 +48,7 @@ export class TestGuest {
     this.machine = new Machine(
       {
         model,
+        cpus: options.cpus ?? 1,
         endian: options.endian ?? "little",
         ramBytes: HOST_BYTES + guestBytes,
         guestTime: "user",

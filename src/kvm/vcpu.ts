@@ -1,4 +1,5 @@
 import { CP0 } from "../isa/cp0.ts";
+import type { Cpu } from "../machine/cpu.ts";
 import type { Machine } from "../machine/machine.ts";
 import { wakeUpOf, type WakeUp } from "../machine/wake-up.ts";
 import type { Gva } from "./addresses.ts";
@@ -15,7 +16,7 @@ import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
 import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
-import { GUEST_CP0_BYTES, VCPU_BYTES, VcpuMemory } from "./layout.ts";
+import { GUEST_CP0_BYTES, vcpuBytes, VcpuMemory } from "./layout.ts";
 import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
@@ -76,8 +77,8 @@ export interface VcpuParts {
   readonly slots: Memslots;
   readonly timerSlot: TimerSlot;
   readonly options: VcpuOptions;
-  /** Called before this vcpu takes the CPU: takes it away from the one that has it. */
-  readonly takeCpu: () => void;
+  /** Called before this vcpu takes host CPU `cpu`: takes it away from the one that has it, and loads this one. */
+  readonly takeCpu: (cpu: number) => void;
 }
 
 /** A virtual CPU: the vcpu structure in host memory, what belongs to it in TypeScript, and the run loop. */
@@ -106,6 +107,8 @@ export class Vcpu implements VcpuState {
   counted = false;
   pendingAccess: PendingAccess | null = null;
   waiting = false;
+  /** The host CPU that this vcpu is loaded on, or was last. */
+  private hostCpu = 0;
   private phase: Phase = "outside";
   /** Address at which the CPU goes on in the host's code after an exit. */
   private hostPc = 0;
@@ -117,7 +120,7 @@ export class Vcpu implements VcpuState {
   private idleExits = 0;
   private destroyed = false;
   private readonly checks: boolean | (() => boolean);
-  private readonly takeCpu: () => void;
+  private readonly takeCpu: (cpu: number) => void;
   private readonly timerSlot: TimerSlot;
 
   /** Allocates host memory. Throws OutOfHostMemoryError, and then keeps none. */
@@ -140,11 +143,12 @@ export class Vcpu implements VcpuState {
     this.guestTlb = new GuestTlb(options.guestTlb);
 
     const { pages } = host;
+    const { cpus } = host.target;
     const got: number[] = [];
     try {
-      got.push(pages.allocZeroed(VCPU_BYTES));
+      got.push(pages.allocZeroed(vcpuBytes(cpus)));
       got.push(pages.allocZeroed(this.pageSize));
-      this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!);
+      this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!, cpus);
       this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options);
     } catch (error) {
       for (const page of got) pages.release(page);
@@ -188,12 +192,13 @@ export class Vcpu implements VcpuState {
 
   /**
    * KVM_RUN: runs the guest until it needs the VMM, or `ticks` of virtual time have passed, and with a branch its
-   * delay slot. After an `mmio` exit of a
-   * load, put the value into the exit's `data` before the next call.
+   * delay slot. After an `mmio` exit of a load, put the value into the exit's `data` before the next call. The guest
+   * runs on host CPU `cpu`, by default where it is; it does not notice when that is another one than before. Throws
+   * {@link HostCpuError}.
    */
-  run(ticks = Infinity): VcpuExit {
+  run(ticks = Infinity, cpu = this.hostCpu): VcpuExit {
     if (this.destroyed) throw new DestroyedError(`vcpu ${this.id}`);
-    this.takeCpu();
+    this.takeCpu(cpu);
     const exit = this.runUntilExit(this.machine.timeline.now() + ticks);
     collectFastExits(this);
     this.tracer.kvm_out?.(this.regs.pc);
@@ -259,7 +264,12 @@ export class Vcpu implements VcpuState {
    * Brings the guest's registers up to date in `regs`, by an exit if guest code was interrupted in the middle.
    */
   settle(): void {
-    if (this.phase === "guest") this.forceExit();
+    if (this.phase !== "guest") return;
+    const { machine } = this;
+    const caller = machine.cpu.number;
+    machine.executeOn(this.hostCpu);
+    this.forceExit();
+    machine.executeOn(caller);
   }
 
   // --- the run loop ---
@@ -297,6 +307,7 @@ export class Vcpu implements VcpuState {
     publishForFastExits(this);
     this.forgetCommpageCode();
     if (this.phase === "outside") {
+      host.suspendVmm();
       host.prepareRun(this.code, regs);
       tracer.kvm_enter?.(regs.pc);
     } else {
@@ -305,7 +316,7 @@ export class Vcpu implements VcpuState {
       tracer.kvm_reenter?.(regs.pc);
     }
     this.phase = "guest";
-    this.machine.cpu.setInterruptLine(KICK_LINE, false);
+    this.cpu.setInterruptLine(KICK_LINE, false);
   }
 
   /** A guest that executes its commpage is to find the registers there as they are, and not as they were. */
@@ -333,8 +344,8 @@ export class Vcpu implements VcpuState {
   private exited(): VcpuExit | null {
     this.phase = "parked";
     // The privileged operations step the PC as instructions do; this is where the host's code goes on.
-    this.hostPc = this.machine.cpu.pc;
-    this.machine.cpu.setInterruptLine(KICK_LINE, false);
+    this.hostPc = this.cpu.pc;
+    this.cpu.setInterruptLine(KICK_LINE, false);
     this.check(this.exitMoment);
     // The guest kernel can store to its register array at will.
     syncGuestAsid(this);
@@ -362,13 +373,15 @@ export class Vcpu implements VcpuState {
 
   /** Returns from vcpu_run through the generated code: the host is as it was before. */
   private leaveGuest(): void {
-    if (this.phase === "guest") this.forceExit();
+    this.settle();
     if (this.phase === "outside") return;
     const { machine, host } = this;
+    machine.executeOn(this.hostCpu);
     machine.cpu.setPc(this.hostPc);
     host.answerExit(exitResult(-EINTR));
     this.runHostUntil(HOST_CALL.vcpuReturned);
     host.activate(host.vmmMm);
+    host.resumeVmm();
     this.phase = "outside";
   }
 
@@ -390,7 +403,7 @@ export class Vcpu implements VcpuState {
 
   /** Takes the CPU out of guest code, before it executes another guest instruction. */
   private forceExit(): void {
-    this.machine.cpu.setInterruptLine(KICK_LINE, true);
+    this.cpu.setInterruptLine(KICK_LINE, true);
     this.runHostUntil(HOST_CALL.exit);
     this.stats.counters.signal++;
     this.deferred ??= this.exited();
@@ -408,19 +421,41 @@ export class Vcpu implements VcpuState {
 
   /** An interrupt line rose while guest code runs: the guest has to exit to be given it. */
   private kickIfReady(): void {
-    if (this.phase === "guest" && this.interrupts.deliverable)
-      this.machine.cpu.setInterruptLine(KICK_LINE, true);
+    if (this.phase === "guest" && this.interrupts.deliverable) this.cpu.setInterruptLine(KICK_LINE, true);
   }
 
-  /** Takes the CPU away from this vcpu, for another one. Its LL link ends, as at any change of context. */
-  releaseCpu(): void {
+  // --- which host CPU it has ---
+
+  /** The host CPU that this vcpu is loaded on, or was last. */
+  private get cpu(): Cpu {
+    return this.machine.cpus[this.hostCpu]!;
+  }
+
+  /**
+   * vcpu_load: this vcpu has host CPU `cpu`, which executes, from now on. `link` is what {@link put} returned if the
+   * vcpu comes straight from another CPU, else null.
+   */
+  load(cpu: number, link: number | null): void {
+    if (cpu !== this.hostCpu) this.mmu.migrated(this.hostCpu);
+    this.hostCpu = cpu;
+    if (link !== null) this.cpu.link(link);
+  }
+
+  /**
+   * vcpu_put: takes the CPU away from this vcpu. The guest's LL link on it ends, as at any change of context. Returns
+   * the physical address that it was to, null if there was none.
+   */
+  put(): number | null {
     this.leaveGuest();
-    this.machine.cpu.clearLlBit();
+    const { cpu } = this;
+    const link = cpu.llBit ? cpu.linkedAddress : null;
+    cpu.clearLlBit();
+    return link;
   }
 
   /** Address of the guest's current instruction, up to date even in the middle of guest code. */
   get pc(): Gva {
-    if (this.phase === "guest" && !this.machine.cpu.isKernel) return this.machine.cpu.pc;
+    if (this.phase === "guest" && !this.cpu.isKernel) return this.cpu.pc;
     return this.regs.pc;
   }
 

@@ -1,5 +1,5 @@
 import { needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
-import { DestroyedError, HostFeatureError, VcpuIdError } from "./errors.ts";
+import { DestroyedError, HostCpuError, HostFeatureError, VcpuIdError } from "./errors.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { HostKernel, type HostKernelOptions } from "./host-kernel.ts";
 import { Memslots, type Memslot } from "./memslots.ts";
@@ -7,7 +7,7 @@ import type { Machine } from "../machine/machine.ts";
 import { TimerSlots } from "./timer-slots.ts";
 import { Vcpu, type VcpuOptions } from "./vcpu.ts";
 
-/** KVM_CAP_MAX_VCPUS. They share the host's one CPU. */
+/** KVM_CAP_MAX_VCPUS. They share the host's CPUs, of which one executes at a time. */
 export const MAX_VCPUS = 8;
 
 /** Enough for the processes that take turns, and few enough that a global guest TLB entry is dropped quickly. */
@@ -28,13 +28,15 @@ export interface VmOptions extends Partial<VcpuOptions> {
 export class Kvm {
   readonly host: HostKernel;
   private readonly timers: TimerSlots;
-  /** The vcpu that has the CPU. */
-  private current: Vcpu | null = null;
+  /** By host CPU, the vcpu that is loaded there. */
+  private readonly loaded: (Vcpu | null)[];
 
   constructor(machine: Machine, options: HostKernelOptions) {
     // The hypervisor clears LLbit where the guest executes ERET, and only there.
-    machine.cpu.eretKeepsLink = true;
+    for (const cpu of machine.cpus) cpu.eretKeepsLink = true;
     this.host = new HostKernel(machine, options);
+    this.loaded = machine.cpus.map(() => null);
+    this.host.interruptGuest = (cpu) => this.loaded[cpu]?.settle();
     this.timers = new TimerSlots(machine.timeline);
   }
 
@@ -53,12 +55,35 @@ export class Kvm {
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},
     };
-    return new Vm(host, this.timers, map, complete, (vcpu) => this.giveCpuTo(vcpu));
+    return new Vm(host, this.timers, map, complete, this);
   }
 
-  private giveCpuTo(vcpu: Vcpu | null): void {
-    if (this.current !== vcpu) this.current?.releaseCpu();
-    this.current = vcpu;
+  /** Has host CPU `cpu` execute with `vcpu` on it: puts what is loaded there, and `vcpu` where it was. */
+  schedule(vcpu: Vcpu, cpu: number): void {
+    const { machine } = this.host;
+    if (this.loaded[cpu] === undefined) throw new HostCpuError(cpu, this.loaded.length);
+    if (this.loaded[cpu] !== vcpu) {
+      this.put(cpu);
+      const from = this.loaded.indexOf(vcpu);
+      // No one executes between put and load, so that the guest's link can go along.
+      const link = from < 0 ? null : this.put(from);
+      machine.executeOn(cpu);
+      vcpu.load(cpu, link);
+      this.loaded[cpu] = vcpu;
+    }
+    machine.executeOn(cpu);
+  }
+
+  /** Takes host CPU `cpu` away from the vcpu that is loaded there. Returns what its `put` does. */
+  private put(cpu: number): number | null {
+    const vcpu = this.loaded[cpu]!;
+    this.loaded[cpu] = null;
+    return vcpu === null ? null : vcpu.put();
+  }
+
+  /** Takes all host CPUs away from all vcpus. */
+  putAll(): void {
+    this.loaded.forEach((_, cpu) => this.put(cpu));
   }
 }
 
@@ -71,21 +96,15 @@ export class Vm {
   readonly vcpus: Vcpu[] = [];
   private readonly tables: GvaTables;
   private readonly timers: TimerSlots;
-  private readonly giveCpuTo: (vcpu: Vcpu | null) => void;
+  private readonly kvm: Kvm;
   private destroyed = false;
 
-  constructor(
-    host: HostKernel,
-    timers: TimerSlots,
-    map: GuestMap,
-    options: VcpuOptions,
-    giveCpuTo: (vcpu: Vcpu | null) => void,
-  ) {
+  constructor(host: HostKernel, timers: TimerSlots, map: GuestMap, options: VcpuOptions, kvm: Kvm) {
     this.host = host;
     this.timers = timers;
     this.map = map;
     this.options = options;
-    this.giveCpuTo = giveCpuTo;
+    this.kvm = kvm;
     this.memslots = new Memslots(host.machine.memory.size, host.pages.pageSize);
     this.tables = host.gvaTables(map);
   }
@@ -115,7 +134,7 @@ export class Vm {
     if (!Number.isInteger(id) || id < 0 || id >= MAX_VCPUS)
       throw new VcpuIdError(id, `ids are 0 to ${MAX_VCPUS - 1}`);
     if (this.vcpus.some((vcpu) => vcpu.id === id)) throw new VcpuIdError(id, "exists already");
-    this.giveCpuTo(null);
+    this.kvm.putAll();
     const vcpu: Vcpu = new Vcpu({
       id,
       host: this.host,
@@ -124,7 +143,7 @@ export class Vm {
       slots: this.memslots,
       timerSlot: this.timers.take(),
       options: this.options,
-      takeCpu: () => this.giveCpuTo(vcpu),
+      takeCpu: (cpu) => this.kvm.schedule(vcpu, cpu),
     });
     this.vcpus.push(vcpu);
     return vcpu;
@@ -134,7 +153,7 @@ export class Vm {
   destroy(): void {
     if (this.destroyed) return;
     this.destroyed = true;
-    this.giveCpuTo(null);
+    this.kvm.putAll();
     for (const vcpu of this.vcpus.splice(0)) vcpu.destroy();
   }
 }

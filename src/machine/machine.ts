@@ -194,9 +194,19 @@ export class Machine {
 
   /** Instructions retired since reset, whoever's they were. */
   get instructions(): number {
-    let sum = 0;
-    for (const cpu of this.cpus) sum += cpu.instructions;
-    return sum;
+    return this.sum((cpu) => cpu.instructions);
+  }
+  /** Exceptions taken at the refill vectors since reset. */
+  get refills(): number {
+    return this.sum((cpu) => cpu.refills);
+  }
+  /** TLB entries written since reset. */
+  get tlbWrites(): number {
+    return this.sum((cpu) => cpu.tlbWrites);
+  }
+  /** The sum over all CPUs. */
+  private sum(of: (cpu: Cpu) => number): number {
+    return this.cpus.reduce((sum, cpu) => sum + of(cpu), 0);
   }
 
   /** Instructions retired by the guest: all of them, or those of user mode (`MachineConfig.guestTime`). */

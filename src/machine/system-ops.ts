@@ -448,7 +448,7 @@ export class SystemOps {
     const { cpu } = this;
     switch (1 << number) {
       case HWRENA.CPUNum:
-        return cpu.cp0[CP0.EBase]! & 0x3ff;
+        return cpu.cp0[CP0.EBase]! & EBASE.CPUNUM;
       case HWRENA.SYNCI_Step:
         return cpu.model.cacheLine;
       case HWRENA.CC:

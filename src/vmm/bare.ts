@@ -91,7 +91,7 @@ export class BareGuest extends MachineGuest {
       asidChanges: 0,
       gvaPtesInvalidated: 0,
       gvaPtesFilled: 0,
-      hostTlbWrites: machine.cpu.tlbWrites,
+      hostTlbWrites: machine.tlbWrites,
     };
   }
 

@@ -17,6 +17,8 @@ describe("a configuration that cannot work", () => {
     ["gvaRoots", 0, "give a whole number from 1 to 64"],
     ["gvaRoots", 65, "give a whole number from 1 to 64"],
     ["gvaRoots", "8", "give a whole number from 1 to 64"],
+    ["hostCpus", 0, "give a whole number from 1 to 8"],
+    ["hostCpus", 9, "give a whole number from 1 to 8"],
     ["clock", "x", "choose from virtual, wall"],
     ["hostPageSize", 8192, "choose from 4096, 16384"],
     ["hostPageSize", 0, "choose from 4096, 16384"],
@@ -36,7 +38,7 @@ describe("a configuration that cannot work", () => {
   });
 });
 
-it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize"] as const)(
+it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize", "hostCpus"] as const)(
   "%s is refused without a hypervisor",
   (name) => {
     const values = {
@@ -45,6 +47,7 @@ it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize"] as const
       guestTlb: 64,
       fastExits: "off",
       hostPageSize: 4096,
+      hostCpus: 2,
     } as const;
     const config = { ...good, mode: "bare", kernel: image("demo-bare.elf") } as const;
     expect(() => createGuest({ ...config, [name]: values[name] })).toThrow(
@@ -66,4 +69,16 @@ it.each<[Mode, string]>([
   const guest = createGuest({ ...good, mode, kernel: image(name) });
   for (const ticks of [NaN, 0, -1]) expect(() => guest.run(ticks)).toThrow(RangeError);
   expect(guest.run(1000)).toEqual({ kind: "running" });
+});
+
+it.each<[Mode, string, number]>([
+  ["te", "demo-te.elf", 2],
+  ["te", "demo-te.elf", 1],
+  ["bare", "demo-bare.elf", 1],
+])("under %s a run on a host CPU that there is not is refused (%s, %i)", (mode, name, cpus) => {
+  const settings = mode === "te" ? { hostCpus: cpus } : {};
+  const guest = createGuest({ ...good, ...settings, mode, kernel: image(name) });
+  for (const cpu of [cpus, -1, 0.5, NaN]) expect(() => guest.run(1000, cpu)).toThrow(RangeError);
+  expect(guest.run(1000, cpus - 1)).toEqual({ kind: "running" });
+  expect(guest.time).toBeGreaterThanOrEqual(1000);
 });

@@ -3,6 +3,7 @@ import { GuestConfigError, type Guest, type GuestConfig } from "../guest.ts";
 import { EVA_MAP, GUEST_TLB_SIZES, TE_MAP, type GuestMap } from "../kvm/index.ts";
 import { ElfError, parseElf } from "../loader/elf.ts";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "../machine/cpu-models.ts";
+import { MAX_CPUS } from "../machine/machine.ts";
 import type { WallClock } from "../machine/machine-timeline.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { BareGuest } from "./bare.ts";
@@ -51,7 +52,20 @@ const CHOICES = {
 } as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;
 
 /** The settings that are about the hypervisor. */
-const HYPERVISOR_SETTINGS = ["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize"] as const;
+const HYPERVISOR_SETTINGS = [
+  "refill",
+  "gvaRoots",
+  "guestTlb",
+  "fastExits",
+  "hostPageSize",
+  "hostCpus",
+] as const;
+
+/** The settings that are whole numbers from 1 on, and the most that each can be. */
+const WHOLE_NUMBERS = [
+  ["gvaRoots", MAX_GVA_ROOTS],
+  ["hostCpus", MAX_CPUS],
+] as const;
 
 function checkChoices(config: GuestConfig): void {
   if (typeof config !== "object" || config === null)
@@ -67,12 +81,11 @@ function checkChoices(config: GuestConfig): void {
     for (const name of HYPERVISOR_SETTINGS)
       if (config[name] !== undefined)
         throw new GuestConfigError(name, `${name} is about the hypervisor: leave it out with mode bare`);
-  const { gvaRoots } = config;
-  if (gvaRoots !== undefined && !(Number.isInteger(gvaRoots) && gvaRoots >= 1 && gvaRoots <= MAX_GVA_ROOTS))
-    throw new GuestConfigError(
-      "gvaRoots",
-      `gvaRoots is ${String(gvaRoots)}: give a whole number from 1 to ${MAX_GVA_ROOTS}`,
-    );
+  for (const [name, most] of WHOLE_NUMBERS) {
+    const value = config[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= most))
+      throw new GuestConfigError(name, `${name} is ${String(value)}: give a whole number from 1 to ${most}`);
+  }
   for (const name of ["kernel", "initrd"] as const) {
     if (name === "initrd" && config.initrd === undefined) continue;
     if (!(config[name] instanceof Uint8Array))

@@ -1,4 +1,4 @@
-import { checkTicks, GuestBusyError, type Guest, type RunResult } from "../guest.ts";
+import { checkHostCpu, checkTicks, GuestBusyError, type Guest, type RunResult } from "../guest.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Stats } from "../stats.ts";
 import { Console } from "./console.ts";
@@ -22,8 +22,11 @@ export abstract class MachineGuest implements Guest {
     this.console = new Console(onConsole, () => this.pause());
   }
 
-  /** Runs the machine up to tick `limit`, or until something happens. "running" if it was paused as well. */
-  protected abstract runMachine(limit: number): RunResult;
+  /**
+   * Runs the machine up to tick `limit`, or until something happens. "running" if it was paused as well. The guest is
+   * on `hostCpu`, or if that is undefined where it was.
+   */
+  protected abstract runMachine(limit: number, hostCpu: number | undefined): RunResult;
   /** Makes `runMachine` come back. */
   protected abstract pause(): void;
   /** Gives back what the guest has. */
@@ -36,13 +39,20 @@ export abstract class MachineGuest implements Guest {
     this.pause();
   }
 
-  run(ticks: number): RunResult {
+  run(ticks: number, hostCpu?: number): RunResult {
     checkTicks(ticks);
+    checkHostCpu(hostCpu, this.machine.cpus.length);
     if (this.running) throw new GuestBusyError();
     this.running = true;
     this.stopRequested = false;
     try {
-      return this.end ?? this.runOn(this.onMachine(({ timeline }) => timeline.now() + ticks));
+      return (
+        this.end ??
+        this.runOn(
+          this.onMachine(({ timeline }) => timeline.now() + ticks),
+          hostCpu,
+        )
+      );
     } finally {
       this.running = false;
       if (this.destroyed) this.giveBack();
@@ -50,9 +60,9 @@ export abstract class MachineGuest implements Guest {
   }
 
   /** Runs up to tick `limit`, in stretches between which the console is flushed. */
-  private runOn(limit: number): RunResult {
+  private runOn(limit: number, hostCpu: number | undefined): RunResult {
     for (;;) {
-      const result = this.onMachine(() => this.runMachine(limit));
+      const result = this.onMachine(() => this.runMachine(limit, hostCpu));
       const paused = this.onMachine(({ timeline }) => result.kind === "running" && timeline.now() < limit);
       if (result.kind === "failed") this.end = result;
       this.console.flush();

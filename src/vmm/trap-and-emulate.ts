@@ -42,7 +42,13 @@ export class TrapAndEmulateGuest extends MachineGuest {
     super(config.onConsole);
     this.ram = maltaRamRegions(memory);
     const machine = new Machine(
-      { ...machineConfig, ramBytes: HYPERVISOR_MEMORY + memory, guestTime: "user", hostCalls: true },
+      {
+        ...machineConfig,
+        cpus: config.hostCpus ?? 1,
+        ramBytes: HYPERVISOR_MEMORY + memory,
+        guestTime: "user",
+        hostCalls: true,
+      },
       config.engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
@@ -97,11 +103,11 @@ export class TrapAndEmulateGuest extends MachineGuest {
     this.vcpu.setRegs({ ...regs, gpr, pc: BigInt(boot.entry | 0) });
   }
 
-  protected runMachine(limit: number): RunResult {
+  protected runMachine(limit: number, hostCpu: number | undefined): RunResult {
     const { vcpu, machine } = this;
     const { timeline } = machine;
     for (;;) {
-      const exit = vcpu.run(limit - timeline.now());
+      const exit = vcpu.run(limit - timeline.now(), hostCpu);
       switch (exit.reason) {
         case "mmio":
           this.mmio(exit);
@@ -165,14 +171,14 @@ export class TrapAndEmulateGuest extends MachineGuest {
       counters: { ...stats.counters },
       // With the generated handler off, the refill vector leads out of the machine.
       refills: {
-        fast: this.vcpu.code.refill === "fast" ? machine.cpu.refills : 0,
+        fast: this.vcpu.code.refill === "fast" ? machine.refills : 0,
         slow: stats.slowRefills,
       },
       guestTlbLookups: stats.guestTlbLookups,
       asidChanges: stats.asidChanges,
       gvaPtesInvalidated: stats.gvaPtesInvalidated,
       gvaPtesFilled: stats.gvaPtesFilled,
-      hostTlbWrites: machine.cpu.tlbWrites,
+      hostTlbWrites: machine.tlbWrites,
     };
   }
 

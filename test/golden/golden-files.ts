@@ -11,20 +11,27 @@ import { PteFormat, tableGeometry64, type HostPageSize } from "../../src/kvm/pag
 import { Assembler } from "../../src/uasm/assembler.ts";
 import { formatListing } from "../../src/uasm/listing.ts";
 
-function newHost(model: CpuModel, options: HostKernelOptions): HostKernel {
-  const config = { model, endian: "little", ramBytes: 2 ** 20, guestTime: "user", hostCalls: true } as const;
+function newHost(model: CpuModel, options: HostKernelOptions, cpus: number): HostKernel {
+  const config = {
+    model,
+    cpus,
+    endian: "little",
+    ramBytes: 2 ** 20,
+    guestTime: "user",
+    hostCalls: true,
+  } as const;
   return new HostKernel(new Machine(config, () => ({ run: () => 0 })), options);
 }
 
 /** The generated code of one host, as text: the host kernel's first, then that of a vcpu without fast exits. */
-function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind): string {
-  const host = newHost(model, options);
+function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind, cpus = 1): string {
+  const host = newHost(model, options, cpus);
   return `${formatCode(host.code)}\n${formatCode(host.buildVcpuCode(refill))}`;
 }
 
 /** The code that fast exits add. */
-function fastExitListing(model: CpuModel): string {
-  const host = newHost(model, { pageSize: 4096 });
+function fastExitListing(model: CpuModel, cpus = 1): string {
+  const host = newHost(model, { pageSize: 4096 }, cpus);
   const code = host.buildVcpuCode("fast", { statusWritable: GUEST_STATUS_WRITABLE });
   const sections = code.sections.filter(({ name }) => name === "general" || name === "fast_exit");
   return formatCode({ ...code, sections });
@@ -46,7 +53,7 @@ function listing64({ scratch, rixi }: (typeof HOSTS_64)[number], pageSize: HostP
   const geometry = tableGeometry64(pageSize);
   const target: CodeTarget = {
     ...{ level: "mips64r2", geometry, format: new PteFormat(geometry, rixi, FILL_BITS_64) },
-    ...{ scratch: selectScratch(scratch), badInstr: false, eva: false, hwrena: 0xf },
+    ...{ scratch: selectScratch(scratch), badInstr: false, eva: false, hwrena: 0xf, cpus: 1 },
   };
   const pgdCurrent = 0x8000_1000;
   const section = (name: string, baseAddress: number, emit: (asm: Assembler) => void): string => {
@@ -73,6 +80,9 @@ export function goldenFiles(): Map<string, string> {
   files.set("entry/P5600-4k-xpa.txt", listing(p5600, { pageSize: 4096, xpa: true }, "fast"));
   files.set("entry/P5600-4k-eva.txt", listing(p5600, { pageSize: 4096, eva: true }, "fast"));
   for (const model of [plain, p5600]) files.set(`entry/${model.name}-fast-exits.txt`, fastExitListing(model));
+  for (const model of [plain, CPU_MODELS["24Kc-kscratch"]!])
+    files.set(`entry/${model.name}-4k-two-cpus.txt`, listing(model, { pageSize: 4096 }, "fast", 2));
+  files.set("entry/24Kc-fast-exits-two-cpus.txt", fastExitListing(plain, 2));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
   for (const host of HOSTS_64)

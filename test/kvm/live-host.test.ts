@@ -92,7 +92,7 @@ describe.each(TEST_HOSTS)("in guest context on %s with pages of %d bytes", (mode
     t.run(() => {
       asids.push(t.host.liveAsid);
       t.vcpu.pc += 4;
-      t.vcpu.userMm.setContext(t.vcpu.userMm.context() + 9);
+      t.vcpu.userMm.setContext(t.vcpu.userMm.context(0) + 9, 0);
       return asids.length < 3;
     });
     expect(asids).toEqual([asids[0], asids[0]! + 9, asids[0]! + 18]);

@@ -102,9 +102,9 @@ export function parkInExit(guest: TestGuest, vcpu = guest.vcpu): void {
   parkAgain(guest, vcpu);
 }
 
-/** Lets a parked guest execute one more instruction. */
-export function parkAgain(guest: TestGuest, vcpu = guest.vcpu): void {
-  assert.equal(vcpu.run(1).reason, "intr", "the slice of one instruction ends");
+/** Lets a parked guest execute one more instruction, on host CPU `cpu` (by default where it is). */
+export function parkAgain(guest: TestGuest, vcpu = guest.vcpu, cpu?: number): void {
+  assert.equal(vcpu.run(1, cpu).reason, "intr", "the slice of one instruction ends");
   assert.ok(!vcpu.inGuest, "the guest's instruction exited");
 }
 

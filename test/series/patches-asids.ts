@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { CP0, STATUS } from "../../src/isa/cp0.ts";
 import { GPR } from "../../src/isa/registers.ts";
-import { CODE, mapPair, newGuest, parkAgain, parkInExit, spy, startCode } from "./lab.ts";
+import { HostMm } from "../../src/kvm/host-mm.ts";
+import {
+  CODE,
+  evaWhereItExists,
+  exitsOf,
+  mapPair,
+  newGuest,
+  parkAgain,
+  parkInExit,
+  spy,
+  startCode,
+} from "./lab.ts";
 import type { Host, Patch } from "./patch.ts";
 
 function asidFollowsMode(host: Host): void {
@@ -32,18 +43,35 @@ function asidFollowsMode(host: Host): void {
 }
 
 function loadAndPutPair(host: Host): void {
-  const guest = newGuest(host);
+  const guest = newGuest(host, { cpus: 2 });
+  const { kvm, machine, vcpu } = guest;
   const other = guest.vm.createVcpu(1);
-  const puts: number[] = [];
-  for (const vcpu of [guest.vcpu, other]) spy(vcpu, "releaseCpu", () => puts.push(vcpu.id));
+  const calls: string[] = [];
+  for (const each of [vcpu, other]) {
+    spy(each, "load", (cpu) => calls.push(`load ${each.id} on ${cpu}`));
+    spy(each, "put", () => calls.push(`put ${each.id}`));
+  }
+  const expectCalls = (expected: readonly string[], why: string): void => {
+    assert.deepEqual(calls.splice(0), expected, why);
+  };
   parkInExit(guest);
   parkAgain(guest);
-  assert.deepEqual(puts, [], "no put while one vcpu has the CPU");
+  expectCalls(["load 0 on 0"], "one load, and no put while one vcpu has the CPU");
   parkInExit(guest, other);
-  assert.deepEqual(puts, [0], "the other's load puts the first");
+  expectCalls(["put 0", "load 1 on 0"], "the other's load puts the first");
   parkAgain(guest);
   parkAgain(guest);
-  assert.deepEqual(puts, [0, 1], "and the other way round, once each");
+  expectCalls(["put 1", "load 0 on 0"], "and the other way round, once each");
+  parkAgain(guest, vcpu, 1);
+  expectCalls(["put 0", "load 0 on 1"], "a vcpu that migrates is loaded with the new CPU");
+  assert.equal(machine.cpu.number, 1, "where it executes");
+  const { asids } = kvm.host;
+  assert.ok(asids.isCurrent(vcpu.regs.kernelMm, 1), "its ASID there is current");
+  assert.equal(kvm.host.liveAsid, vcpu.regs.kernelMm.context(1) & 0xff, "and is the one that is live");
+  parkAgain(guest, other, 0);
+  expectCalls(["load 1 on 0"], "each has a CPU");
+  parkAgain(guest, vcpu, 0);
+  expectCalls(["put 1", "put 0", "load 0 on 0"], "what was loaded there and where it was is put");
 }
 
 function genericCodeLeavesAsids(host: Host): void {
@@ -52,9 +80,12 @@ function genericCodeLeavesAsids(host: Host): void {
   parkInExit(guest);
   const asid = kvm.host.liveAsid;
   assert.equal(asid, kvm.host.asids.asid(vcpu.regs.kernelMm), "the guest's ASID is live in an exit");
-  const release = vcpu.releaseCpu.bind(vcpu);
+  const release = vcpu.put.bind(vcpu);
   let puts = 0;
-  vcpu.releaseCpu = () => puts++;
+  vcpu.put = () => {
+    puts++;
+    return null;
+  };
   let writes = 0;
   spy(machine.ops, "writeCp0", (index) => (writes += index === CP0.EntryHi ? 1 : 0));
   // Creating a vcpu takes the CPU away from whoever has it.
@@ -62,7 +93,7 @@ function genericCodeLeavesAsids(host: Host): void {
   assert.equal(puts, 1, "the implementation was asked to put the vcpu");
   assert.equal(writes, 0, "EntryHi was not written");
   assert.equal(kvm.host.liveAsid, asid, "EntryHi is untouched");
-  vcpu.releaseCpu = release;
+  vcpu.put = release;
   release();
   assert.equal(kvm.host.liveAsid, kvm.host.asids.asid(kvm.host.vmmMm), "the implementation restores it");
 }
@@ -74,7 +105,7 @@ function oneAsid(host: Host): void {
   const { kernelMm } = vcpu.regs;
   const first = kvm.host.liveAsid;
   for (const more of [9, 18]) {
-    kernelMm.setContext(kernelMm.context() + 9);
+    kernelMm.setContext(kernelMm.context(0) + 9, 0);
     parkAgain(guest);
     assert.equal(kvm.host.liveAsid, first + more, "the ASID at entry is the context word's");
   }
@@ -126,10 +157,9 @@ function restoresProcessAsid(host: Host): void {
   assert.equal(kvm.host.livePgd, vmmMm.pgd, "and so is the root");
   let writes = 0;
   spy(machine.ops, "writeCp0", (index) => (writes += index === CP0.EntryHi ? 1 : 0));
-  vcpu.releaseCpu();
+  vcpu.put();
   assert.equal(writes, 0, "the put that follows writes nothing");
-  // While the guest has the CPU the process's context may become stale: by another CPU's count after a
-  // migration, here by a wrap of the one there is.
+  // While the guest has the CPU the process's context may become stale: by a wrap of the CPU's ASIDs.
   parkInExit(guest);
   const { wraps } = asids;
   while (asids.wraps === wraps) asids.getNew(vcpu.regs.kernelMm);
@@ -137,6 +167,86 @@ function restoresProcessAsid(host: Host): void {
   exitToVmm();
   assert.ok(asids.isCurrent(vmmMm), "the process has a context of the new version");
   assert.equal(kvm.host.liveAsid, asids.asid(vmmMm));
+}
+
+/** The same where an exit ends on another CPU than it came up on. */
+function restoresProcessAsidAfterMigration(host: Host): void {
+  const guest = newGuest(host, { cpus: 2 });
+  const { vcpu, kvm, machine } = guest;
+  const { vmmMm, asids } = kvm.host;
+  const onEach = (what: () => number): number[] =>
+    machine.cpus.map(({ number }) => {
+      machine.executeOn(number);
+      return what();
+    });
+  machine.executeOn(1);
+  const page = kvm.host.pages.allocZeroed(kvm.host.pages.pageSize);
+  for (let n = 0; n < 5; n++) asids.getNew(new HostMm(machine.memory, page, 2));
+  asids.getNew(vmmMm);
+  kvm.host.activate(vmmMm);
+  const expected = [0, 1].map((cpu) => asids.asid(vmmMm, cpu));
+  assert.notEqual(expected[0], expected[1], "the process has another ASID on each CPU");
+  parkInExit(guest);
+  parkAgain(guest, vcpu, 1);
+  assert.equal(kvm.host.liveAsid, asids.asid(vcpu.regs.kernelMm, 1), "the guest's is live where it is");
+  machine.executeOn(0);
+  assert.equal(kvm.host.liveAsid, expected[0], "and the process's on the CPU that it left");
+  startCode(guest, (asm) => {
+    asm.lui(GPR.t0, 0xa000);
+    asm.sw(0, 0, GPR.t0);
+  });
+  assert.equal(guest.run().reason, "mmio");
+  assert.deepEqual(
+    onEach(() => kvm.host.liveAsid),
+    expected,
+    "on return each CPU has the process's ASID there",
+  );
+  assert.deepEqual(
+    onEach(() => kvm.host.livePgd),
+    [vmmMm.pgd, vmmMm.pgd],
+    "and its root",
+  );
+}
+
+function processIsInactiveInGuestContext(host: Host): void {
+  const hits: number[] = [];
+  const guest = newGuest(host, { cpus: 2, ...evaWhereItExists(host) }, ({ ops }) => {
+    spy(ops, "cache", () => hits.push(ops.cpu.number));
+  });
+  const { vcpu, kvm, machine } = guest;
+  const { vmmMm } = kvm.host;
+  // A page of the process's, at an address that means something in the guest as well.
+  const address = CODE;
+  const { tables } = vcpu.mmu;
+  const cache = tables.newCache();
+  cache.topUp();
+  const page = { write: true, young: true, dirty: true };
+  tables.writePte(tables.walk(vmmMm.pgd, cache, address), tables.format.make(guest.ram + 0x5_0000, page));
+  /** The CPUs that execute hit operations when CPU 1 has the process's caches flushed. */
+  const flushed = (): number[] => {
+    machine.executeOn(1);
+    hits.length = 0;
+    kvm.host.flushVmmCaches(address);
+    assert.equal(machine.cpu.number, 1, "the caller goes on where it was");
+    return [...new Set(hits)];
+  };
+  assert.deepEqual(flushed(), [0, 1], "the process runs on both CPUs");
+  parkInExit(guest);
+  assert.deepEqual(flushed(), [1], "while an exit is handled its caches are flushed elsewhere only");
+  startCode(guest, (asm) => {
+    asm.b(CODE);
+    asm.nop();
+  });
+  assert.equal(vcpu.run(20).reason, "intr");
+  const exits = exitsOf(guest);
+  assert.deepEqual(flushed(), [1], "and so while guest code runs");
+  assert.ok(vcpu.inGuest && exitsOf(guest) === exits, "which is not disturbed");
+  startCode(guest, (asm) => {
+    asm.lui(GPR.t0, 0xa000);
+    asm.sw(0, 0, GPR.t0);
+  });
+  assert.equal(guest.run().reason, "mmio");
+  assert.deepEqual(flushed(), [0, 1], "once the VMM is back the CPU counts again");
 }
 
 function uninitRunsOnce(host: Host): void {
@@ -161,7 +271,7 @@ export const ASIDS: readonly Patch[] = [
     kind: "restructuring",
     title: "Convert get/set_regs → vcpu_load/put",
     test: loadAndPutPair,
-    notYet: "there is one host CPU to load on and no FPU to save in put; shown: loads and puts pair",
+    notYet: "there is no FPU to save in put; shown: loads and puts pair, and load is told the new CPU",
   },
   {
     number: 8,
@@ -171,13 +281,20 @@ export const ASIDS: readonly Patch[] = [
   },
   { number: 9, kind: "restructuring", title: "Remove duplicated ASIDs", test: oneAsid },
   { number: 10, kind: "behaviour", title: "Add vcpu_run()/vcpu_reenter()", test: reentersOncePerResume },
-  { number: 11, kind: "behaviour", title: "Restore host asid on return to host", test: restoresProcessAsid },
+  {
+    number: 11,
+    kind: "behaviour",
+    title: "Restore host asid on return to host",
+    test: (host) => {
+      restoresProcessAsid(host);
+      restoresProcessAsidAfterMigration(host);
+    },
+  },
   {
     number: 12,
     kind: "behaviour",
     title: "active_mm = init_mm in guest context",
-    test: null,
-    notYet: "there is one host CPU, and no cache IPI that a process's mm could receive during guest context",
+    test: processIsInactiveInGuestContext,
   },
   { number: 13, kind: "restructuring", title: "Wire up vcpu uninit", test: uninitRunsOnce },
 ];

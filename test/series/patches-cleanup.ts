@@ -40,7 +40,7 @@ function createVmIsQuiet(host: Host): void {
   const { kvm, machine } = guest;
   runCode(guest, (asm) => asm.nop());
   // WAIT left it in guest context.
-  guest.vcpu.releaseCpu();
+  guest.vcpu.put();
   const done: string[] = [];
   for (const operation of ["writeCp0", "tlbp", "tlbwi", "tlbwr"] as const)
     spy(machine.ops, operation as "tlbwi", () => done.push(operation));
@@ -217,20 +217,20 @@ function oneCounter(host: Host): void {
   const page = pages.allocZeroed(host.pageSize);
   const processes = [0, 1].map((n) => new HostMm(machine.memory, page + 8 * n));
   const vcpus = [guest.vcpu, vm.createVcpu(1)];
-  const given: number[] = [vmmMm.context()];
+  const given: number[] = [vmmMm.context(0)];
   const start = asids.wraps;
   for (let round = 0; asids.wraps === start; round++) {
     assert.ok(round <= ASID_MASK, "a version ends");
     const process = processes[round % 2]!;
     process.dropContexts();
     asids.check(process);
-    given.push(process.context());
+    given.push(process.context(0));
     for (const vcpu of vcpus)
       for (const user of [false, true]) {
         const mm = vcpu.mmu.mmOf(user);
         mm.dropContexts();
         vcpu.mmu.beforeEntry(user, vcpu.mmu.guestAsidOf(user));
-        given.push(mm.context());
+        given.push(mm.context(0));
       }
   }
   assert.equal(new Set(given).size, given.length, "no context word was given out twice");

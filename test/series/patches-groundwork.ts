@@ -140,11 +140,11 @@ function hasNoNmi(host: Host): void {
   );
   parkInExit(guest);
   const { kernelMm, userMm } = guest.vcpu.regs;
-  const before = [kernelMm.context(), userMm.context(), hostTlb(guest)];
+  const before = [kernelMm.context(0), userMm.context(0), hostTlb(guest)];
   for (const irq of [0, 1, 5, 0x9a, -0x9a])
     assert.throws(() => guest.vcpu.interrupt(irq), InterruptNumberError, `interrupt ${irq}`);
   assert.deepEqual(
-    [kernelMm.context(), userMm.context(), hostTlb(guest)],
+    [kernelMm.context(0), userMm.context(0), hostTlb(guest)],
     before,
     "no context was taken away",
   );

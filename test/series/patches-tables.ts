@@ -80,7 +80,7 @@ function tablesAreLive(host: Host): void {
   assert.equal(hostLoad(guest, data), 0x600d_da7a, "in an exit a guest address gives guest data");
   assert.equal(hostLoad(guest, processOnly), null, "and an address of the VMM's faults");
   parkAgain(guest);
-  vcpu.releaseCpu();
+  vcpu.put();
   assert.equal(hostLoad(guest, processOnly), 0x1234_5678, "outside it is the other way round");
   assert.equal(hostLoad(guest, data), null);
 }

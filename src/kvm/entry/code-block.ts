@@ -114,7 +114,7 @@ export function buildVcpuCode(
       asm.bind("vcpu_run");
       emitVcpuRun(asm, target, at);
       asm.bind(enterGuest);
-      emitEnterGuest(asm, at);
+      emitEnterGuest(asm, target, at);
     }),
   );
   const entries = labelsOf(sections);

@@ -6,7 +6,8 @@ import type { HostVa } from "../addresses.ts";
 import { ASID_MASK } from "../asid.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
 import { MM } from "../host-mm.ts";
-import { cp0Slot, VCPU } from "../layout.ts";
+import { cp0Slot, userMm, VCPU } from "../layout.ts";
+import { emitCpuOffset } from "./cpu-number.ts";
 import { ARGUMENT_AREA, CALLEE_SAVED, FRAME } from "./frame.ts";
 import { mfc0, mtc0, type CodeTarget } from "./target.ts";
 
@@ -20,7 +21,7 @@ export interface CodeAddresses {
   readonly setPgd: HostVa;
   /** The hypervisor's exit handler: a0 = VCPU pointer, result in v0 ({@link exitResult}). */
   readonly handleExit: HostVa;
-  /** Word that holds the current pgd. */
+  /** Word that holds the current pgd; with several CPUs a word for each. */
   readonly pgdCurrent: HostVa;
 }
 
@@ -89,8 +90,8 @@ export function emitVcpuRun(asm: Assembler, target: CodeTarget, at: CodeAddresse
  * Emits what entry and resume share, from k1 = VCPU pointer with guest EBase and Status in place: selects the
  * address space of the guest's mode, loads the guest's registers and leaves with ERET.
  */
-export function emitEnterGuest(asm: Assembler, at: CodeAddresses): void {
-  const { k0, k1, a0, t0, t1 } = GPR;
+export function emitEnterGuest(asm: Assembler, target: CodeTarget, at: CodeAddresses): void {
+  const { k0, k1, a0, t0, t1, t2 } = GPR;
   const modeKnown = asm.label("mode_known");
   asm.lw(t0, VCPU.pc, k1);
   mtc0(asm, t0, CP0.EPC);
@@ -100,9 +101,15 @@ export function emitEnterGuest(asm: Assembler, at: CodeAddresses): void {
   asm.comment("zero in user mode").xori(t0, t0, GUEST_USER_MODE);
   asm.bnez(t0, modeKnown);
   asm.comment("kernel's address space").addiu(t1, k1, VCPU.kernelMm);
-  asm.comment("no, the user's").addiu(t1, k1, VCPU.userMm);
+  asm.comment("no, the user's").addiu(t1, k1, userMm(target.cpus));
   asm.bind(modeKnown);
-  asm.comment("version | ASID").lw(k0, MM.context, t1);
+  let words = t1;
+  if (target.cpus > 1) {
+    emitCpuOffset(asm, t2);
+    asm.addu(t2, t2, t1);
+    words = t2;
+  }
+  asm.comment("version | ASID").lw(k0, MM.context, words);
   asm.comment("its root").lw(a0, MM.pgd, t1);
   asm.andi(k0, k0, ASID_MASK);
   call(asm.comment("make it the current pgd"), at.setPgd, () =>

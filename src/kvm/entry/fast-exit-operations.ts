@@ -7,7 +7,8 @@ import type { Label } from "../../uasm/label.ts";
 import { ASID_MASK } from "../asid.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
 import { MM } from "../host-mm.ts";
-import { cp0Slot, HARDWARE_LINES, VCPU } from "../layout.ts";
+import { cp0Slot, HARDWARE_LINES, userMm, VCPU } from "../layout.ts";
+import { emitCpuOffset } from "./cpu-number.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { VECTOR } from "./exception-vectors.ts";
 import { emitReadRegister, emitWriteRegister, FIELD, type RegisterTables } from "./fast-exit-registers.ts";
@@ -67,12 +68,23 @@ function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
 
 /** Emits: the address space of one mode is live from now on. */
 function emitSwitch(asm: Assembler, { target, addresses }: FastExitContext, user: boolean): void {
-  const mm = user ? VCPU.userMm : VCPU.kernelMm;
-  asm.comment("version | ASID").lw(at, mm + MM.context, k1);
-  asm.comment("root").lw(t1, mm + MM.pgd, k1);
-  asm.andi(at, at, ASID_MASK);
-  const low = asm.loadAddressMostly(a3, addresses.pgdCurrent);
-  asm.sw(t1, low, a3);
+  const mm = user ? userMm(target.cpus) : VCPU.kernelMm;
+  if (target.cpus > 1) {
+    emitCpuOffset(asm, a3);
+    asm.comment("root").lw(t1, mm + MM.pgd, k1);
+    const low = asm.loadAddressMostly(at, addresses.pgdCurrent);
+    asm.addu(at, at, a3);
+    asm.sw(t1, low, at);
+    asm.addu(a3, a3, k1);
+    asm.comment("version | ASID").lw(at, mm + MM.context, a3);
+    asm.andi(at, at, ASID_MASK);
+  } else {
+    asm.comment("version | ASID").lw(at, mm + MM.context, k1);
+    asm.comment("root").lw(t1, mm + MM.pgd, k1);
+    asm.andi(at, at, ASID_MASK);
+    const low = asm.loadAddressMostly(a3, addresses.pgdCurrent);
+    asm.sw(t1, low, a3);
+  }
   if (target.scratch.pgd !== null) mtc0(asm, t1, target.scratch.pgd);
   mtc0(asm.comment("root and ASID change together"), at, CP0.EntryHi);
   asm.loadConstant(at, user ? 4 : 0);

@@ -145,6 +145,7 @@ test.each([
       badInstr: false,
       eva: false,
       hwrena: 0,
+      cpus: 1,
     };
     const pgdCurrent = toKseg0(block + 8);
     const asm = new Assembler({ level: target.level, baseAddress: 0x8000_1000 });

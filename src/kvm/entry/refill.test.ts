@@ -37,6 +37,7 @@ interface Host {
   readonly xpa?: boolean;
   /** Registers and addresses of 64 bits, tables of three levels. */
   readonly wide?: boolean;
+  readonly cpus?: number;
 }
 const ALL_SCRATCH: ScratchBank = { register: 31, selects: 0xfc };
 const NO_SCRATCH: ScratchBank = { register: 31, selects: 0 };
@@ -48,12 +49,13 @@ function hostTarget({
   pageSize = 4096,
   xpa = false,
   wide = false,
+  cpus = 1,
 }: Host): CodeTarget {
   const geometry = wide ? tableGeometry64(pageSize) : tableGeometry(pageSize, xpa ? 3 : 2);
   const format = new PteFormat(geometry, rixi, fillBits);
   const scratch = selectScratch(bank);
   const level = wide ? "mips64r2" : xpa ? "mips32r5" : "mips32r2";
-  return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf };
+  return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf, cpus };
 }
 
 function wordsOf(emit: (asm: Assembler) => void, level: IsaLevel = "mips32r5"): number[] {
@@ -103,6 +105,8 @@ describe("length of the refill handler", () => {
     ["pgd in a register, no RI/XI", 26, {}],
     ["the same with 16K pages", 26, { pageSize: 16384 }],
     ["pgd in memory", 27, { bank: NO_SCRATCH }],
+    ["pgd in memory, on one of several CPUs", 30, { bank: NO_SCRATCH, cpus: 2 }],
+    ["pgd in a register, on one of several CPUs", 26, { cpus: 2 }],
     ["RI/XI in two steps", 28, { rixi: true }],
     ["RI/XI in one step, where EntryLo has the room", 26, { rixi: true, fillBits: 4 }],
     ["XPA", 31, { rixi: true, xpa: true }],
@@ -128,6 +132,7 @@ describe("the shared emitters", () => {
   test.each<[string, Host]>([
     ["plain", {}],
     ["pgd in memory", { bank: NO_SCRATCH }],
+    ["pgd in memory, several CPUs", { bank: NO_SCRATCH, cpus: 2 }],
     ["RI/XI", { rixi: true }],
     ["16K pages", { pageSize: 16384 }],
     ["XPA", { rixi: true, xpa: true }],
@@ -200,7 +205,7 @@ describe("the block of a vcpu", () => {
   });
 
   test("the refill handler uses k0 and k1 only", () => {
-    for (const word of guestRefill(hostTarget({ rixi: true, bank: NO_SCRATCH }))) {
+    for (const word of guestRefill(hostTarget({ rixi: true, bank: NO_SCRATCH, cpus: 2 }))) {
       const fields = [(word >>> 21) & 31, (word >>> 16) & 31];
       const row = decode(word)!;
       if (["mfc0", "mtc0", "lui"].includes(row.mnemonic)) expect([GPR.k0, GPR.k1]).toContain(fields[1]);

@@ -3,7 +3,8 @@ import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { HostVa } from "../addresses.ts";
 import { VCPU } from "../layout.ts";
-import { is64Bit, mtc0, nativeOps, type CodeTarget } from "./target.ts";
+import { emitCpuOffset } from "./cpu-number.ts";
+import { is64Bit, mfc0, mtc0, nativeOps, type CodeTarget } from "./target.ts";
 
 /** Puts into `ptr` the address of the pgd slot that BadVAddr selects. Clobbers `tmp`. */
 export function emitGetPgde(
@@ -19,6 +20,12 @@ export function emitGetPgde(
     native.moveFrom(ptr, target.scratch.pgd);
     asm.comment("faulting address");
     native.moveFrom(tmp, CP0.BadVAddr);
+  } else if (target.cpus > 1) {
+    emitCpuOffset(asm, ptr);
+    const low = asm.comment("current pgd of each CPU").loadAddressMostly(tmp, pgdCurrent);
+    asm.addu(ptr, ptr, tmp);
+    mfc0(asm.comment("faulting address"), tmp, CP0.BadVAddr);
+    asm.comment("current pgd").lw(ptr, low, ptr);
   } else {
     // The load comes after MFC0: neither waits for the other.
     const low = asm.comment("current pgd").loadAddressMostly(ptr, pgdCurrent);

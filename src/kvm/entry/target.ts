@@ -19,6 +19,8 @@ export interface CodeTarget {
   readonly eva: boolean;
   /** HWREna as the host's own processes have it. */
   readonly hwrena: number;
+  /** Host CPUs. With one the code does not ask which it runs on; a 64-bit host has one. */
+  readonly cpus: number;
 }
 
 /** Choices that the CPU does not make. */
@@ -58,6 +60,7 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
     badInstr: (config3 & CONFIG.C3_BI) !== 0,
     eva: options.eva ?? false,
     hwrena: machine.cpu.cp0Specs.get(CP0.HWREna)?.writable ?? 0,
+    cpus: machine.cpus.length,
   };
 }
 

@@ -4,7 +4,7 @@ import { GPR } from "../../../src/isa/registers.ts";
 import { toKseg0 } from "../../../src/kvm/addresses.ts";
 import { exitResult, RESUME_GUEST } from "../../../src/kvm/entry/enter-exit.ts";
 import { HOST_CALL } from "../../../src/kvm/entry/host-code.ts";
-import { cp0Slot, VCPU, VCPU_BYTES } from "../../../src/kvm/layout.ts";
+import { cp0Slot, VCPU, vcpuBytes } from "../../../src/kvm/layout.ts";
 import { Assembler } from "../../../src/uasm/assembler.ts";
 import {
   BEV_EXCEPTION,
@@ -240,7 +240,7 @@ function emitReport(asm: Assembler, world: World, next: ReturnType<Assembler["bi
     asm.sw(t0, (REPORT.cp0 + index) * 4, s0);
   });
   asm.loadConstant(a1, vcpu.regs.pointer);
-  for (let offset = 0; offset < VCPU_BYTES; offset += 4) {
+  for (let offset = 0; offset < vcpuBytes(1); offset += 4) {
     asm.lw(t0, offset, a1);
     asm.sw(t0, REPORT.vcpu * 4 + offset, s0);
   }

@@ -1,5 +1,5 @@
 import { CP0, type Cp0Name } from "../../../src/isa/cp0.ts";
-import { VCPU_BYTES } from "../../../src/kvm/layout.ts";
+import { vcpuBytes } from "../../../src/kvm/layout.ts";
 
 /**
  * Where everything lies in the bare image that runs in kseg and in QEMU. Addresses are physical. The first part
@@ -67,7 +67,7 @@ export const REPORT = {
   tlb: 80 + 64,
   words: 512,
 } as const;
-if (VCPU_BYTES > (REPORT.tlb - REPORT.vcpu) * 4)
+if (vcpuBytes(1) > (REPORT.tlb - REPORT.vcpu) * 4)
   throw new RangeError("a report has no room for the vcpu structure");
 
 /** Code of the SDBBP at the vectors of the boot ROM, where nothing should arrive. */
