@@ -1,9 +1,11 @@
-import type { BinaryOp, Binary64Op, Expr, Expr64, GprField, ImmField } from "../isa/ir.ts";
+import type { BinaryOp, Binary64Op, Expr, Expr64, FprField, GprField, ImmField } from "../isa/ir.ts";
+import { STATE } from "../machine/state-layout.ts";
 import { MEMORY, PLAIN, type Code } from "./wasm/code.ts";
 
 /** Where an expression's leaves come from: a pre-decoded record, or constants. */
 export interface OperandSource {
   gpr(field: GprField): void;
+  fpr(field: FprField): void;
   field(field: ImmField): void;
   pc(): void;
   hi(): void;
@@ -74,6 +76,10 @@ export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
       return from.hi();
     case "lo":
       return from.lo();
+    case "fpr":
+      return from.fpr(e.field);
+    case "fcsr":
+      return loadState(code, STATE.fcsr);
     case "pc":
       return from.pc();
     case "temp":

@@ -32,6 +32,19 @@ const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
   [0x13, 1],
 ]);
 
+type Import = (...args: number[]) => number;
+
+/** The method `name` of an object with operations, if it has one. */
+function methodOf(operations: object | null, name: ImportName): Import | undefined {
+  const method = (operations as Record<string, Import | undefined> | null)?.[name];
+  return method?.bind(operations);
+}
+
+/** Operations of a unit that the CPU does not have: they are never executed. */
+const noSuchUnit: Import = () => {
+  throw new Error("the CPU has no such unit");
+};
+
 /**
  * The interpreter engine: owns the soft TLBs and the pre-decoded code pages, and serves what the generated
  * function calls outside for. Each of these calls finds PC, delay slot and budget in the state block.
@@ -139,10 +152,10 @@ export class InterpreterEngine implements Engine {
     return Math.floor((at - this.codePageAt(0)) / CODE_PAGE_BYTES);
   }
 
-  private imports(): Record<ImportName, (...args: number[]) => number> {
+  private imports(): Record<ImportName, Import> {
     const { machine } = this;
-    const { ops } = machine;
-    const slow: Record<string, (...args: number[]) => number> = {
+    const { ops, fpuInstructions } = machine;
+    const slow: Record<string, Import> = {
       decode: (record) => this.decode(record),
       reserved: (word) => this.reserved(word),
       fetch: (va) => this.fetch(va),
@@ -162,11 +175,10 @@ export class InterpreterEngine implements Engine {
       linkToRam: (va) => this.linkToRam(va),
       storeToRam: (va, value) => this.storeToRam(va, value),
     };
-    const all: Partial<Record<ImportName, (...args: number[]) => number>> = {};
-    const operations = ops as unknown as Record<string, (...args: number[]) => number>;
+    const all: Partial<Record<ImportName, Import>> = {};
     for (const name of Object.keys(IMPORTS) as ImportName[])
-      all[name] = slow[name] ?? operations[name]!.bind(ops);
-    return all as Record<ImportName, (...args: number[]) => number>;
+      all[name] = slow[name] ?? methodOf(ops, name) ?? methodOf(fpuInstructions, name) ?? noSuchUnit;
+    return all as Record<ImportName, Import>;
   }
 
   // --- code ---

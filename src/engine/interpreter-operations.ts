@@ -12,9 +12,13 @@ import { I32, I64, MEMORY, PLAIN } from "./wasm/code.ts";
 export class Interpreter extends InterpreterFrame {
   protected override emitOperation(operation: Operation, near: boolean): void {
     const source = this.operands(operation);
-    if (operation.row.kind === "branch" || operation.row.kind === "jump") this.emitBranchInDelaySlot();
     let ended = false;
+    let checked = !operation.isTransfer;
     for (const statement of operation.statements) {
+      if (!checked && statement.kind !== "requireFpu") {
+        this.emitBranchInDelaySlot();
+        checked = true;
+      }
       ended = this.emitStatement(operation, source, statement, near);
       if (ended) break;
     }
@@ -45,6 +49,10 @@ export class Interpreter extends InterpreterFrame {
         code.memory(MEMORY.i32Load8U, slotOf(field).at);
         code.memory(MEMORY.i32Load, STATE.gpr);
       },
+      fpr: (field) => {
+        this.pushFprOffset(slotOf(field).at);
+        code.memory(MEMORY.i32Load, STATE.fpr);
+      },
       field: (field) => {
         const slot = slotOf(field);
         code.get(this.current);
@@ -56,6 +64,33 @@ export class Interpreter extends InterpreterFrame {
       temp: (id) => (this.temps[id] ??= code.local(I32)),
       temp64: (id) => (this.temps64[id] ??= code.local(I64)),
     };
+  }
+
+  /** Pushes the byte offset, among FPU registers, of the one whose number lies at `lane` of the record. */
+  private pushFprOffset(lane: number): void {
+    const { code } = this;
+    code.get(this.current);
+    code.memory(MEMORY.i32Load8U, lane);
+    code.const32(2);
+    code.op(PLAIN.i32Shl);
+  }
+
+  /** Raises Coprocessor Unusable (1) unless the FPU may be used. */
+  private emitRequireFpu(): void {
+    const { code } = this;
+    loadState(code, STATE.fpuUsable);
+    code.op(PLAIN.i32Eqz);
+    if (this.isFast) {
+      code.brIf(this.change);
+      return;
+    }
+    code.if();
+    this.spill();
+    code.const32(1);
+    this.call("coprocessorUnusable");
+    code.drop();
+    code.br(this.reload);
+    code.end();
   }
 
   /** Emits one statement; true if it ends the operation. */
@@ -71,6 +106,14 @@ export class Interpreter extends InterpreterFrame {
         code.memory(MEMORY.i32Store, STATE.gpr);
         return false;
       }
+      case "setFpr":
+        this.pushFprOffset(operation.slots.get(s.field)!.at);
+        push(s.value);
+        code.memory(MEMORY.i32Store, STATE.fpr);
+        return false;
+      case "requireFpu":
+        this.emitRequireFpu();
+        return false;
       case "setLink":
         storeState(code, STATE.gpr + 31 * 4, () => push(s.value));
         return false;

@@ -38,6 +38,8 @@ export interface Operation {
   readonly uses: Readonly<Uses>;
   /** PC-relative branch: it has a second operation, for targets in its own page. */
   readonly isBranch: boolean;
+  /** Branch or jump: it has a delay slot. */
+  readonly isTransfer: boolean;
   readonly op: number;
 }
 
@@ -69,6 +71,7 @@ function visit(e: Expr, uses: Uses): void {
   switch (e.kind) {
     case "gpr":
     case "field":
+    case "fpr":
       uses.reads.add(e.field);
       return;
     case "binary":
@@ -113,6 +116,11 @@ function usesOf(statements: readonly Statement[]): Uses {
         uses.writesHiLo = true;
         visit(s.value, uses);
         break;
+      case "setFpr":
+        // A number as far as records are concerned: FPU registers have no sink.
+        uses.reads.add(s.field);
+        visit(s.value, uses);
+        break;
       case "setLink":
       case "let":
         visit(s.value, uses);
@@ -147,6 +155,7 @@ function usesOf(statements: readonly Statement[]): Uses {
         for (const arg of s.args) visit(arg, uses);
         break;
       case "raise":
+      case "requireFpu":
         break;
       default:
         s satisfies never;
@@ -188,7 +197,8 @@ export const OPERATIONS: readonly Operation[] = INSTRUCTIONS.map((row) => {
   const op = nextOp;
   nextOp += isBranch ? 2 : 1;
   const uses = usesOf(statements);
-  return { row, statements, uses, slots: assignSlots(row, uses), isBranch, op };
+  const isTransfer = isBranch || statements.some((s) => s.kind === "jump");
+  return { row, statements, uses, slots: assignSlots(row, uses), isBranch, isTransfer, op };
 });
 
 /** Number of operations, pseudo operations included. */

@@ -14,8 +14,10 @@
 
 /** Names of the fields of an instruction word that a lowering may read. See `operands.ts` for their places. */
 export type GprField = "rs" | "rt" | "rd";
+export type FprField = "fs" | "ft" | "fd" | "fr";
 export type ImmField =
-  "imm" | "offset" | "sa" | "index" | "code" | "sel" | "rdNumber" | "rtNumber" | "lsb" | "msb" | "op";
+  | ("imm" | "offset" | "sa" | "index" | "code" | "sel" | "rdNumber" | "rtNumber" | "lsb" | "msb" | "op")
+  | (FprField | "fcr" | "cc");
 
 export type BinaryOp =
   | "add"
@@ -50,6 +52,9 @@ export type Expr =
   | { readonly kind: "field"; readonly field: ImmField }
   | { readonly kind: "hi" }
   | { readonly kind: "lo" }
+  /** Word in an FPU register. */
+  | { readonly kind: "fpr"; readonly field: FprField }
+  | { readonly kind: "fcsr" }
   /** Virtual address of the instruction itself. */
   | { readonly kind: "pc" }
   | { readonly kind: "temp"; readonly id: number }
@@ -98,6 +103,20 @@ export type HelperName =
   | "synci" // (address)
   | "rdhwr" // (rdNumber) → value
   | "sdbbp" // (code)
+  | "cfc1" // (number) → value
+  | "ctc1" // (number, value)
+  | "mfhc1" // (FPU register) → upper half
+  | "mthc1" // (FPU register, upper half)
+  | "ldc1" // (FPU register, address)
+  | "sdc1" // (FPU register, address)
+  | "ldxc1" // (FPU register, address)
+  | "sdxc1" // (FPU register, address)
+  | "luxc1" // (FPU register, address, of which the low bits do not count)
+  | "suxc1" // (FPU register, address, of which the low bits do not count)
+  | "fpuOperate" // (function, format, fs, ft, fd), as COP1 encodes function and format
+  | "fpuMultiplyAdd" // (MULTIPLY_ADD, format, fr, fs, ft, fd)
+  | "fpuCompare" // (condition, format, fs, ft, cc)
+  | "fpuMoveIf" // (format, whether to move, fs, fd)
   | "coprocessorUnusable"; // (coprocessor) raises CpU if it is unusable, else RI if it is absent
 
 export type Statement =
@@ -106,6 +125,9 @@ export type Statement =
   | { readonly kind: "setLink"; readonly value: Expr }
   | { readonly kind: "setHi" | "setLo"; readonly value: Expr }
   | { readonly kind: "setHiLo"; readonly value: Expr64 }
+  | { readonly kind: "setFpr"; readonly field: FprField; readonly value: Expr }
+  /** Raises Coprocessor Unusable (1) unless Status.CU1 is set. First in all that uses the FPU. */
+  | { readonly kind: "requireFpu" }
   | { readonly kind: "let"; readonly id: number; readonly value: Expr }
   | { readonly kind: "let64"; readonly id: number; readonly value: Expr64 }
   /**
@@ -182,6 +204,12 @@ export class Lowering {
   get pc(): Expr {
     return { kind: "pc" };
   }
+  fpr(field: FprField): Expr {
+    return { kind: "fpr", field };
+  }
+  get fcsr(): Expr {
+    return { kind: "fcsr" };
+  }
   field(field: ImmField): Expr {
     return { kind: "field", field };
   }
@@ -251,6 +279,12 @@ export class Lowering {
   }
   setHiLo(value: Expr64): void {
     this.statements.push({ kind: "setHiLo", value });
+  }
+  setFpr(field: FprField, value: Expr): void {
+    this.statements.push({ kind: "setFpr", field, value });
+  }
+  requireFpu(): void {
+    this.statements.push({ kind: "requireFpu" });
   }
   let(value: Expr): Expr {
     const id = this.temps++;

@@ -60,6 +60,9 @@ function run(mnemonic: string, operands: OperandValues, before: Partial<Register
         return registers[expression.kind] | 0;
       case "pc":
         return PC | 0;
+      case "fpr":
+      case "fcsr":
+        throw new Error(`${mnemonic} uses the FPU`);
       case "temp":
         return Number(temps.get(expression.id));
       case "clz":

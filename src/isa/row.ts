@@ -28,7 +28,7 @@ export function levelIncludes(cpu: IsaLevel, instruction: IsaLevel): boolean {
 /**
  * What an instruction is, where consumers treat it apart from the others. `branch` is PC-relative and
  * `jump` is not; both have a delay slot. `cp0` needs access to coprocessor 0. FPU and coprocessor 2
- * branches are `fpu` and `cop2`.
+ * branches are `fpu` and `cop2`, whose lowerings tell.
  */
 export type InstructionKind = "branch" | "jump" | "cp0" | "fpu" | "cop2";
 
@@ -52,7 +52,7 @@ export interface InstructionRow {
   readonly asm: string;
   readonly level: IsaLevel;
   readonly kind?: InstructionKind;
-  /** The meaning. FPU and coprocessor 2 rows raise through `coprocessorUnusable`. */
+  /** The meaning. Coprocessor 2, and what no FPU has, raise through `coprocessorUnusable`. */
   readonly lower: (l: Lowering) => void;
 }
 

@@ -11,7 +11,7 @@ import {
   PW,
   STATUS,
 } from "../isa/cp0.ts";
-import { config1Of, config3Of, config4Of, config5Of, type CpuModel } from "./cpu-models.ts";
+import { config1Of, config3Of, config4Of, config5Of, statusWritableOf, type CpuModel } from "./cpu-models.ts";
 import type { Endian } from "./memory.ts";
 import { LEGACY_SEG_CTL, SEG_CTL_WRITABLE } from "./segments.ts";
 
@@ -87,7 +87,7 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
   add(CP0.Count, ALL);
   add(CP0.EntryHi, ENTRY_HI.VPN2 | ENTRY_HI.ASID | (model.tlbInvalidate ? ENTRY_HI.EHINV : 0));
   add(CP0.Compare, ALL);
-  add(CP0.Status, model.statusWritable, STATUS.BEV | STATUS.ERL);
+  add(CP0.Status, statusWritableOf(model), STATUS.BEV | STATUS.ERL);
   // IPTI = 7, IPPCI = 7: the timer is hardware interrupt 5.
   add(CP0.IntCtl, model.vectoredInterrupts ? 0x3e0 : 0, 0xe000_0000);
   add(CP0.SRSCtl, READ_ONLY);

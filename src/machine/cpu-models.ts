@@ -1,5 +1,15 @@
-import { CONFIG } from "../isa/cp0.ts";
+import { CONFIG, STATUS } from "../isa/cp0.ts";
+import { FCSR, FIR } from "../isa/fpu.ts";
 import type { IsaLevel } from "../isa/row.ts";
+
+/** The FPU of a CPU model: one with registers of 64 bits (Status.FR), for single and double, words and longs. */
+export interface FpuModel {
+  /** FIR. */
+  readonly fir: number;
+  /** FCSR after reset, and what CTC1 can change in it. */
+  readonly fcsrReset: number;
+  readonly fcsrWritable: number;
+}
 
 /**
  * A host CPU model, as data. What a model lacks is reserved on it: its CP0 registers read as zero and
@@ -38,7 +48,9 @@ export interface CpuModel {
   readonly llb: boolean;
   /** EBase.WG: the vectors may lie outside kseg0 and kseg1. */
   readonly ebaseWriteGate: boolean;
-  /** Bits of Status that software can write. */
+  /** The FPU (Config1.FP), null if there is none. */
+  readonly fpu: FpuModel | null;
+  /** Bits of Status that software can write, but for those that an FPU adds. */
   readonly statusWritable: number;
   /** Cache line size in bytes, and ways and sets as Config1 encodes them (4 KiB per way: no aliases). */
   readonly cacheLine: 16 | 32;
@@ -57,8 +69,13 @@ export function config1Of(model: CpuModel): number {
   const sets = Math.log2(WAY_BYTES / model.cacheLine / 64);
   const icache = (sets << 22) | (line << 19) | ((model.icacheWays - 1) << 16);
   const dcache = (sets << 13) | (line << 10) | ((model.dcacheWays - 1) << 7);
-  const more = CONFIG.M;
+  const more = CONFIG.M | (model.fpu === null ? 0 : CONFIG.C1_FP);
   return (more | (((model.tlbEntries - 1) & 63) << CONFIG.C1_MMU_SIZE_SHIFT) | icache | dcache) >>> 0;
+}
+
+/** Bits of Status that software can write. */
+export function statusWritableOf(model: CpuModel): number {
+  return (model.statusWritable | (model.fpu === null ? 0 : STATUS.CU1 | STATUS.FR)) >>> 0;
 }
 
 /** Config3 as the model announces itself. */
@@ -94,6 +111,15 @@ export function config5Of(model: CpuModel): number {
   return value >>> 0;
 }
 
+/** Bits of FCSR that exist in every FPU and can be written: all but 22:18, which later releases use. */
+const FCSR_BASIC = ~0x7c_0000;
+
+/** The FPU of the 24Kf and the 34Kf: release 2, with NaNs encoded the old way. */
+function fpuOf24Kf(processor: number): FpuModel {
+  const fir = (processor << FIR.PRID_SHIFT) | FIR.S | FIR.D | FIR.W | FIR.L | FIR.F64;
+  return { fir, fcsrReset: 0, fcsrWritable: FCSR_BASIC };
+}
+
 const M24KC: CpuModel = {
   name: "24Kc",
   isa: "mips32r2",
@@ -112,6 +138,7 @@ const M24KC: CpuModel = {
   pageWalker: false,
   llb: false,
   ebaseWriteGate: false,
+  fpu: null,
   // CU0, BEV, TS, SR, NMI, IM, UM, ERL, EXL, IE; RE and the supervisor bit are absent.
   statusWritable: 0x1078_ff17,
   cacheLine: 32,
@@ -120,9 +147,12 @@ const M24KC: CpuModel = {
   ccres: 2,
 };
 
+const M34KC: CpuModel = { ...M24KC, name: "34Kc", prid: 0x00019500, tlbEntries: 64, userLocal: true };
+
 /** Every model that `--host-cpu` accepts, by name. */
 export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
   "24Kc": M24KC,
+  "24Kf": { ...M24KC, name: "24Kf", fpu: fpuOf24Kf(0x93) },
   // The 24Kc with what later cores add, so that every path of the generated code can be executed.
   "24Kc-kscratch": { ...M24KC, name: "24Kc-kscratch", kscratch: 0b0001_1100, userLocal: true },
   "24Kc-rixi": {
@@ -133,12 +163,14 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
     badInstr: true,
     userLocal: true,
   },
-  "34Kc": { ...M24KC, name: "34Kc", prid: 0x00019500, tlbEntries: 64, userLocal: true },
+  "34Kc": M34KC,
+  "34Kf": { ...M34KC, name: "34Kf", fpu: fpuOf24Kf(0x95) },
   /**
-   * A P5600 without what the machine does not have yet: FPU and MSA, the VZ module, MAAR, the coherence manager,
-   * and the set-associative part of its TLB (the FTLB of 512 entries). Its Config registers say so:
+   * A P5600 without what the machine does not have yet: MSA, the VZ module, MAAR, the coherence manager, and the
+   * set-associative part of its TLB (the FTLB of 512 entries); its FPU has neither FRE nor UFR. Its Config
+   * registers say so:
    *
-   *     Config1  64 TLB entries              Config3  VInt LPA RXI ULRI PW SC BI BP
+   *     Config1  64 TLB entries, FP          Config3  VInt LPA RXI ULRI PW SC BI BP
    *     Config4  KScratch1 to 6, IE = 2      Config5  LLB MVH EVA; K and CV can be written
    */
   P5600: {
@@ -158,6 +190,13 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
     pageWalker: true,
     llb: true,
     ebaseWriteGate: true,
+    // NAN2008 and ABS2008 can be written, as release 5 allows; a P5600's are fixed at 1. Linux refuses programs with
+    // NaNs of an encoding that the FPU cannot have, and Debian's are all of the old one.
+    fpu: {
+      fir: (0x03 << FIR.PRID_SHIFT) | FIR.S | FIR.D | FIR.W | FIR.L | FIR.F64 | FIR.HAS2008,
+      fcsrReset: FCSR.NAN2008 | FCSR.ABS2008,
+      fcsrWritable: FCSR_BASIC | FCSR.NAN2008 | FCSR.ABS2008,
+    },
     // As the 24Kc's, with both bits of KSU and RP, without SR.
     statusWritable: 0x1868_ff1f,
   },

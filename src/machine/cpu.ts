@@ -3,6 +3,7 @@ import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
+import { Fpu } from "./fpu/fpu.ts";
 import type { Memory } from "./memory.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { SegmentMap } from "./segments.ts";
@@ -58,6 +59,7 @@ const BAD_INSTR_CODES: ReadonlySet<ExcCode> = new Set([
   EXC_CODE.CpU,
   EXC_CODE.Ov,
   EXC_CODE.Tr,
+  EXC_CODE.FPE,
   EXC_CODE.TLBRI,
   EXC_CODE.TLBXI,
 ]);
@@ -73,6 +75,7 @@ const ENDS_INSTRUCTION: ReadonlySet<number> = new Set([
   EXC_CODE.CpU,
   EXC_CODE.Ov,
   EXC_CODE.Tr,
+  EXC_CODE.FPE,
 ]);
 
 /** True if the instruction that raised exception `code` is over with it, and was counted as retired. */
@@ -130,6 +133,8 @@ export class Cpu {
   cp0High: Int32Array;
   readonly cp0Specs: ReadonlyMap<number, Cp0Spec>;
   readonly segments = new SegmentMap();
+  /** Coprocessor 1, null if the model has none. */
+  readonly fpu: Fpu | null;
   /** WAIT was executed and no interrupt has ended it yet. */
   waiting = false;
   /** Instructions retired when Wired was written last, which sets Random to the last entry. */
@@ -180,6 +185,7 @@ export class Cpu {
     this.cp0 = registers.cp0;
     this.cp0High = registers.cp0High;
     this.cp0Specs = cp0Table(model, memory.endian);
+    this.fpu = model.fpu === null ? null : new Fpu(model.fpu, this);
     this.reset();
   }
 
@@ -190,6 +196,7 @@ export class Cpu {
     for (const [index, spec] of this.cp0Specs) this.cp0[index] = spec.reset;
     this.cp0[CP0.EBase]! |= this.number;
     this.segmentsChanged();
+    this.fpu?.reset();
     this.lines = 0;
     this.waiting = false;
     this.setPc(0xbfc0_0000);
@@ -335,6 +342,7 @@ export class Cpu {
     this.mode = mode;
     const usable = this.cp0Usable;
     this.set(STATE.cp0Usable, usable ? 1 : 0);
+    this.set(STATE.fpuUsable, this.fpuUsable ? 1 : 0);
     this.translations.contextChanged(mode, this.asid, this.hasUserAccess && usable);
     if (changed) this.clock.modeChanged();
   }
@@ -357,6 +365,11 @@ export class Cpu {
   /** True if coprocessor 0 instructions may be executed. */
   get cp0Usable(): boolean {
     return this.isKernel || (this.cp0[CP0.Status]! & STATUS.CU0) !== 0;
+  }
+
+  /** True if coprocessor 1 instructions may be executed. */
+  get fpuUsable(): boolean {
+    return (this.cp0[CP0.Status]! & STATUS.CU1) !== 0;
   }
 
   // --- interrupts ---

@@ -3,6 +3,7 @@ import { Bus } from "./bus.ts";
 import { CountCompare } from "./count-compare.ts";
 import { Cpu, EXIT } from "./cpu.ts";
 import type { CpuModel } from "./cpu-models.ts";
+import { FpuInstructions } from "./fpu/fpu-instructions.ts";
 import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
 import { PageWalker } from "./page-walker.ts";
@@ -94,6 +95,8 @@ export class Machine {
   readonly bus = new Bus();
   readonly mmu: Mmu;
   readonly ops: SystemOps;
+  /** What the FPU executes, null if the CPUs have none. */
+  readonly fpuInstructions: FpuInstructions | null;
   readonly timeline: MachineTimeline;
   private readonly engine: Engine;
   /** Told of RAM pages with decoded code that are written to. */
@@ -119,6 +122,9 @@ export class Machine {
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
+    const stored = (offset: number, bytes: number): void => this.stored(offset, bytes);
+    this.fpuInstructions =
+      config.model.fpu === null ? null : new FpuInstructions(() => this.cpu, this.mmu, stored);
     if (config.model.pageWalker) {
       const walker = new PageWalker(this.mmu, this.memory, this.ops);
       this.mmu.walk = (va) => walker.walk(va);

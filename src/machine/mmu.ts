@@ -153,6 +153,19 @@ export class Mmu {
     return allowed ? cpu.tlb.physicalAddress(index, va, this.largeAddresses) : -1;
   }
 
+  /** The word at physical address `pa`, of RAM or of a device. */
+  readWord(pa: number): number {
+    const offset = this.ramOffset(pa);
+    return (offset < 0 ? this.bus.read(pa, 4) : this.memory.read32(offset)) | 0;
+  }
+
+  /** Writes the word at physical address `pa`. Decoded code is not told. */
+  writeWord(pa: number, value: number): void {
+    const offset = this.ramOffset(pa);
+    if (offset < 0) this.writeDevice(pa, 4, value);
+    else this.memory.write32(offset, value);
+  }
+
   /** Reads a device register at `pa` and leaves the value where a load at the returned offset finds it. */
   readDevice(pa: number, size: 1 | 2 | 4): number {
     this.memory.u32[STATE.mmioData >>> 2] = this.bus.read(pa, size);

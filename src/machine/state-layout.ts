@@ -55,9 +55,15 @@ export const STATE = {
   interpretedFrom: BLOCK + 0xc4,
   /** 1 if coprocessor 0 instructions may be executed. */
   cp0Usable: BLOCK + 0xc8,
+  /** 1 if coprocessor 1 instructions may be executed (Status.CU1). */
+  fpuUsable: BLOCK + 0xcc,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,
+  /** FPU registers: 32 words, then their upper halves (`src/machine/fpu/fpu.ts`). */
+  fpr: BLOCK + 0xa00,
+  fprUpper: BLOCK + 0xa80,
+  fcsr: BLOCK + 0xb00,
 } as const;
 
 /** Bytes of one CP0 array. */

@@ -7,9 +7,9 @@ import { STATE } from "./state-layout.ts";
 import type { TlbEntry } from "./tlb.ts";
 
 /** The engine goes on with the next instruction. */
-const NEXT = 0;
+export const NEXT = 0;
 /** The engine takes PC, mode and soft TLB banks from the state block: something there changed. */
-const RELOAD = 1;
+export const RELOAD = 1;
 export type Continuation = typeof NEXT | typeof RELOAD;
 
 /** RI and XI of EntryLo, at the places of PageGrain's RIE and XIE. */
@@ -398,7 +398,8 @@ export class SystemOps {
 
   /** An instruction of a coprocessor that does not have it: CpU if the coprocessor is unusable, else RI. */
   coprocessorUnusable(coprocessor: number): Continuation {
-    const usable = coprocessor === 0 && this.cpu.cp0Usable;
+    const { cp0Usable, fpuUsable } = this.cpu;
+    const usable = (coprocessor === 0 && cp0Usable) || (coprocessor === 1 && fpuUsable);
     this.cpu.raise(usable ? EXC_CODE.RI : EXC_CODE.CpU, usable ? 0 : coprocessor);
     return RELOAD;
   }

@@ -149,6 +149,7 @@ function expected(word: number): Outcome {
   const row = decode(word);
   if (row === null) return "RI";
   for (const statement of lowerRow(row)) {
+    if (statement.kind === "requireFpu") return "CpU";
     if (statement.kind !== "helper" || statement.name !== "coprocessorUnusable") continue;
     const number = statement.args[0];
     return number?.kind === "const" && number.value === 0 ? "RI" : "CpU";

@@ -1,3 +1,4 @@
+import { fpu } from "./fpu/command.ts";
 import { generated } from "./generated/command.ts";
 import { architecture } from "./qemu/command.ts";
 
@@ -12,4 +13,4 @@ export interface OracleSuite {
 }
 
 /** Every suite, in the order in which they run. */
-export const SUITES: readonly OracleSuite[] = [architecture, generated];
+export const SUITES: readonly OracleSuite[] = [architecture, fpu, generated];

@@ -118,6 +118,7 @@ export class InstructionEmitter {
     const value = (name: GprField | ImmField): number => fieldValue(operation.slots.get(name)!.field, word);
     return {
       gpr: (field) => registers.push(value(field)),
+      fpr: (field) => loadState(code, STATE.fpr + value(field) * 4),
       field: (field) => code.const32(value(field)),
       pc: () => this.around.pushVa(at),
       hi: () => registers.pushHi(),
@@ -189,6 +190,12 @@ export class InstructionEmitter {
         const register = fieldValue(instruction.operation.slots.get(s.field)!.field, instruction.word);
         return registers.write(register, () => push(s.value));
       }
+      case "setFpr": {
+        const register = fieldValue(instruction.operation.slots.get(s.field)!.field, instruction.word);
+        return storeState(code, STATE.fpr + register * 4, () => push(s.value));
+      }
+      case "requireFpu":
+        return this.emitRequireFpu(instruction.at);
       case "setLink":
         return registers.write(GPR.ra, () => push(s.value));
       case "setHi":
@@ -260,6 +267,20 @@ export class InstructionEmitter {
       default:
         s satisfies never;
     }
+  }
+
+  /** Raises Coprocessor Unusable (1) unless the FPU may be used. */
+  private emitRequireFpu(at: number): void {
+    const { code } = this;
+    loadState(code, STATE.fpuUsable);
+    code.op(PLAIN.i32Eqz);
+    code.if();
+    this.spillState(at);
+    code.const32(1);
+    code.call(this.callTarget("coprocessorUnusable"));
+    code.drop();
+    this.emitReturnState();
+    code.end();
   }
 
   private emitRaise(code: number, at: number): void {

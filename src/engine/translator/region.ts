@@ -79,8 +79,6 @@ const KERNEL_ADDRESSES = 0x8000_0000;
 /** Helpers that write general registers behind the translator's back. */
 const WRITES_REGISTERS: ReadonlySet<string> = new Set(["wrpgpr", "rdpgpr"]);
 
-const isTransfer = ({ row }: Operation): boolean => row.kind === "branch" || row.kind === "jump";
-
 const has = (statements: readonly Statement[], kind: Statement["kind"]): boolean =>
   statements.some((s) => s.kind === kind);
 
@@ -123,7 +121,7 @@ class RegionFinder {
   /** The delay slot of the branch at `at`, if it can be translated along with it. */
   private slotOf(at: number): Instruction | null {
     const slot = this.instruction(at + 4);
-    return slot === null || isTransfer(slot.operation) ? null : slot;
+    return slot === null || slot.operation.isTransfer ? null : slot;
   }
 
   /** Finds instructions in order of their distance from the head, and the places where blocks start. */
@@ -139,7 +137,7 @@ class RegionFinder {
         if (at >= PAGE_SIZE || !this.page.executed(at) || this.found.size >= MOST_INSTRUCTIONS) break;
         const instruction = this.instruction(at);
         if (instruction === null) break;
-        if (!isTransfer(instruction.operation)) {
+        if (!instruction.operation.isTransfer) {
           this.found.set(at, instruction);
           continue;
         }
@@ -174,7 +172,7 @@ class RegionFinder {
         const edges = edgesOf(ending, at);
         return { start, body, branch: null, delaySlot: null, ending, end: at, length: body.length, edges };
       }
-      if (isTransfer(instruction.operation)) {
+      if (instruction.operation.isTransfer) {
         const ending = this.endingOf(instruction);
         const [end, length] = [at + 8, body.length + 2];
         const edges = edgesOf(ending, end);

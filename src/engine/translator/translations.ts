@@ -288,7 +288,8 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
           if (s.kind === "helper") {
             names.add(s.name);
             if (s.name === "mtc0") names.add("goesOn");
-          } else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
+          } else if (s.kind === "requireFpu") names.add("coprocessorUnusable");
+          else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
           else if (s.kind === "storeConditional") names.add("storeToRam");
           else if (s.kind === "load" && s.linked) names.add("linkToRam");
           else if (s.kind === "load") names.add(s.user ? "loadUser" : "load");
