@@ -127,7 +127,9 @@ function netlogicScratch(host: Host): void {
 /** Words of the refill handler on each model, by what it has: a pgd register, RI and XI. */
 const REFILL_WORDS: Readonly<Record<string, number>> = {
   "24Kc": 27,
+  "24Kf": 27,
   "34Kc": 27,
+  "34Kf": 27,
   "24Kc-kscratch": 26,
   "24Kc-rixi": 28,
   P5600: 28,
