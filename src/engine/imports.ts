@@ -20,7 +20,8 @@ type SlowPath =
   | "storeConditionalUser"
   | "served"
   | "linkToRam"
-  | "storeToRam";
+  | "storeToRam"
+  | "modeChanged";
 export type ImportName = SlowPath | HelperName;
 
 /** Slow paths of accesses, which translated code reaches through a function of the interpreter's module. */
@@ -59,6 +60,8 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   linkToRam: 1,
   /** SC: (va, value) → 1 if the word was stored, 0 if LLbit was clear, -1: nothing has happened. */
   storeToRam: 2,
+  /** The mode has changed: time may stop or go on. */
+  modeChanged: 0,
   mfc0: 2,
   mtc0: 3,
   mfhc0: 2,

@@ -5,6 +5,7 @@ import type { Machine, Engine } from "../machine/machine.ts";
 import { ACCESS } from "../machine/mmu.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
 import {
+  CODE_PAGE,
   CODE_PAGE_BYTES,
   CODE_PAGES_HEADER,
   PAGE_SHIFT,
@@ -80,7 +81,8 @@ export class InterpreterEngine implements Engine {
       each.state[STATE.untilSample >>> 2] = this.sampleEvery;
     }
     const fetchRecord = this.prepareFetchRecord();
-    const bytes = buildInterpreter(memory.endian, memory.plan.totalBytes / 65536, fetchRecord);
+    const quick = policy !== null && machine.cpus.length === 1;
+    const bytes = buildInterpreter(machine, fetchRecord, quick);
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: { memory: memory.wasm, table: this.translated.table, ...imports },
     });
@@ -174,6 +176,10 @@ export class InterpreterEngine implements Engine {
       served: (place) => this.serve(place),
       linkToRam: (va) => this.linkToRam(va),
       storeToRam: (va, value) => this.storeToRam(va, value),
+      modeChanged: () => {
+        machine.cpu.clock.modeChanged();
+        return STORED;
+      },
     };
     const all: Partial<Record<ImportName, Import>> = {};
     for (const name of Object.keys(IMPORTS) as ImportName[])
@@ -208,6 +214,7 @@ export class InterpreterEngine implements Engine {
     memory.u8.fill(0, records, records + CODE_PAGE_BYTES);
     for (const end of [RECORDS_PER_PAGE, RECORDS_PER_PAGE + 1])
       memory.u8[records + end * RECORD.bytes + RECORD.op] = PSEUDO.pageEnd;
+    memory.i32[(records + CODE_PAGE.ram) >>> 2] = memory.plan.ram + (page << PAGE_SHIFT);
     memory.i32[(memory.plan.codeMap >>> 2) + page] = records;
     for (const tlb of this.softTlbs) tlb.protectPage(memory.plan.ram + (page << PAGE_SHIFT));
     return records;

@@ -1,4 +1,4 @@
-import type { Endian } from "../machine/memory.ts";
+import type { Machine } from "../machine/machine.ts";
 import {
   buildChain,
   buildDriver,
@@ -9,6 +9,7 @@ import {
 } from "./chain.ts";
 import { buildSpill, type Variant } from "./interpreter-frame.ts";
 import { Interpreter } from "./interpreter-operations.ts";
+import { addQuickForms } from "./quick/quick-forms.ts";
 import { IMPORTS, SLOW_ACCESSES, slowName, type ImportName } from "./imports.ts";
 import { REGION_TYPE, SLOW_ACCESS_TYPE } from "./translator/calling.ts";
 import type { Code } from "./wasm/code.ts";
@@ -29,16 +30,22 @@ import { i32Function, ModuleBuilder } from "./wasm/module.ts";
  * behind it. A branch to its own delay slot would break that rule, so it takes the long way, and every fetch
  * sets `branchRecord` to none. PC is not kept: it is (current >>> 1) + pcDelta, records being twice as long as
  * instructions.
+ *
+ * With `quick`, the module has quick forms of operations as well, for one CPU.
  */
-export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecord: number): Uint8Array {
+export function buildInterpreter(machine: Machine, fetchRecord: number, quick: boolean): Uint8Array {
+  const { endian, plan } = machine.memory;
   const module = new ModuleBuilder("interpreter");
   const regionType = module.typeIndex(REGION_TYPE);
   const imports = new Map<ImportName, number>();
   for (const [name, parameters] of Object.entries(IMPORTS))
     imports.set(name as ImportName, module.importFunction(name, i32Function(parameters, true)));
+  // What generated code calls.
+  const called = new Map(imports);
+  if (quick) addQuickForms(module, machine, imports, called);
   const spill = module.addFunction(i32Function(6, false), buildSpill(fetchRecord), "spill");
   module.importTable();
-  const variant = (name: Variant): Code => new Interpreter(endian, fetchRecord, imports, spill, name).build();
+  const variant = (name: Variant): Code => new Interpreter(endian, fetchRecord, called, spill, name).build();
   const fast = module.addFunction(i32Function(0, true), variant("fast"), "fast");
   const careful = module.exportFunction(i32Function(1, true), variant("careful"), "careful");
   const chain = module.addFunction(i32Function(0, true), buildChain(regionType), "chain");
@@ -47,9 +54,9 @@ export function buildInterpreter(endian: Endian, memoryPages: number, fetchRecor
   module.exportFunction(i32Function(3, true), buildGoesOn(), "goesOn");
   for (const name of SLOW_ACCESSES) {
     const isStore = name === "store" || name === "storeUser";
-    const body = buildSlowAccess(imports.get(name)!, isStore ? null : imports.get("served")!);
+    const body = buildSlowAccess(called.get(name)!, isStore ? null : called.get("served")!);
     module.exportFunction(SLOW_ACCESS_TYPE, body, slowName(name));
   }
   module.exportFunction(i32Function(0, true), buildDriver(fast, careful, chain), "run");
-  return module.build(memoryPages);
+  return module.build(plan.totalBytes / 65536);
 }

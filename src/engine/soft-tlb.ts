@@ -2,6 +2,7 @@ import type { Cpu, TranslationCache } from "../machine/cpu.ts";
 import type { Memory } from "../machine/memory.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
 import {
+  BANK_TABLE,
   CODE_BANK_OFFSET,
   CPU_STRIDE,
   EMPTY_BANK,
@@ -28,9 +29,9 @@ export class SoftTlb implements TranslationCache {
   private readonly owners: number[] = new Array<number>(SOFT_TLB.banks).fill(NOBODY);
   /** Bank of each mode and ASID, or NOBODY. */
   private readonly bankOf = new Int8Array(MODES << 8).fill(NOBODY);
+  /** The same for generated code: the bank's place, or 0. */
+  private readonly bankTable: Int32Array;
   private nextVictim = 0;
-  private current = NOBODY;
-  private currentUser = NOBODY;
 
   /** Whether kseg0 and kseg1 are where they always were, unmapped, whatever the ASID. */
   private readonly fixedSegments: boolean;
@@ -41,6 +42,8 @@ export class SoftTlb implements TranslationCache {
     this.cpu = cpu;
     this.memory = cpu.memory;
     this.fixedSegments = !cpu.model.segmentControl;
+    const table = (BANK_TABLE.base + cpu.number * CPU_STRIDE) >>> 2;
+    this.bankTable = cpu.memory.i32.subarray(table, table + BANK_TABLE.words);
     for (let bank = 0; bank <= SOFT_TLB.banks; bank++) this.empty(bank);
   }
 
@@ -54,18 +57,13 @@ export class SoftTlb implements TranslationCache {
   }
 
   contextChanged(mode: Mode, asid: number, userAccess: boolean): void {
-    const key = (mode << 8) | asid;
-    const userKey = userAccess ? (MODE.user << 8) | asid : NOBODY;
-    if (key === this.current && userKey === this.currentUser) return;
-    this.current = key;
-    this.currentUser = userKey;
-    const bank = this.bankFor(key, NOBODY);
+    const bank = this.bankFor((mode << 8) | asid, NOBODY);
     if (mode === MODE.kernel) this.kernelBank = bank;
     const base = this.base(bank);
     this.cpu.state[STATE.dataBank >>> 2] = base;
     this.cpu.state[STATE.codeBank >>> 2] = base + CODE_BANK_OFFSET;
     // A user-access instruction that may not be executed finds nothing, and the slow path raises.
-    const userBase = userAccess ? this.base(this.bankFor(userKey, bank)) : EMPTY_BANK;
+    const userBase = userAccess ? this.base(this.bankFor((MODE.user << 8) | asid, bank)) : EMPTY_BANK;
     this.cpu.state[STATE.userBank >>> 2] = userBase;
   }
 
@@ -77,9 +75,13 @@ export class SoftTlb implements TranslationCache {
     bank = this.nextVictim;
     this.nextVictim = (bank + 1) % SOFT_TLB.banks;
     const owner = this.owners[bank]!;
-    if (owner !== NOBODY) this.bankOf[owner] = NOBODY;
+    if (owner !== NOBODY) {
+      this.bankOf[owner] = NOBODY;
+      this.bankTable[owner] = 0;
+    }
     this.owners[bank] = key;
     this.bankOf[key] = bank;
+    this.bankTable[key] = this.base(bank);
     const inherits = this.fixedSegments && key >>> 8 === MODE.kernel && this.kernelBank !== NOBODY;
     if (inherits) this.inherit(this.kernelBank, bank);
     else this.empty(bank);

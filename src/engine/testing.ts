@@ -2,6 +2,7 @@ import { CP0, ENTRY_LO } from "../isa/cp0.ts";
 import { CPU_MODELS } from "../machine/cpu-models.ts";
 import { Machine, type EngineFactory, type StopReason } from "../machine/machine.ts";
 import type { Endian } from "../machine/memory.ts";
+import type { RamRegion } from "../machine/mmu.ts";
 import { Assembler } from "../uasm/assembler.ts";
 import { createInterpreter } from "./index.ts";
 
@@ -15,6 +16,8 @@ export interface TestMachineOptions {
   readonly model?: string;
   readonly endian?: Endian;
   readonly ramBytes?: number;
+  /** At 0 by default. */
+  readonly ramRegions?: readonly RamRegion[];
   /** Default 1. All start in kernel mode at CODE. */
   readonly cpus?: number;
   /** The interpreter by default. */
@@ -29,7 +32,10 @@ export class TestMachine {
     const { model = "24Kc", endian = "little", ramBytes = 1 << 20, engine = createInterpreter } = options;
     const cpus = options.cpus ?? 1;
     this.machine = new Machine(
-      { model: CPU_MODELS[model]!, cpus, endian, ramBytes, guestTime: "all", hostCalls: true },
+      {
+        ...{ model: CPU_MODELS[model]!, cpus, endian, ramBytes, guestTime: "all", hostCalls: true },
+        ramRegions: options.ramRegions ?? [{ base: 0, size: ramBytes, offset: 0 }],
+      },
       engine,
     );
     for (const vector of VECTORS) this.load(0x8000_0000 + vector, (a) => a.sdbbp(UNEXPECTED));

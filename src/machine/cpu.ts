@@ -7,7 +7,7 @@ import { Fpu } from "./fpu/fpu.ts";
 import type { Memory } from "./memory.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { SegmentMap } from "./segments.ts";
-import { CP0_BYTES, CPU_STRIDE, STATE, STATE_BLOCK } from "./state-layout.ts";
+import { CP0_BYTES, CPU_STRIDE, SEGMENT_ROUTES, STATE, STATE_BLOCK } from "./state-layout.ts";
 import { Tlb } from "./tlb.ts";
 
 /** What the engine caches of translations; the CPU tells it what became stale. */
@@ -47,7 +47,7 @@ export const EXIT = {
 } as const;
 
 /** Exceptions by an instruction itself, which BadInstr records (MIPS32 PRA release 5, BadInstr register). */
-const BAD_INSTR_CODES: ReadonlySet<ExcCode> = new Set([
+export const BAD_INSTR_CODES: ReadonlySet<number> = new Set<ExcCode>([
   EXC_CODE.Mod,
   EXC_CODE.TLBL,
   EXC_CODE.TLBS,
@@ -138,15 +138,13 @@ export class Cpu {
   /** WAIT was executed and no interrupt has ended it yet. */
   waiting = false;
   /** Instructions retired when Wired was written last, which sets Random to the last entry. */
-  randomStart = 0;
+  private randomStart = 0;
   /** Physical address of the last LL. */
   linkedAddress = 0;
   private readonly executing: Registers;
   private readonly parked: Registers;
   translations: TranslationCache = NO_CACHE;
   clock: CpuClock = NO_CLOCK;
-  /** Operating mode and ASID that the engine's current banks stand for. */
-  mode: Mode = MODE.error;
   /** SDBBP in kernel mode leaves the machine instead of raising an exception. */
   hostCalls = false;
   /**
@@ -154,7 +152,12 @@ export class Cpu {
    * returns stand for an ERET of the guest only the hypervisor knows, and it clears LLbit for those. Otherwise
    * a TLB refill between a guest's LL and SC would make the SC fail.
    */
-  eretKeepsLink = false;
+  get eretKeepsLink(): boolean {
+    return this.get(STATE.eretKeepsLink) !== 0;
+  }
+  set eretKeepsLink(keeps: boolean) {
+    this.set(STATE.eretKeepsLink, keeps ? 1 : 0);
+  }
   /**
    * An exception counts as an instruction, interrupts apart. So time passes whatever a program does: a vector
    * that raises the same exception again would otherwise never use up its slice. Not so on a hypervisor's host,
@@ -186,6 +189,7 @@ export class Cpu {
     this.cp0High = registers.cp0High;
     this.cp0Specs = cp0Table(model, memory.endian);
     this.fpu = model.fpu === null ? null : new Fpu(model.fpu, this);
+    this.publishSegments();
     this.reset();
   }
 
@@ -285,6 +289,15 @@ export class Cpu {
 
   // --- retired instructions ---
 
+  /** The 64-bit number at `offset` of the state block. */
+  private get64(offset: number): number {
+    return (this.get(offset) >>> 0) + this.get(offset + 4) * 2 ** 32;
+  }
+  private set64(offset: number, value: number): void {
+    this.set(offset, value);
+    this.set(offset + 4, Math.floor(value / 2 ** 32));
+  }
+
   /** Instructions retired since reset, this moment. */
   get instructions(): number {
     return this.retiredBefore + this.sliceLength - this.get(STATE.remaining);
@@ -298,11 +311,25 @@ export class Cpu {
     this.retiredBefore = this.instructions;
     this.sliceLength = length;
     this.set(STATE.remaining, length);
+    this.sliceEndMoved();
+  }
+  private sliceEndMoved(): void {
+    this.set64(STATE.sliceEnd, this.retiredBefore + this.sliceLength - this.randomStart);
+  }
+  /** Instructions retired since Wired was written last: what Random depends on. */
+  get retiredSinceWired(): number {
+    return this.instructions - this.randomStart;
+  }
+  /** Wired was written. */
+  restartRandom(): void {
+    this.randomStart = this.instructions;
+    this.sliceEndMoved();
   }
   /** Makes the engine come back before the next instruction. */
   endSlice(): void {
     this.sliceLength -= this.get(STATE.remaining);
     this.set(STATE.remaining, 0);
+    this.sliceEndMoved();
   }
   /** Ends the slice after at most `length` more instructions. */
   shortenSlice(length: number): void {
@@ -310,6 +337,7 @@ export class Cpu {
     if (surplus <= 0) return;
     this.sliceLength -= surplus;
     this.set(STATE.remaining, length);
+    this.sliceEndMoved();
   }
   /**
    * The current instruction is not retired: it raised, or it will be executed again. Neither is the branch in
@@ -327,6 +355,11 @@ export class Cpu {
 
   // --- modes ---
 
+  /** Operating mode, as of the last {@link modeMayHaveChanged}. */
+  get mode(): Mode {
+    return this.get(STATE.mode) as Mode;
+  }
+
   private computeMode(): Mode {
     const status = this.cp0[CP0.Status]!;
     if ((status & STATUS.ERL) !== 0) return MODE.error;
@@ -339,7 +372,7 @@ export class Cpu {
   modeMayHaveChanged(): void {
     const mode = this.computeMode();
     const changed = mode !== this.mode;
-    this.mode = mode;
+    this.set(STATE.mode, mode);
     const usable = this.cp0Usable;
     this.set(STATE.cp0Usable, usable ? 1 : 0);
     this.set(STATE.fpuUsable, this.fpuUsable ? 1 : 0);
@@ -348,14 +381,19 @@ export class Cpu {
   }
 
   /** Whether the CPU has the user-access instructions of EVA. */
-  private readonly hasUserAccess: boolean;
+  readonly hasUserAccess: boolean;
 
   /** To be called after a SegCtl register changed. */
   segmentsChanged(): void {
     if (!this.model.segmentControl) return;
     const { cp0 } = this;
     this.segments.set([cp0[CP0.SegCtl0]!, cp0[CP0.SegCtl1]!, cp0[CP0.SegCtl2]!]);
+    this.publishSegments();
     this.translations.invalidateAll();
+  }
+
+  private publishSegments(): void {
+    this.segments.publish(this.memory.i32, (SEGMENT_ROUTES.base + this.number * CPU_STRIDE) >>> 2);
   }
 
   get isKernel(): boolean {
@@ -438,9 +476,17 @@ export class Cpu {
   }
 
   /** Exceptions taken at the refill vector since reset. */
-  refills = 0;
+  get refills(): number {
+    return this.get64(STATE.refills);
+  }
   /** TLB entries written since reset. */
-  tlbWrites = 0;
+  get tlbWrites(): number {
+    return this.get64(STATE.tlbWrites);
+  }
+  /** A TLB entry was written. */
+  tlbWritten(): void {
+    this.set64(STATE.tlbWrites, this.tlbWrites + 1);
+  }
 
   private enter(code: ExcCode, coprocessor: number, refill = false): void {
     const cp0 = this.cp0;
@@ -458,7 +504,7 @@ export class Cpu {
       }
       if (refill) {
         offset = 0;
-        this.refills++;
+        this.set64(STATE.refills, this.refills + 1);
       } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }
     if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();

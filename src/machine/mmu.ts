@@ -30,7 +30,7 @@ export class Mmu {
   cpu: Cpu;
   private readonly memory: Memory;
   private readonly bus: Bus;
-  private readonly ram: readonly RamRegion[];
+  readonly ram: readonly RamRegion[];
   /** Whether the last successful `translate` found a page that loads and stores may use. */
   readable = false;
   writable = false;

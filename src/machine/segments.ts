@@ -1,5 +1,6 @@
 import { SEG_CTL } from "../isa/cp0.ts";
 import { MODE, type Mode } from "./modes.ts";
+import { SEGMENT_MAPPED, SEGMENT_OTHER, SEGMENT_ROUTES } from "./state-layout.ts";
 
 /**
  * The segments of the address space (MIPS32 PRA, "Virtual Memory" and "Segmentation Control"), as a table. A CPU
@@ -89,5 +90,14 @@ export class SegmentMap {
     if (route === ROUTE.mapped) return MAPPED;
     if (route === ROUTE.error) return NO_ACCESS;
     return this.bases[n]! + (va & offsetMask(n));
+  }
+
+  /** Writes the table of routes at word `at` that generated code looks up (`SEGMENT_ROUTES`). */
+  publish(words: Int32Array, at: number): void {
+    for (let n = 0; n < SEGMENT_ROUTES.words; n++) {
+      const where = this.resolve((n & 7) * 2 ** 29, (n >>> 3) as Mode);
+      const route = where === MAPPED ? SEGMENT_MAPPED : where / 2 ** 29;
+      words[at + n] = where === NO_ACCESS || route >= 8 ? SEGMENT_OTHER : route;
+    }
   }
 }

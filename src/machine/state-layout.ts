@@ -2,14 +2,15 @@
  * Where everything lies in the machine's one `WebAssembly.Memory`.
  *
  * Offsets are in bytes and stated only here: the typed views of the machine and the loads and stores that the
- * engine generates are both built from this table. All fields are 32 bits wide.
+ * engine generates are both built from this table. Fields are 32 bits wide unless something else is said.
  *
  *     0        nothing (offset 0 stands for "no address")
  *     1000     state block of the CPU that executes (STATE)
  *     2000     host TLB
  *     9000     state block of CPU 0 while another one executes
+ *     A000     bank table, lists of the host TLB, routes of the segments
  *     10000    soft TLB banks
- *     …        the last three of each further CPU, at a distance of CPU_STRIDE
+ *     …        the same of each further CPU but for the first state block, at a distance of CPU_STRIDE
  *     …        code map (one word for each RAM page), pre-decoded code pages, RAM
  *
  * What the engine generates knows one state block, and finds soft TLB banks through it. A CPU that is to execute
@@ -57,6 +58,15 @@ export const STATE = {
   cp0Usable: BLOCK + 0xc8,
   /** 1 if coprocessor 1 instructions may be executed (Status.CU1). */
   fpuUsable: BLOCK + 0xcc,
+  /** Operating mode (`MODE`). */
+  mode: BLOCK + 0xd0,
+  /** 1 if ERET leaves LLbit alone. */
+  eretKeepsLink: BLOCK + 0xd4,
+  /** 64 bits each: exceptions taken at the refill vector, and TLB entries written, since reset. */
+  refills: BLOCK + 0xd8,
+  tlbWrites: BLOCK + 0xe0,
+  /** 64 bits: instructions that will have been retired at the end of the slice since Wired was written last. */
+  sliceEnd: BLOCK + 0xe8,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,
@@ -77,6 +87,23 @@ export const TLB_ENTRY = {
   /** Upper halves of EntryLo: physical address bits from 36 up. */
   ...{ high0: 5, high1: 6 },
 } as const;
+
+/** By mode (256 words each) and ASID: memory offset of the soft TLB bank, 0 if it has none. */
+export const BANK_TABLE = { base: 0xa000, words: 1024 } as const;
+
+/**
+ * The host TLB's entries in lists by hash (`TlbLists`): the index of each list's first entry and of the one behind
+ * each entry, -1 for none, and the page mask that all entries have, -1 if there are several or none.
+ */
+export const TLB_LISTS = { first: 0xb000, next: 0xd000, onlyMask: 0xe000 } as const;
+
+/**
+ * By mode and eighth of the address space: where it leads, a physical address in units of 2^29, or that the TLB says
+ * so (`SEGMENT_MAPPED`), or that something rarer happens.
+ */
+export const SEGMENT_ROUTES = { base: 0xe100, words: 32 } as const;
+export const SEGMENT_MAPPED = -1;
+export const SEGMENT_OTHER = -2;
 
 /** Bytes of a page of RAM as the soft TLB and the code map see it, whatever pages the guest uses. */
 export const PAGE_SHIFT = 12;
@@ -124,9 +151,12 @@ export const RECORD = { bytes: 8, op: 0, a: 2, b: 3, c: 4 } as const;
 export const RECORDS_PER_PAGE = PAGE_SIZE / 4;
 const RECORDS_BYTES = (RECORDS_PER_PAGE + 2) * RECORD.bytes;
 
-/** Behind the records of a code page: for each word the table index (u16) of its translation, or 0. */
-export const CODE_PAGE = { functions: RECORDS_BYTES } as const;
-export const CODE_PAGE_BYTES = CODE_PAGE.functions + RECORDS_PER_PAGE * 2;
+/**
+ * Behind the records of a code page: for each word the table index (u16) of its translation, or 0; then the memory
+ * offset of the page of RAM.
+ */
+export const CODE_PAGE = { functions: RECORDS_BYTES, ram: RECORDS_BYTES + RECORDS_PER_PAGE * 2 } as const;
+export const CODE_PAGE_BYTES = CODE_PAGE.ram + RECORD.bytes;
 /** Flag in a record's operation: there is a translation that starts here. */
 export const TRANSLATED_FLAG = 0x8000;
 

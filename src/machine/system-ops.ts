@@ -82,7 +82,7 @@ export class SystemOps {
     const { cpu } = this;
     const last = cpu.tlb.entries - 1;
     const wired = Math.min(cpu.cp0[CP0.Wired]! >>> 0, last);
-    return last - ((cpu.instructions - cpu.randomStart) % (last - wired + 1));
+    return last - (cpu.retiredSinceWired % (last - wired + 1));
   }
 
   /** Upper half of CP0 register `index` as MFHC0 reads it. */
@@ -127,7 +127,7 @@ export class SystemOps {
         return false;
       case CP0.Wired:
         cpu.cp0[index] = merged;
-        cpu.randomStart = cpu.instructions;
+        cpu.restartRandom();
         return false;
       case CP0.Compare:
         cpu.cp0[index] = value;
@@ -267,7 +267,7 @@ export class SystemOps {
     const index = (this.cpu.cp0[CP0.Index]! & 0x7fff_ffff) % this.cpu.tlb.entries;
     if ((this.cpu.cp0[CP0.EntryHi]! & ENTRY_HI.EHINV) === 0) return this.writeTlb(index);
     this.invalidateEntry(index);
-    this.cpu.tlbWrites++;
+    this.cpu.tlbWritten();
     return this.refetch();
   }
 
@@ -325,7 +325,7 @@ export class SystemOps {
     const { cpu } = this;
     if (cpu.tlb.isUsed(index)) this.dropTranslations(index);
     cpu.tlb.write(index, entry);
-    cpu.tlbWrites++;
+    cpu.tlbWritten();
     // What no entry mapped before, nobody has kept anything of.
     if (!cpu.model.tlbMachineCheck) this.dropTranslations(index);
   }

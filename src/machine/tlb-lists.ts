@@ -5,7 +5,13 @@ export const NONE = -1;
 /** Lists for each entry of the TLB: fewer make lists longer. */
 const LISTS_PER_ENTRY = 2;
 /** Spreads page numbers evenly: 2^32 divided by the golden ratio (Knuth, "Sorting and Searching", 6.4). */
-const SPREAD = 0x9e37_79b1;
+export const SPREAD = 0x9e37_79b1;
+
+/** The number of lists of a TLB. */
+export const listsFor = (entries: number): number => 2 ** Math.ceil(Math.log2(entries * LISTS_PER_ENTRY));
+
+/** A page's list is its number times {@link SPREAD}, shifted to the right by this. */
+export const hashShiftFor = (entries: number): number => 32 - Math.log2(listsFor(entries));
 
 /**
  * The entries of a TLB in lists by hash of the page number that their own page size leaves. A look-up costs one list
@@ -20,11 +26,20 @@ export class TlbLists {
   private readonly next: Int32Array;
   private readonly hashShift: number;
 
-  constructor(entries: number) {
-    const bits = Math.ceil(Math.log2(entries * LISTS_PER_ENTRY));
-    this.first = new Int32Array(1 << bits).fill(NONE);
-    this.next = new Int32Array(entries).fill(NONE);
-    this.hashShift = 32 - bits;
+  /** `first` and `next`: where to keep the lists of a TLB of so many entries, with room for as many as it takes. */
+  constructor(
+    entries: number,
+    first: Int32Array = new Int32Array(listsFor(entries)),
+    next: Int32Array = new Int32Array(entries),
+  ) {
+    this.first = first.fill(NONE);
+    this.next = next.fill(NONE);
+    this.hashShift = hashShiftFor(entries);
+  }
+
+  /** The page mask that all entries have; `NONE` if there are several, or no entries. */
+  get onlyMask(): number {
+    return this.masks.length === 1 ? this.masks[0]! : NONE;
   }
 
   private listOf(page: number): number {

@@ -1,6 +1,6 @@
 import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
-import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_MAX_ENTRIES } from "./state-layout.ts";
-import { NONE, TlbLists } from "./tlb-lists.ts";
+import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_LISTS, TLB_MAX_ENTRIES } from "./state-layout.ts";
+import { listsFor, NONE, TlbLists } from "./tlb-lists.ts";
 
 /** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
 export interface TlbEntry {
@@ -35,6 +35,8 @@ export class Tlb {
   private readonly words: Int32Array;
   /** Word that the first entry starts at. */
   private readonly first: number;
+  /** Word that says what page mask all entries have. */
+  private readonly onlyMask: number;
   /** The entries that were written. */
   private readonly lists: TlbLists;
 
@@ -44,7 +46,18 @@ export class Tlb {
     this.words = words;
     this.entries = entries;
     this.first = (TLB_BASE + cpu * CPU_STRIDE) >>> 2;
-    this.lists = new TlbLists(entries);
+    const wordsAt = (at: number, length: number): Int32Array => {
+      const start = (at + cpu * CPU_STRIDE) >>> 2;
+      return words.subarray(start, start + length);
+    };
+    const first = wordsAt(TLB_LISTS.first, listsFor(entries));
+    this.lists = new TlbLists(entries, first, wordsAt(TLB_LISTS.next, entries));
+    this.onlyMask = (TLB_LISTS.onlyMask + cpu * CPU_STRIDE) >>> 2;
+    this.masksChanged();
+  }
+
+  private masksChanged(): void {
+    this.words[this.onlyMask] = this.lists.onlyMask;
   }
 
   private at(index: number): number {
@@ -95,6 +108,7 @@ export class Tlb {
     const w = this.words;
     if (w[at + TLB_ENTRY.used] === 0) return;
     this.lists.remove(index, w[at + TLB_ENTRY.entryHi]!, w[at + TLB_ENTRY.pageMask]!);
+    this.masksChanged();
   }
 
   /** Writes an entry. G is the AND of both halves, the frame numbers lose the bits that PageMask covers. */
@@ -113,6 +127,7 @@ export class Tlb {
     w[at + TLB_ENTRY.high1] = entry.high1 ?? 0;
     w[at + TLB_ENTRY.used] = 1;
     this.lists.add(index, entry.entryHi, mask);
+    this.masksChanged();
   }
 
   /** Index of the first entry that matches the virtual page of `va` in `asid`, or -1. */

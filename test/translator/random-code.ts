@@ -1,3 +1,4 @@
+import { CP0, STATUS } from "../../src/isa/cp0.ts";
 import { encode, encodeRow, fieldRange } from "../../src/isa/encode.ts";
 import { INSTRUCTIONS, lowerRow } from "../../src/isa/instructions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
@@ -100,6 +101,42 @@ function trap(n: Numbers): number {
   }
 }
 
+/** Instructions of a kernel. */
+function privileged(n: Numbers): number[] {
+  const change = (number: number, bits: number): number[] => [
+    encode("mfc0", { rt: scratch, rdNumber: number, sel: 0 }),
+    encode("xori", { rt: scratch, rs: scratch, uimm: bits }),
+    encode("mtc0", { rt: scratch, rdNumber: number, sel: 0 }),
+  ];
+  switch (n.below(8)) {
+    case 0:
+      return [
+        encode("mfc0", { rt: scratch, rdNumber: CP0.Status >>> 3, sel: 0 }),
+        encode("lui", { rt: target, uimm: STATUS.CU1 >>> 16 }),
+        encode("xor", { rd: scratch, rs: scratch, rt: target }),
+        encode("mtc0", { rt: scratch, rdNumber: CP0.Status >>> 3, sel: 0 }),
+        encode("mfc1", { rt: n.below(16), fs: n.below(32) }),
+      ];
+    case 6:
+      return [encode("tlbp", {})];
+    case 1:
+      return [
+        encode("mtc0", { rt: n.pick(pointers), rdNumber: CP0.EntryHi >>> 3, sel: 0 }),
+        encode("tlbwr", {}),
+      ];
+    case 2:
+      return [...change(CP0.Index >>> 3, 1 + n.below(7)), encode("tlbwi", {})];
+    case 3:
+      return change(CP0.EntryHi >>> 3, n.pick([0, 1, 3, 0x2000]));
+    case 4:
+      return [encode("mtc0", { rt: n.below(16), rdNumber: (CP0.EntryLo0 >>> 3) + n.below(2), sel: 0 })];
+    case 5:
+      return [encode("eret", {})];
+    default:
+      return change(CP0.Status >>> 3, n.pick([1, 0x8000, 0x8401, STATUS.EXL, STATUS.UM]));
+  }
+}
+
 /** What comes behind a branch. A branch in a delay slot is a reserved instruction. */
 function delaySlot(n: Numbers): Word {
   const kind = n.below(100);
@@ -183,7 +220,8 @@ function wordsOf({ kind, seed }: RandomItem, base: number): Word[] {
     const [rs, imm] = [n.pick(pointers), n.below(16) * 4];
     return [encode("ll", { rt: n.below(16), rs, imm }), encode("sc", { rt: n.below(16), rs, imm })];
   }
-  if (kind < 96) return [encode("mfc0", { rt: n.below(16), rdNumber: n.pick([9, 12, 13, 14, 8]), sel: 0 })];
+  if (kind < 95) return [encode("mfc0", { rt: n.below(16), rdNumber: n.pick([9, 12, 13, 14, 8]), sel: 0 })];
+  if (kind < 96) return privileged(n);
   if (kind < 98) return [encode("sync", { stype: 0 }), 0];
   if (kind < 99) return [encode("wait", {})];
   return [

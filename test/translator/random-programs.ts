@@ -11,10 +11,11 @@ const { zero, t0, t1, k0, k1 } = GPR;
 
 // Physical addresses.
 const VARIABLES = 0x700;
-const VARIABLE = { t0: 0, t1: 4, hash: 8, count: 12, period: 16, start: 20 } as const;
+const VARIABLE = { t0: 0, t1: 4, hash: 8, count: 12, period: 16, start: 20, shared: 24 } as const;
 const CODE_PAGE = 0x1_0000;
 const DATA = 0x2_0000;
 const DATA_PAGES = 4;
+const RAM_BYTES = 1 << 18;
 const DEVICE = 0x1f00_0000;
 /** Virtual addresses of code and data in programs that run mapped. */
 const MAPPED_CODE = 0x0001_0000;
@@ -41,11 +42,16 @@ function addDevice(m: TestMachine): void {
   });
 }
 
-/** Maps pages of useg: even ones to the first data page, odd ones read-only to the second. */
+/**
+ * Maps pages of useg: even ones to the first data page, odd ones read-only to the second; for one ASID or, if the
+ * run wants it, for all.
+ */
 function refillHandler(a: Assembler): void {
-  a.addiu(k0, zero, ((DATA >>> 12) << 6) | 0x1f);
+  a.lui(k0, 0x8000);
+  a.lw(k1, VARIABLES + VARIABLE.shared, k0);
+  a.addiu(k0, k1, ((DATA >>> 12) << 6) | 0x1e);
   a.mtc0(k0, ...cp0Operands(CP0.EntryLo0));
-  a.addiu(k0, zero, (((DATA >>> 12) + 1) << 6) | 0x1b);
+  a.addiu(k0, k1, (((DATA >>> 12) + 1) << 6) | 0x1a);
   a.mtc0(k0, ...cp0Operands(CP0.EntryLo1));
   a.tlbwr();
   a.eret();
@@ -100,7 +106,13 @@ function generalHandler(a: Assembler): void {
   a.eret();
 }
 
+const MODELS = ["24Kc", "P5600"] as const;
+
 interface Run {
+  readonly model: (typeof MODELS)[number];
+  /** Pages are mapped for this ASID only, or for all. */
+  readonly asid: number;
+  readonly shared: boolean;
   readonly items: readonly RandomItem[];
   readonly seed: number;
   readonly user: boolean;
@@ -113,6 +125,9 @@ interface Run {
 const TICKS = 3000;
 
 const RUNS: fc.Arbitrary<Run> = fc.record({
+  model: fc.constantFrom(...MODELS),
+  asid: fc.nat(2),
+  shared: fc.boolean(),
   items: fc.array(fc.record({ kind: fc.nat(99), seed: fc.integer() }), { minLength: 3, maxLength: 40 }),
   seed: fc.integer(),
   user: fc.boolean(),
@@ -124,8 +139,10 @@ const RUNS: fc.Arbitrary<Run> = fc.record({
   }),
 });
 
-function newPair(endian: Endian): EnginePair {
-  return new EnginePair({ endian, ramBytes: 1 << 18 }).both((m) => {
+function newPair(model: string, endian: Endian): EnginePair {
+  // RAM shows twice, as on the Malta board: where it is does not follow from what is there.
+  const ramRegions = [0, 0x0800_0000].map((base) => ({ base, size: RAM_BYTES, offset: 0 }));
+  return new EnginePair({ model, endian, ramBytes: RAM_BYTES, ramRegions }).both((m) => {
     m.load(0x8000_0000, refillHandler);
     m.load(0x8000_0180, generalHandler);
     addDevice(m);
@@ -133,7 +150,7 @@ function newPair(endian: Endian): EnginePair {
 }
 
 /** Puts the program of `run` and everything that it can see into a machine. */
-function prepare(m: TestMachine, { items, seed, user, before, period }: Run): void {
+function prepare(m: TestMachine, { asid, shared, items, seed, user, before, period }: Run): void {
   const { cpu, memory } = m.machine;
   m.setCp0("Status", 0);
   const offset = CODE_PAGE + 0x1000 - 4 * before;
@@ -147,11 +164,12 @@ function prepare(m: TestMachine, { items, seed, user, before, period }: Run): vo
   for (const at of Object.values(VARIABLE)) memory.write32(VARIABLES + at, 0);
   memory.write32(VARIABLES + VARIABLE.period, period);
   memory.write32(VARIABLES + VARIABLE.start, start);
+  memory.write32(VARIABLES + VARIABLE.shared, shared ? 1 : 0);
   for (let index = 0; index < cpu.tlb.entries; index++)
     m.map(index, 0x8000_0000 + index * 0x2000, 0, 0, 0, 0);
   m.map(0, MAPPED_CODE, 0, CODE_PAGE, CODE_PAGE + 0x1000, 0x1f);
   m.setCp0("Wired", 1);
-  m.setCp0("EntryHi", 0);
+  m.setCp0("EntryHi", asid);
   for (let n = 1; n < 32; n++) cpu.gpr[n] = Math.imul(seed + n, 0x85eb_ca6b) >> (n % 3 === 0 ? 24 : 0);
   const kernelPointers = [0x8000_0000 + DATA + 0x80, 0xa000_0000 + DATA + 0xff0, 0xa000_0000 + DEVICE + 64];
   const userPointers = [MAPPED_DATA + 0x2000, MAPPED_DATA + 0xff0, 0x8000_0100];
@@ -183,12 +201,13 @@ export interface Compared {
  * the smallest program that fast-check finds if they differ.
  */
 export function compareEngines(endian: Endian, seed: number, count: number): Compared {
-  let pair = newPair(endian);
+  const pairs = new Map(MODELS.map((model) => [model, newPair(model, endian)]));
   let runs = 0;
   let exceptions = 0;
   let translations = 0;
   fc.assert(
     fc.property(RUNS, (run) => {
+      const pair = pairs.get(run.model)!;
       try {
         const before = pair.translations;
         pair.both((m) => prepare(m, run));
@@ -202,7 +221,7 @@ export function compareEngines(endian: Endian, seed: number, count: number): Com
         exceptions += pair.interpreted.machine.memory.read32(VARIABLES + VARIABLE.count);
       } catch (error) {
         // What the two do next would differ whatever it is.
-        pair = newPair(endian);
+        pairs.set(run.model, newPair(run.model, endian));
         throw error;
       }
     }),

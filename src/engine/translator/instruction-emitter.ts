@@ -317,13 +317,8 @@ export class InstructionEmitter {
       code.setLocal(this.budgetChanged);
     }
     code.else();
-    if (inline.elseRaises) {
-      this.spillState(at);
-      for (const arg of s.args) pushExpr(code, source, arg);
-      code.call(this.callTarget(s.name));
-      code.drop();
-      this.emitReturnState();
-    } else this.callHelper(source, s, at);
+    if (inline.elseRaises) this.emitRaise(EXC_CODE.CpU, at);
+    else this.callHelper(source, s, at);
     code.end();
   }
 

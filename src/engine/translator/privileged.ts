@@ -10,11 +10,11 @@ export type Cp0Specs = ReadonlyMap<number, Cp0Spec>;
 
 /** A privileged operation that translated code carries out itself. */
 export interface InlineOperation {
-  /** Pushes whether it may: if not, the operation is called as others are. */
+  /** Pushes whether it may: if not, the operation is called as others are, or raises. */
   readonly condition: () => void;
   /** Carries it out; pushes the value if it has one. */
   readonly emit: () => void;
-  /** Called, it raises an exception in any case. */
+  /** If not, it raises Coprocessor Unusable in any case. */
   readonly elseRaises: boolean;
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../../machine/state-layout.ts";
 import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
 import { PSEUDO } from "../operations.ts";
+import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
 import { GOES_ON_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
 import { findRegion, type Region } from "./region.ts";
@@ -93,6 +94,7 @@ export class Translations {
   /** Takes what the interpreter's module exports for translated code. */
   connect(exports: Readonly<Record<string, unknown>>): void {
     for (const name of ["enter", "goesOn"]) this.callable[name] = exports[name];
+    for (const name of QUICK_FORMS) this.callable[name] = exports[quickName(name)] ?? this.callable[name];
     for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)];
     this.notTranslated = exports["notTranslated"];
     this.table.set(0, this.notTranslated);
@@ -286,7 +288,7 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
       for (const instruction of [...body, branch, delaySlot])
         for (const s of instruction?.operation.statements ?? []) {
           if (s.kind === "helper") {
-            names.add(s.name);
+            names.add(s.name).add("raise");
             if (s.name === "mtc0") names.add("goesOn");
           } else if (s.kind === "requireFpu") names.add("coprocessorUnusable");
           else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");

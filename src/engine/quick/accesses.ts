@@ -1,0 +1,216 @@
+import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, PW } from "../../isa/cp0.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
+import type { CpuModel } from "../../machine/cpu-models.ts";
+import {
+  PAGE_SIZE,
+  SEGMENT_MAPPED,
+  SEGMENT_OTHER,
+  SEGMENT_ROUTES,
+  SOFT_TLB,
+  STATE,
+  TLB_LISTS,
+} from "../../machine/state-layout.ts";
+import { LOAD_AROUND } from "../imports.ts";
+import { MEMORY, type Code } from "../wasm/code.ts";
+import { Routine, type Value, type Variable } from "./routine.ts";
+import type { QuickTarget } from "./target.ts";
+import { TLB_ENTRY_AT } from "./tlb.ts";
+
+/** Functions of the same module that accesses need. */
+export interface AccessHelpers {
+  readonly probe: number;
+  readonly enterException: number;
+}
+
+/** Entry of the current data bank for `va`. */
+function dataEntry(r: Routine, va: Value): Value {
+  const number = r.and(r.shr(va, 12), SOFT_TLB.dataEntries - 1);
+  return r.add(r.state(STATE.dataBank), r.shl(number, SOFT_TLB.dataEntryShift));
+}
+
+/** Raises the refill exception for `va`, and answers 0. If it cannot, it calls `rare`, which answers. */
+function emitRefill(
+  r: Routine,
+  { machine }: QuickTarget,
+  { enterException }: AccessHelpers,
+  va: Variable,
+  isStore: boolean,
+  rare: () => void,
+): void {
+  if (machine.cpu.model.pageWalker) r.when(r.and(r.cp0(CP0.PWCtl), PW.CTL_EN), rare);
+  r.setCp0(CP0.BadVAddr, va);
+  r.setCp0(CP0.Context, r.merge(r.cp0(CP0.Context), r.shr(va, 9), CONTEXT.BADVPN2));
+  r.setCp0(CP0.EntryHi, r.merge(r.cp0(CP0.EntryHi), va, ENTRY_HI.VPN2));
+  r.answerWhen(r.call(enterException, isStore ? EXC_CODE.TLBS : EXC_CODE.TLBL, 1), 0);
+  rare();
+}
+
+/** Where an address leads. */
+interface Physical {
+  readonly pa: Variable;
+  /** Not 0: the page may be stored to. */
+  readonly writable: Variable;
+}
+
+/** Translates `va`; see `Mmu.translate`. `missed` deals with an address that no TLB entry maps, `rare` with all else. */
+function emitTranslate(
+  r: Routine,
+  { machine }: QuickTarget,
+  { probe }: AccessHelpers,
+  va: Variable,
+  isStore: boolean,
+  missed: () => void,
+  rare: () => void,
+): Physical {
+  const [pa, writable] = [r.variable(), r.variable(1)];
+  const eighth = r.shl(r.or(r.shl(r.state(STATE.mode), 3), r.shr(va, 29)), 2);
+  const route = r.variable(r.load(eighth, SEGMENT_ROUTES.base));
+  r.when(r.eq(route, SEGMENT_OTHER), rare);
+  r.when(
+    r.eq(route, SEGMENT_MAPPED),
+    () => {
+      const entry = r.variable(r.call(probe, va));
+      r.when(r.eq(entry, -1), rare);
+      r.when(r.not(entry), missed);
+      emitTranslateMapped(r, machine.cpu.model, entry, va, isStore, { pa, writable }, rare);
+    },
+    () => r.set(pa, r.or(r.shl(route, 29), r.and(va, 0x1fff_ffff))),
+  );
+  return { pa, writable };
+}
+
+/** Translates `va` by the entry of the host TLB at `entry`. */
+function emitTranslateMapped(
+  r: Routine,
+  model: CpuModel,
+  entry: Variable,
+  va: Variable,
+  isStore: boolean,
+  { pa, writable }: Physical,
+  rare: () => void,
+): void {
+  const half = r.variable(r.shr(r.add(r.or(r.load(TLB_LISTS.onlyMask), 0x1fff), 1), 1));
+  const odd = r.variable(r.and(va, half));
+  const lo = r.variable(
+    r.select(odd, r.load(entry, TLB_ENTRY_AT.entryLo1), r.load(entry, TLB_ENTRY_AT.entryLo0)),
+  );
+  const needed = ENTRY_LO.V | (isStore ? ENTRY_LO.D : 0);
+  r.when(r.ne(r.and(lo, needed), needed), rare);
+  // Pages that may be forbidden to read, and those beyond 4 GiB.
+  const unusual = r.variable(r.shr(r.and(lo, ENTRY_LO.PFN), 26));
+  if (model.rixi) r.set(unusual, r.or(unusual, r.and(lo, ENTRY_LO.RI)));
+  if (model.xpa) {
+    const high = r.select(odd, r.load(entry, TLB_ENTRY_AT.high1), r.load(entry, TLB_ENTRY_AT.high0));
+    r.set(unusual, r.or(unusual, high));
+  }
+  r.when(unusual, rare);
+  r.set(pa, r.or(r.shl(r.and(lo, ENTRY_LO.PFN), 6), r.and(va, r.sub(half, 1))));
+  r.set(writable, r.and(lo, ENTRY_LO.D));
+}
+
+/**
+ * Looks `va` up, for an aligned access, and enters the page into the soft TLB. Returns the place of the byte at `va`.
+ * What is neither RAM nor a refill exception is left to `rare`, which answers.
+ */
+function emitLookUp(
+  r: Routine,
+  target: QuickTarget,
+  helpers: AccessHelpers,
+  va: Variable,
+  isStore: boolean,
+  rare: () => void,
+): Variable {
+  const { memory, mmu } = target.machine;
+  const place = r.variable();
+  const refill = (): void => emitRefill(r, target, helpers, va, isStore, rare);
+  const { pa, writable } = emitTranslate(r, target, helpers, va, isStore, refill, rare);
+  for (const { base, size, offset } of mmu.ram)
+    r.when(r.ltU(r.sub(pa, base), size), () =>
+      r.set(place, r.add(r.sub(pa, base), memory.plan.ram + offset)),
+    );
+  r.when(r.not(place), rare);
+  const page = r.shr(r.sub(place, memory.plan.ram), 12);
+  const holdsCode = r.load(r.shl(page, 2), memory.plan.codeMap);
+  r.when(holdsCode, () => (isStore ? rare() : r.set(writable, 0)));
+  const entry = r.variable(dataEntry(r, va));
+  const tag = r.variable(r.and(va, -PAGE_SIZE));
+  r.store(entry, SOFT_TLB.readTag, tag);
+  r.store(entry, SOFT_TLB.writeTag, r.select(writable, tag, SOFT_TLB.emptyTag));
+  r.store(entry, SOFT_TLB.addend, r.sub(place, va));
+  return place;
+}
+
+/** `load`. */
+export function buildLoad(target: QuickTarget, helpers: AccessHelpers): Code {
+  const r = new Routine(2);
+  const [va, size] = [r.parameter(0), r.parameter(1)];
+  const rare = (): void => r.answer(r.call(target.complete("load"), va, size));
+  // The bits of an address that must be 0: none of an access to the word around it.
+  r.when(r.and(va, r.sub(size, r.ne(size, LOAD_AROUND))), rare);
+  const place = emitLookUp(r, target, helpers, va, false, rare);
+  r.when(r.eq(size, LOAD_AROUND), () => r.answer(r.and(place, -4)));
+  if (target.machine.memory.endian === "little") return r.finish(place);
+  return r.finish(r.xor(place, r.and(r.sub(4, size), 3)));
+}
+
+/** `store`. */
+export function buildStore(target: QuickTarget, helpers: AccessHelpers): Code {
+  const { endian } = target.machine.memory;
+  const r = new Routine(3);
+  const [va, size, value] = [r.parameter(0), r.parameter(1), r.parameter(2)];
+  const rare = (): void => r.answer(r.call(target.complete("store"), va, size, value));
+  // Parts of words, and what is not aligned.
+  r.when(r.or(r.ltU(4, size), r.and(va, r.sub(size, 1))), rare);
+  const place = emitLookUp(r, target, helpers, va, true, rare);
+  if (endian === "big") r.set(place, r.xor(place, r.and(r.sub(4, size), 3)));
+  const { i32Store, i32Store16, i32Store8 } = MEMORY;
+  r.when(
+    r.eq(size, 4),
+    () => r.storeAs(i32Store, place, 0, value),
+    () =>
+      r.when(
+        r.eq(size, 2),
+        () => r.storeAs(i32Store16, place, 0, value),
+        () => r.storeAs(i32Store8, place, 0, value),
+      ),
+  );
+  return r.finish(1);
+}
+
+/** Whether the soft TLB has the page of `va`, for an access to a word that `tag` stands for. */
+function isKnown(r: Routine, entry: Value, va: Value, tag: number): Value {
+  return r.eq(r.load(entry, tag), r.and(va, -PAGE_SIZE | 3));
+}
+
+/** `linkToRam`. */
+export function buildLinkToRam(target: QuickTarget, helpers: AccessHelpers): Code {
+  const { model } = target.machine.cpu;
+  const r = new Routine(1);
+  const va = r.parameter(0);
+  const rare = (): void => r.answer(r.call(target.complete("linkToRam"), va));
+  const entry = r.variable(dataEntry(r, va));
+  r.when(isKnown(r, entry, va, SOFT_TLB.readTag), () => {
+    const { pa } = emitTranslate(r, target, helpers, va, false, rare, rare);
+    r.setState(STATE.llBit, 1);
+    r.setCp0(CP0.LLAddr, r.shl(r.shr(pa, 5), model.llb ? 1 : 0));
+    if (model.xpa) r.setState(STATE.cp0High + CP0.LLAddr * 4, 0);
+    r.answer(r.add(va, r.load(entry, SOFT_TLB.addend)));
+  });
+  rare();
+  return r.code;
+}
+
+/** `storeToRam`. Pages whose stores are seen are not in the soft TLB. */
+export function buildStoreToRam({ complete }: QuickTarget): Code {
+  const r = new Routine(2);
+  const [va, value] = [r.parameter(0), r.parameter(1)];
+  const entry = r.variable(dataEntry(r, va));
+  r.when(isKnown(r, entry, va, SOFT_TLB.writeTag), () => {
+    r.when(r.state(STATE.llBit), () => {
+      r.store(r.add(va, r.load(entry, SOFT_TLB.addend)), 0, value);
+      r.answer(1);
+    });
+    r.answer(0);
+  });
+  return r.finish(r.call(complete("storeToRam"), va, value));
+}

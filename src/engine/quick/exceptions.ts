@@ -1,0 +1,185 @@
+import { CAUSE, CP0, ENTRY_HI, STATUS } from "../../isa/cp0.ts";
+import { EXC_CODE } from "../../isa/exceptions.ts";
+import { BAD_INSTR_CODES, endsInstruction } from "../../machine/cpu.ts";
+import { MODE } from "../../machine/modes.ts";
+import {
+  CODE_BANK_OFFSET,
+  CODE_PAGE,
+  EMPTY_BANK,
+  PAGE_SIZE,
+  SOFT_TLB,
+  STATE,
+} from "../../machine/state-layout.ts";
+import type { Code } from "../wasm/code.ts";
+import { Routine, type Value } from "./routine.ts";
+import type { QuickTarget } from "./target.ts";
+
+const GENERAL_VECTOR = 0x180;
+
+/** As bits by exception code. */
+const maskOf = (has: (code: number) => boolean): number =>
+  Array.from({ length: 32 }, (_, code) => code).reduce((mask, n) => (has(n) ? mask | (1 << n) : mask), 0);
+const ENDS_INSTRUCTION = maskOf(endsInstruction);
+const RECORDED = maskOf((code) => BAD_INSTR_CODES.has(code));
+
+const has = (r: Routine, value: Value, bits: number): Value => r.ne(r.and(value, bits), 0);
+
+/** Makes `mode` the current one, with its banks. */
+function emitSwitch(
+  r: Routine,
+  { machine, complete }: QuickTarget,
+  mode: Value,
+  bank: Value,
+  userBank: Value,
+): void {
+  const guestTimeStops = machine.config.guestTime === "user";
+  const changed = r.variable(guestTimeStops ? r.ne(r.state(STATE.mode), mode) : 0);
+  r.setState(STATE.mode, mode);
+  r.setState(STATE.cp0Usable, r.eq(mode, MODE.kernel));
+  r.setState(STATE.dataBank, bank);
+  r.setState(STATE.codeBank, r.add(bank, CODE_BANK_OFFSET));
+  r.setState(STATE.userBank, userBank);
+  if (guestTimeStops) r.when(changed, () => r.drop(r.call(complete("modeChanged"))));
+}
+
+/** (va) → memory offset of the instruction there, if the soft TLB knows it for code, else 0. */
+export function buildInstructionAt(): Code {
+  const r = new Routine(1);
+  const va = r.parameter(0);
+  const place = r.shl(r.and(r.shr(va, 12), SOFT_TLB.codeEntries - 1), SOFT_TLB.codeEntryShift);
+  const entry = r.variable(r.add(r.state(STATE.codeBank), place));
+  r.answerWhen(r.ne(r.load(entry, SOFT_TLB.codeTag), r.and(va, -PAGE_SIZE)), 0);
+  const page = r.load(r.load(entry, SOFT_TLB.codeRecords), CODE_PAGE.ram);
+  return r.finish(r.add(page, r.and(va, PAGE_SIZE - 4)));
+}
+
+/**
+ * (exception code, 1 for the refill vector) → 1 if the current instruction has raised the exception, 0 if nothing has
+ * happened because it takes more than this form knows. No interrupts; see `Cpu.raise`.
+ */
+export function buildEnterException(target: QuickTarget, instructionAt: number): Code {
+  const { cpu } = target.machine;
+  const r = new Routine(2);
+  const [code, refill] = [r.parameter(0), r.parameter(1)];
+  const status = r.variable(r.cp0(CP0.Status));
+  r.answerWhen(has(r, status, STATUS.ERL | STATUS.BEV), 0);
+  const bank = r.variable(r.bankOf(MODE.kernel));
+  r.answerWhen(r.not(bank), 0);
+  const userBank = r.variable(cpu.hasUserAccess ? r.bankOf(MODE.user) : EMPTY_BANK);
+  r.answerWhen(r.not(userBank), 0);
+  const pc = r.variable(r.state(STATE.pc));
+  const inDelaySlot = r.variable(r.state(STATE.inDelaySlot));
+  if (cpu.model.badInstr) {
+    r.answerWhen(r.not(r.and(r.shr(RECORDED, code), 1)), 0);
+    const instruction = r.variable(r.call(instructionAt, pc));
+    r.answerWhen(r.not(instruction), 0);
+    const branch = r.variable();
+    r.when(inDelaySlot, () => {
+      r.set(branch, r.call(instructionAt, r.sub(pc, 4)));
+      r.answerWhen(r.not(branch), 0);
+      r.setCp0(CP0.BadInstrP, r.load(branch));
+    });
+    r.setCp0(CP0.BadInstr, r.load(instruction));
+  }
+  // The instruction is not retired, nor is the branch in front of it.
+  const retired = r.add(r.state(STATE.remaining), inDelaySlot);
+  if (cpu.exceptionsTakeTime) r.setState(STATE.remaining, retired);
+  else
+    r.when(r.not(r.and(r.shr(ENDS_INSTRUCTION, code), 1)), () =>
+      r.setState(STATE.remaining, r.add(retired, 1)),
+    );
+  const kept = r.and(r.cp0(CP0.Cause), ~(CAUSE.ExcCode | CAUSE.CE));
+  const cause = r.variable(r.or(kept, r.shl(code, 2)));
+  const offset = r.variable(GENERAL_VECTOR);
+  r.when(r.not(has(r, status, STATUS.EXL)), () => {
+    r.setCp0(CP0.EPC, r.sub(pc, r.shl(inDelaySlot, 2)));
+    r.set(cause, r.or(r.and(cause, ~CAUSE.BD), r.select(inDelaySlot, CAUSE.BD, 0)));
+    r.when(refill, () => {
+      r.set(offset, 0);
+      r.count(STATE.refills);
+    });
+  });
+  r.setCp0(CP0.Cause, cause);
+  r.setCp0(CP0.Status, r.or(status, STATUS.EXL));
+  r.setState(STATE.pc, r.add(r.and(r.cp0(CP0.EBase), 0xffff_f000), offset));
+  r.setState(STATE.inDelaySlot, 0);
+  emitSwitch(r, target, MODE.kernel, bank, userBank);
+  return r.finish(1);
+}
+
+/** `raise`. */
+export function buildRaise({ complete }: QuickTarget, enterException: number): Code {
+  const r = new Routine(1);
+  const code = r.parameter(0);
+  r.answerWhen(r.call(enterException, code, 0), 0);
+  return r.finish(r.call(complete("raise"), code));
+}
+
+/** Has the routine raise Coprocessor Unusable if coprocessor 0 is that, and answer that the state block says more. */
+export function emitDenied(r: Routine, raise: number): void {
+  r.when(r.not(r.state(STATE.cp0Usable)), () => {
+    r.drop(r.call(raise, EXC_CODE.CpU));
+    r.answer(1);
+  });
+}
+
+/** Pushes whether an interrupt would be delivered with Status being `status`, EXL and ERL apart. */
+function isDeliverable(r: Routine, status: Value): Value {
+  const pending = has(r, r.and(status, r.cp0(CP0.Cause)), CAUSE.IP);
+  return r.and(pending, r.and(status, STATUS.IE));
+}
+
+/** `eret`, to kernel or user mode. */
+export function buildEret(target: QuickTarget, raise: number): Code {
+  const { cpu } = target.machine;
+  const r = new Routine(0);
+  emitDenied(r, raise);
+  const status = r.variable(r.and(r.cp0(CP0.Status), ~STATUS.EXL));
+  const user = r.variable(has(r, status, STATUS.UM));
+  const bank = r.variable(r.select(user, r.bankOf(MODE.user), r.bankOf(MODE.kernel)));
+  const userBank = r.variable(EMPTY_BANK);
+  if (cpu.hasUserAccess) r.when(r.not(user), () => r.set(userBank, r.bankOf(MODE.user)));
+  const isRare = r.or(
+    has(r, status, STATUS.ERL | STATUS.SM),
+    r.or(r.and(user, has(r, status, STATUS.CU0)), isDeliverable(r, status)),
+  );
+  r.when(r.or(isRare, r.or(r.not(bank), r.not(userBank))), () => r.answer(r.call(target.complete("eret"))));
+  r.setCp0(CP0.Status, status);
+  r.setState(STATE.pc, r.cp0(CP0.EPC));
+  r.setState(STATE.inDelaySlot, 0);
+  r.when(r.not(r.state(STATE.eretKeepsLink)), () => r.setState(STATE.llBit, 0));
+  emitSwitch(r, target, r.select(user, MODE.user, MODE.kernel), bank, userBank);
+  return r.finish(1);
+}
+
+/** `mtc0`, of what Linux and the hypervisor's handlers write often. */
+export function buildMtc0(target: QuickTarget, raise: number): Code {
+  const { cpu } = target.machine;
+  const r = new Routine(3);
+  const [number, select, value] = [r.parameter(0), r.parameter(1), r.parameter(2)];
+  emitDenied(r, raise);
+  const index = r.variable(r.add(r.shl(number, 3), select));
+  const merged = (register: number): Value =>
+    r.merge(r.cp0(register), value, cpu.cp0Specs.get(register)!.writable);
+  const written = r.variable();
+  r.when(r.eq(index, CP0.Status), () => {
+    r.set(written, merged(CP0.Status));
+    // In kernel mode before and after, and no interrupt becomes deliverable.
+    const nested = has(r, written, STATUS.EXL);
+    const plain = r.or(r.and(written, STATUS.KSU), isDeliverable(r, written));
+    const quick = r.and(r.or(nested, r.not(plain)), r.not(has(r, written, STATUS.ERL)));
+    r.when(r.and(quick, r.eq(r.state(STATE.mode), MODE.kernel)), () => {
+      r.setCp0(CP0.Status, written);
+      if (cpu.fpu !== null) r.setState(STATE.fpuUsable, has(r, written, STATUS.CU1));
+      r.answer(0);
+    });
+  });
+  r.when(r.eq(index, CP0.EntryHi), () => {
+    r.set(written, merged(CP0.EntryHi));
+    r.when(r.eq(r.and(written, ENTRY_HI.ASID), r.asid), () => {
+      r.setCp0(CP0.EntryHi, written);
+      r.answer(0);
+    });
+  });
+  return r.finish(r.call(target.complete("mtc0"), number, select, value));
+}

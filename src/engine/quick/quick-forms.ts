@@ -1,0 +1,52 @@
+import type { Machine } from "../../machine/machine.ts";
+import type { ImportName } from "../imports.ts";
+import type { Code } from "../wasm/code.ts";
+import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
+import { buildLinkToRam, buildLoad, buildStore, buildStoreToRam } from "./accesses.ts";
+import { buildEnterException, buildEret, buildInstructionAt, buildMtc0, buildRaise } from "./exceptions.ts";
+import type { QuickTarget } from "./target.ts";
+import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr, buildWriteEntry } from "./tlb.ts";
+
+/** The operations that have a quick form. */
+export const QUICK_FORMS = [
+  ...["raise", "eret", "mtc0", "tlbp", "tlbwi", "tlbwr"],
+  ...["load", "store", "linkToRam", "storeToRam"],
+] as readonly ImportName[];
+
+/** Name under which the interpreter's module exports a quick form for translated code. */
+export const quickName = (name: ImportName): string => `quick:${name}`;
+
+/**
+ * Adds quick forms of operations to a module: they do in WebAssembly what is common, and call the complete form in
+ * TypeScript for all else, before anything has changed. `called` says from now on that they are called instead.
+ */
+export function addQuickForms(
+  module: ModuleBuilder,
+  machine: Machine,
+  imports: ReadonlyMap<ImportName, number>,
+  called: Map<ImportName, number>,
+): void {
+  const target: QuickTarget = { machine, complete: (name) => imports.get(name)! };
+  const add = (name: string, parameters: number, body: Code): number =>
+    module.addFunction(i32Function(parameters, true), body, name);
+  const instructionAt = add("instructionAt", 1, buildInstructionAt());
+  const enterException = add("enterException", 2, buildEnterException(target, instructionAt));
+  const probe = add("probe", 1, buildProbe(target));
+  const writeEntry = add("writeEntry", 1, buildWriteEntry(target));
+  const form = (name: ImportName, parameters: number, body: Code): number => {
+    const index = module.exportFunction(i32Function(parameters, true), body, quickName(name));
+    called.set(name, index);
+    return index;
+  };
+  const raise = form("raise", 1, buildRaise(target, enterException));
+  form("eret", 0, buildEret(target, raise));
+  form("mtc0", 3, buildMtc0(target, raise));
+  form("tlbp", 0, buildTlbp(target, probe, raise));
+  form("tlbwi", 0, buildTlbwi(target, writeEntry, raise));
+  form("tlbwr", 0, buildTlbwr(target, writeEntry, raise));
+  const helpers = { probe, enterException };
+  form("load", 2, buildLoad(target, helpers));
+  form("store", 3, buildStore(target, helpers));
+  form("linkToRam", 1, buildLinkToRam(target, helpers));
+  form("storeToRam", 2, buildStoreToRam(target));
+}

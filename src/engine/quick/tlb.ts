@@ -1,0 +1,235 @@
+import { CP0, ENTRY_HI, ENTRY_LO } from "../../isa/cp0.ts";
+import { MODE } from "../../machine/modes.ts";
+import {
+  BANK_TABLE,
+  CODE_BANK_OFFSET,
+  SOFT_TLB,
+  STATE,
+  TLB_BASE,
+  TLB_ENTRY,
+  TLB_LISTS,
+} from "../../machine/state-layout.ts";
+import { hashShiftFor, NONE, SPREAD } from "../../machine/tlb-lists.ts";
+import { I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
+import { emitDenied } from "./exceptions.ts";
+import { Routine, type Value, type Variable } from "./routine.ts";
+import type { QuickTarget } from "./target.ts";
+
+/** Byte offsets in an entry. */
+const AT = {
+  entryHi: TLB_ENTRY.entryHi * 4,
+  entryLo0: TLB_ENTRY.entryLo0 * 4,
+  entryLo1: TLB_ENTRY.entryLo1 * 4,
+  used: TLB_ENTRY.used * 4,
+  high0: TLB_ENTRY.high0 * 4,
+  high1: TLB_ENTRY.high1 * 4,
+} as const;
+export { AT as TLB_ENTRY_AT };
+
+const onlyMask = (r: Routine): Value => r.load(TLB_LISTS.onlyMask);
+/** Bits of an address that entries with page mask `mask` compare. */
+const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
+const entryAt = (r: Routine, index: Value): Value => r.add(r.mul(index, TLB_ENTRY.words * 4), TLB_BASE);
+
+/** Place of the word that says with which entry the list of `page` begins. */
+function listOf(r: Routine, { machine }: QuickTarget, page: Value): Value {
+  const hash = r.mul(r.shr(page, 13), SPREAD);
+  return r.add(r.shl(r.shr(hash, hashShiftFor(machine.cpu.tlb.entries)), 2), TLB_LISTS.first);
+}
+
+/** Does `body` for each entry of the list that begins with `index`, whose place `entry` is then. */
+function forEach(r: Routine, index: Variable, entry: Variable, body: () => void): void {
+  r.while(r.ne(index, NONE), () => {
+    r.set(entry, entryAt(r, index));
+    body();
+    r.set(index, r.load(r.shl(index, 2), TLB_LISTS.next));
+  });
+}
+
+/**
+ * (va) → place of the entry that matches in the current ASID, 0 if none does, -1 if this form cannot tell: entries
+ * have different page masks. See `Tlb.probe`.
+ */
+export function buildProbe(target: QuickTarget): Code {
+  const r = new Routine(1);
+  const va = r.parameter(0);
+  r.answerWhen(r.eq(onlyMask(r), NONE), -1);
+  const bits = r.variable(compared(r, onlyMask(r)));
+  const index = r.variable(r.load(listOf(r, target, r.and(va, bits))));
+  const [entry, found] = [r.variable(), r.variable()];
+  forEach(r, index, entry, () => {
+    const samePage = r.not(r.and(r.xor(r.load(entry, AT.entryHi), va), bits));
+    const sameAsid = r.eq(r.and(r.load(entry, AT.entryHi), ENTRY_HI.ASID), r.asid);
+    const matches = r.and(samePage, r.or(sameAsid, r.and(r.load(entry, AT.entryLo0), ENTRY_LO.G)));
+    // The first of several.
+    r.when(r.and(matches, r.or(r.not(found), r.ltU(entry, found))), () => r.set(found, entry));
+  });
+  return r.finish(found);
+}
+
+/** `tlbp`. */
+export function buildTlbp({ complete }: QuickTarget, probe: number, raise: number): Code {
+  const r = new Routine(0);
+  emitDenied(r, raise);
+  const entry = r.variable(r.call(probe, r.cp0(CP0.EntryHi)));
+  r.when(r.eq(entry, -1), () => r.answer(r.call(complete("tlbp"))));
+  r.when(
+    entry,
+    () => r.setCp0(CP0.Index, r.quotient(r.sub(entry, TLB_BASE), TLB_ENTRY.words * 4)),
+    () => r.setCp0(CP0.Index, r.or(r.cp0(CP0.Index), 0x8000_0000)),
+  );
+  return r.finish(0);
+}
+
+/** Drops the page at `page` from the soft TLB bank at `bank`. */
+function emitDropPage(r: Routine, bank: Value, page: Value): void {
+  const { emptyTag, dataEntries, dataEntryShift, codeEntries, codeEntryShift } = SOFT_TLB;
+  const number = r.shr(page, 12);
+  const data = r.variable(r.add(bank, r.shl(r.and(number, dataEntries - 1), dataEntryShift)));
+  const isKnown = (tag: number): Value => r.eq(r.load(data, tag), page);
+  r.when(r.or(isKnown(SOFT_TLB.readTag), isKnown(SOFT_TLB.writeTag)), () => {
+    r.store(data, SOFT_TLB.readTag, emptyTag);
+    r.store(data, SOFT_TLB.writeTag, emptyTag);
+  });
+  const code = r.variable(
+    r.add(r.add(bank, CODE_BANK_OFFSET), r.shl(r.and(number, codeEntries - 1), codeEntryShift)),
+  );
+  r.when(r.eq(r.load(code, SOFT_TLB.codeTag), page), () => r.store(code, SOFT_TLB.codeTag, emptyTag));
+}
+
+/**
+ * (index) → 1 if the CP0 registers were written to the TLB entry; 0 if nothing has happened, because the entry is
+ * global or was never written, entries have different page masks, or another one matches the same. See
+ * `SystemOps.tlbwi` and `Tlb.write`.
+ */
+export function buildWriteEntry(target: QuickTarget): Code {
+  const { model } = target.machine.cpu;
+  const r = new Routine(1);
+  const index = r.parameter(0);
+  const mask = r.variable(onlyMask(r));
+  const entry = r.variable(entryAt(r, index));
+  const isGlobal = (lo: Value): Value => r.and(lo, ENTRY_LO.G);
+  const isRare = r.or(
+    r.ne(r.cp0(CP0.PageMask), mask),
+    r.or(r.not(r.load(entry, AT.used)), isGlobal(r.load(entry, AT.entryLo0))),
+  );
+  r.answerWhen(isRare, 0);
+  const bits = r.variable(compared(r, mask));
+  const entryHi = r.variable(r.and(r.cp0(CP0.EntryHi), ENTRY_HI.VPN2 | ENTRY_HI.ASID));
+  const global = r.variable(isGlobal(r.and(r.cp0(CP0.EntryLo0), r.cp0(CP0.EntryLo1))));
+  const list = r.variable(listOf(r, target, r.and(entryHi, bits)));
+
+  const at = r.variable(r.load(list));
+  const other = r.variable();
+  forEach(r, at, other, () => {
+    const differ = r.xor(r.load(other, AT.entryHi), entryHi);
+    const samePage = r.not(r.and(differ, bits));
+    const shared = r.or(
+      r.not(r.and(differ, ENTRY_HI.ASID)),
+      r.or(global, isGlobal(r.load(other, AT.entryLo0))),
+    );
+    r.when(r.and(r.ne(other, entry), r.and(samePage, r.ne(shared, 0))), () => r.answer(0));
+  });
+
+  emitForget(r, target, entry, mask, bits, index);
+  // Enter it into its list, and write it.
+  r.store(r.shl(index, 2), TLB_LISTS.next, r.load(list));
+  r.store(list, 0, index);
+  r.store(entry, AT.entryHi, entryHi);
+  const frame = r.variable(r.and(r.or(r.xor(r.shr(mask, 7), -1), ~ENTRY_LO.PFN), ~ENTRY_LO.G));
+  for (const [register, lo, high] of [
+    [CP0.EntryLo0, AT.entryLo0, AT.high0],
+    [CP0.EntryLo1, AT.entryLo1, AT.high1],
+  ] as const) {
+    r.store(entry, lo, r.or(r.and(r.cp0(register), frame), global));
+    if (model.xpa) r.store(entry, high, r.state(STATE.cp0High + register * 4));
+  }
+  r.count(STATE.tlbWrites);
+  return r.finish(1);
+}
+
+/** Has the soft TLB forget what the entry maps, and takes the entry out of its list. */
+function emitForget(
+  r: Routine,
+  target: QuickTarget,
+  entry: Variable,
+  mask: Variable,
+  bits: Variable,
+  index: Variable,
+): void {
+  const old = r.variable(r.load(entry, AT.entryHi));
+  const first = r.variable(r.and(old, bits));
+  const end = r.variable(r.add(first, r.add(r.or(mask, 0x1fff), 1)));
+  const [bank, page] = [r.variable(), r.variable()];
+  for (const mode of Object.values(MODE)) {
+    const ofAsid = r.shl(r.and(old, ENTRY_HI.ASID), 2);
+    r.set(bank, r.load(ofAsid, BANK_TABLE.base + (mode << 10)));
+    r.when(bank, () => {
+      r.set(page, first);
+      r.while(r.ne(page, end), () => {
+        emitDropPage(r, bank, page);
+        r.set(page, r.add(page, 1 << 12));
+      });
+    });
+  }
+  r.setState(STATE.stale, 1);
+  const link = r.variable(listOf(r, target, first));
+  r.while(r.ne(r.load(link), index), () => r.set(link, r.add(r.shl(r.load(link), 2), TLB_LISTS.next)));
+  r.store(link, 0, r.load(r.shl(index, 2), TLB_LISTS.next));
+}
+
+/** Goes on behind the current instruction, which is fetched anew. */
+function emitAdvance(r: Routine): void {
+  const next = r.add(r.state(STATE.pc), 4);
+  r.setState(STATE.pc, r.select(r.state(STATE.inDelaySlot), r.state(STATE.branchTarget), next));
+  r.setState(STATE.inDelaySlot, 0);
+}
+
+/** Random, as `SystemOps` works it out. */
+function emitRandom(r: Routine, { machine }: QuickTarget): Variable {
+  const { code } = r;
+  const last = machine.cpu.tlb.entries - 1;
+  const wired = r.cp0(CP0.Wired);
+  const places = r.variable(r.sub(last + 1, r.select(r.ltU(wired, last), wired, last)));
+  const [retired, by] = [code.local(I64), code.local(I64)];
+  code.const32(0);
+  code.memory(MEMORY.i64Load, STATE.sliceEnd);
+  r.push(r.state(STATE.remaining));
+  code.op(PLAIN.i64ExtendI32S);
+  code.op(PLAIN.i64Sub);
+  code.setLocal(retired);
+  r.push(places);
+  code.op(PLAIN.i64ExtendI32U);
+  code.setLocal(by);
+  return r.variable(
+    r.sub(last, () => {
+      code.get(retired);
+      code.get(by);
+      code.op(PLAIN.i64RemU);
+      code.op(PLAIN.i32WrapI64);
+    }),
+  );
+}
+
+/** `tlbwr`. */
+export function buildTlbwr(target: QuickTarget, writeEntry: number, raise: number): Code {
+  const r = new Routine(0);
+  emitDenied(r, raise);
+  const index = emitRandom(r, target);
+  r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwr"))));
+  emitAdvance(r);
+  return r.finish(1);
+}
+
+/** `tlbwi`. */
+export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: number): Code {
+  const { cpu } = target.machine;
+  const r = new Routine(0);
+  emitDenied(r, raise);
+  const index = r.remainder(r.and(r.cp0(CP0.Index), 0x7fff_ffff), cpu.tlb.entries);
+  const invalidates = cpu.model.tlbInvalidate ? r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV) : 0;
+  r.when(invalidates, () => r.answer(r.call(target.complete("tlbwi"))));
+  r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwi"))));
+  emitAdvance(r);
+  return r.finish(1);
+}
