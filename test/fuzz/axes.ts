@@ -99,6 +99,11 @@ export const HOST_AXES = {
     [50, "interpreter"],
     [50, "translator"],
   ],
+  /** With two CPUs the guest migrates between them now and then. */
+  hostCpus: [
+    [60, 1],
+    [40, 2],
+  ],
 } as const satisfies Record<string, Axis>;
 
 type Point<Axes extends Record<string, Axis>> = {

@@ -54,6 +54,8 @@ export class FuzzError extends Error {
 /** Longest and shortest time between two things that the VMM does, in ticks. */
 export const SHORTEST_EPOCH = 20;
 const EPOCH = { shortest: SHORTEST_EPOCH, usual: 250, longest: 4000 } as const;
+/** Longest time between two moments at which the guest can migrate. */
+const LONGEST_STAY = 100;
 /** Instructions that a guest is charged with for an exit that says it cannot go on. */
 const FAILURE_COST = 50;
 /** Epochs between two looks at the canaries, and at every unused page of the hypervisor: they do not heal. */
@@ -70,7 +72,7 @@ const SCRIBBLED = [
 ] as const;
 
 /** What `vmm` draws in epoch n is in stream `vmm` + 16 n: leaving out what one epoch does keeps the others. */
-const STREAM = { vmm: 1, mmio: 2, checks: 3 } as const;
+const STREAM = { vmm: 1, mmio: 2, checks: 3, cpus: 4 } as const;
 
 /** Which invariants are checked: after every exit all, or the cheap ones and now and then all. */
 export type Checks = "all" | "sampled" | "none";
@@ -101,6 +103,10 @@ export class HostileVm {
   private startedAt = 0;
   private charged = 0;
   private epoch = 0;
+  /** Decides when the guest migrates. */
+  private readonly cpuRandom: Random;
+  /** The VMM has asked the guest to stop, which it has not yet. */
+  private stopAsked = false;
 
   constructor(plan: GuestPlan, host: HostPlan, checks: Checks, cuts: Cuts = NO_CUTS) {
     this.plan = plan;
@@ -111,6 +117,7 @@ export class HostileVm {
     this.machine = new Machine(
       {
         model: CPU_MODELS[host.model]!,
+        cpus: host.hostCpus,
         endian: plan.endian,
         ramBytes: end,
         guestTime: "user",
@@ -118,6 +125,7 @@ export class HostileVm {
       },
       ENGINES[host.engine],
     );
+    this.cpuRandom = new Random(plan.seed, STREAM.cpus);
     this.progress = new Progress(this.machine.timeline);
     this.kvm = new Kvm(this.machine, { ...kernelOptions(plan, host), end: HOST_END });
     this.canaries = new Canaries(
@@ -272,10 +280,31 @@ export class HostileVm {
     );
   }
 
+  /** A CPU of the host. */
+  private anyCpu(): number {
+    return this.cpuRandom.below(this.host.hostCpus);
+  }
+
+  /**
+   * Runs the guest up to an exit that hosts with one CPU see too, or `limit`. On hosts with more it may come to
+   * another CPU on the way and at each exit.
+   */
+  private runVcpu(limit: number): VcpuExit {
+    const { timeline } = this.machine;
+    for (;;) {
+      const stay = this.host.hostCpus === 1 ? Infinity : this.cpuRandom.between(1, LONGEST_STAY);
+      const exit = this.vcpu.run(Math.min(stay, limit - timeline.now()), this.anyCpu());
+      if (exit.reason !== "intr" || this.stopAsked || timeline.now() >= limit) {
+        if (exit.reason === "intr") this.stopAsked = false;
+        return exit;
+      }
+    }
+  }
+
   private runUntil(limit: number): void {
     const { timeline } = this.machine;
     while (timeline.now() < limit) {
-      const exit = this.vcpu.run(limit - timeline.now());
+      const exit = this.runVcpu(limit);
       this.exits++;
       this.progress.vmmExit();
       this.trace.add(exit.reason.length, timeline.now());
@@ -324,7 +353,10 @@ export class HostileVm {
     const random = this.vmmRandom;
     const line = random.between(2, 4);
     this.vcpu.interrupt(random.chance(50) ? line : -line);
-    if (random.chance(5)) this.vcpu.requestStop();
+    if (random.chance(5)) {
+      this.stopAsked = true;
+      this.vcpu.requestStop();
+    }
   }
 
   /** One of the things that a VMM may do to a guest between two runs. */
@@ -344,9 +376,16 @@ export class HostileVm {
       [3, () => void this.vcpu.getRegs()],
       [3, () => this.readEveryRegister()],
       [this.plan.commpage ? 8 : 0, () => this.scribble()],
-      [6, () => this.victim?.run()],
+      [6, () => this.runVictim()],
       [8, () => {}],
     ]);
+  }
+
+  private runVictim(): void {
+    if (this.victim === null) return;
+    this.victim.run(this.anyCpu());
+    // Where they share a CPU the guest's link is over.
+    for (const cpu of this.machine.cpus) cpu.clearLlBit();
   }
 
   private rewriteCode(): void {

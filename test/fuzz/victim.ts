@@ -46,13 +46,13 @@ export class Victim {
     this.vcpu.cp0[CP0.Status] = 0;
   }
 
-  /** Lets it count, and checks that it did and nothing else. */
-  run(): void {
+  /** Lets it count on host CPU `cpu`, and checks that it did and nothing else. */
+  run(cpu: number): void {
     const { timeline } = this.vcpu.machine;
     const limit = timeline.now() + LOOP * 20;
     // A stop asked of its neighbour can make it come back early.
     while (timeline.now() < limit) {
-      const exit = this.vcpu.run(limit - timeline.now());
+      const exit = this.vcpu.run(limit - timeline.now(), cpu);
       if (exit.reason !== "intr") throw new VictimError(`the second VM left with ${JSON.stringify(exit)}`);
     }
     const turns = Number(this.vcpu.getRegs().gpr[COUNTER]);
