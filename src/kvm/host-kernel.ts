@@ -73,7 +73,7 @@ export class HostKernel {
    * context is not among them.
    */
   readonly vmmRunsOn = new Set<number>();
-  /** Takes another CPU out of guest code, for {@link callOn}. */
+  /** Takes a CPU out of guest code, for {@link callOn}: it executes then. */
   interruptGuest: (cpu: number) => void = () => {};
   /** The word of CPU 0 that holds the current pgd, as a kseg0 pointer; those of the other CPUs follow. */
   readonly pgdCurrent: HostVa;
@@ -208,7 +208,7 @@ export class HostKernel {
     const caller = this.cpu;
     this.machine.executeOn(cpu);
     try {
-      if (cpu !== caller) this.interruptGuest(cpu);
+      this.interruptGuest(cpu);
       action();
     } finally {
       this.machine.executeOn(caller);

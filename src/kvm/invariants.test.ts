@@ -12,8 +12,8 @@ import { entryLo, TestGuest } from "./testing.ts";
 const { t0, t1 } = GPR;
 
 /** A guest that stands behind an exit, with a mapped page in GVA table and host TLB. */
-function stopped(refill: RefillMode = "fast"): TestGuest {
-  const guest = new TestGuest(createInterpreter, { refill, checkInvariants: false });
+function stopped(refill: RefillMode = "fast", cpus = 1): TestGuest {
+  const guest = new TestGuest(createInterpreter, { refill, cpus, checkInvariants: false });
   guest.assemble(0x4000_1000, (asm) => {
     asm.lui(t0, 0x10);
     asm.lw(t1, 0, t0);
@@ -79,8 +79,21 @@ describe("the checker finds", () => {
     broken(2, "fast", ({ kvm, vcpu }) => kvm.host.publishPgd(vcpu.regs.userMm.pgd));
     broken(2, "fast", ({ machine }) => machine.ops.writeCp0(CP0.EntryHi, 77));
   });
+  test("2: a CPU in guest context that counts as running the VMM", () =>
+    broken(2, "fast", ({ kvm }) => kvm.host.resumeVmm()));
   test("3: a host TLB entry whose PTE is gone", () =>
     broken(3, "fast", (guest) => guest.vcpu.mmu.tables.clearPte(pte(guest, 0x0010_0000))));
+  test("3: one on the CPU that the guest has left", () => {
+    const guest = stopped("fast", 2);
+    const { vcpu, machine } = guest;
+    vcpu.waiting = false;
+    expect(vcpu.run(1, 1).reason).toBe("intr");
+    vcpu.settle();
+    checkInvariants(vcpu, "exit-kernel");
+    expect(machine.cpu.tlb.probe(0x0010_0000, vcpu.mmu.host.liveAsid)).toBe(-1);
+    vcpu.mmu.tables.clearPte(pte(guest, 0x0010_0000));
+    expect(() => checkInvariants(vcpu, "exit-kernel")).toThrow(/^invariant 3:/);
+  });
   test("3: a host TLB entry without a guest mapping, with no tables", () =>
     broken(3, "slow", (guest) => guest.mapPages(0, 0, 0, 0, 0)));
   test("3: a writable one of a page that the guest made clean, with no tables", () =>

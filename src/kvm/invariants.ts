@@ -17,8 +17,8 @@ import { guestAsid, type VcpuState } from "./vcpu-state.ts";
  * 2. in the host, EBase, HWREna and Status are the host's; EntryHi.ASID and the live root belong to one
  *    address space: the VMM's outside guest context, after an exit that of the guest's mode at entry; and the CPU
  *    counts as running the VMM's outside guest context only;
- * 3. a valid entry of any CPU's host TLB in a root's ASID there says what that root's tables say (with `refill: "slow"`: what guest TLB
- *    and memslots say), and is not global;
+ * 3. a valid entry of any CPU's host TLB in a root's ASID there says what that root's tables say (with `refill:
+ *    "slow"`: what guest TLB and memslots say), and is not global;
  * 4. a present GVA PTE has a valid guest mapping to the same page;
  * 5. a GVA PTE that lets stores through has a guest mapping that does, and memory that may be written;
  * 6. the host's half of a guest root is that of the host kernel's root;

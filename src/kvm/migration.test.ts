@@ -316,6 +316,24 @@ describe("two vcpus on two host CPUs", () => {
     expect([first, second].map((vcpu) => vcpu.regs.gpr[t2])).toEqual([1, 0]);
   });
 
+  test("a call across CPUs takes the guest there out of its code, and lets it go on", () => {
+    const guest = twoCpus();
+    const { machine, kvm } = guest;
+    const vcpus = counting(guest) as [Vcpu, Vcpu];
+    for (const caller of [1, 0]) {
+      vcpus.forEach((vcpu, cpu) => vcpu.run(30, cpu));
+      machine.executeOn(caller);
+      const seen: unknown[] = [];
+      kvm.host.callOn(0, () => seen.push(machine.cpu.number, machine.cpu.isKernel));
+      expect(seen).toEqual([0, true]);
+      expect(machine.cpu.number).toBe(caller);
+      expect(vcpus.map((vcpu) => vcpu.inGuest)).toEqual([false, true]);
+    }
+    vcpus.forEach((vcpu, cpu) => vcpu.run(30, cpu));
+    for (const vcpu of vcpus) vcpu.settle();
+    expect(vcpus.map((vcpu) => vcpu.regs.gpr[t1])).toEqual([30, 30]);
+  });
+
   test("they change places", () => {
     const guest = twoCpus();
     const vcpus = counting(guest);

@@ -62,16 +62,14 @@ export class Kvm {
   schedule(vcpu: Vcpu, cpu: number): void {
     const { machine } = this.host;
     if (this.loaded[cpu] === undefined) throw new HostCpuError(cpu, this.loaded.length);
-    if (this.loaded[cpu] !== vcpu) {
-      this.put(cpu);
-      const from = this.loaded.indexOf(vcpu);
-      // No one executes between put and load, so that the guest's link can go along.
-      const link = from < 0 ? null : this.put(from);
-      machine.executeOn(cpu);
-      vcpu.load(cpu, link);
-      this.loaded[cpu] = vcpu;
-    }
+    if (this.loaded[cpu] === vcpu) return machine.executeOn(cpu);
+    this.put(cpu);
+    const from = this.loaded.indexOf(vcpu);
+    // No one executes between put and load, so that the guest's link can go along.
+    const link = from < 0 ? null : this.put(from);
     machine.executeOn(cpu);
+    vcpu.load(cpu, link);
+    this.loaded[cpu] = vcpu;
   }
 
   /** Takes host CPU `cpu` away from the vcpu that is loaded there. Returns what its `put` does. */

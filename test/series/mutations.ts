@@ -28,9 +28,9 @@ export const MUTATIONS: readonly Mutation[] = [
     "  /** KVM_GET_REGS. */", "  nmi() { this.regs.kernelMm.dropContexts(); this.regs.userMm.dropContexts(); }\n  /** KVM_GET_REGS. */"),
   one(6, "the ASID is not taken from the mode at entry", `${ENTRY}enter-exit.ts`,
     "lw(k0, MM.context, words)", "lw(k0, VCPU.kernelMm + MM.context, k1)"),
-  one(7, "a load without the put before it", `${KVM}vm.ts`, "      this.put(cpu);\n", ""),
+  one(7, "a load without the put before it", `${KVM}vm.ts`, "    this.put(cpu);\n", ""),
   one(7, "a load is not told the CPU", `${KVM}vm.ts`, "vcpu.load(cpu, link)", "vcpu.load(0, link)"),
-  one(7, "no load where a vcpu comes from another CPU", `${KVM}vm.ts`, "      vcpu.load(cpu, link);\n", "      if (from < 0) vcpu.load(cpu, link);\n"),
+  one(7, "no load where a vcpu comes from another CPU", `${KVM}vm.ts`, "    vcpu.load(cpu, link);\n", "    if (from < 0) vcpu.load(cpu, link);\n"),
   one(8, "generic code restores the ASID", `${KVM}vm.ts`,
     "    this.loaded[cpu] = null;", "    this.loaded[cpu] = null;\n    this.host.activate(this.host.vmmMm);"),
   {
