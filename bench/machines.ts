@@ -44,9 +44,14 @@ export interface Kseg {
 /** The one that this file belongs to. */
 export const THIS_KSEG: Kseg = { name: "kseg", folder: fileURLToPath(new URL("..", import.meta.url)) };
 
-/** The command line of `kseg run` from a checkout, with the Node that runs this. */
+/** A command line of kseg from a checkout, with the Node that runs this. */
+export function ksegCommand(folder: string, ...args: string[]): CommandLine {
+  return [process.execPath, `${folder}/bin/kseg.js`, ...args];
+}
+
+/** That of `kseg run`. */
 export function ksegRun(folder: string, ...args: string[]): CommandLine {
-  return [process.execPath, `${folder}/bin/kseg.js`, "run", ...args];
+  return ksegCommand(folder, "run", ...args);
 }
 
 /** kseg as a machine. */

@@ -5,7 +5,7 @@ import { GuestError } from "../src/guests/index.ts";
 import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { against, GROUPS, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
-import { asidChangeCost, guestTlbLookups } from "./guest-mmu.ts";
+import { guestMmu } from "./guest-mmu.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
 import { profile } from "./profile.ts";
 import { refillCost } from "./refill.ts";
@@ -21,7 +21,7 @@ const list = (names: readonly string[]): string => names.join(", ");
 const GROUP_HELP = [
   ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases)}`),
   `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
-  `${GUEST_MMU.padEnd(10)}  the cost of a guest's ASID change by its pages, and of a look-up in its TLB`,
+  `${GUEST_MMU.padEnd(10)}  the table of kseg bench mmu`,
 ];
 
 const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL, GUEST_MMU];
@@ -122,10 +122,7 @@ async function* sections(
     const cases = only.includes(group.name) ? group.cases : group.cases.filter((name) => only.includes(name));
     if (cases.length > 0) yield await measureGroup(group, cases, runs, other);
   }
-  if (only.includes(GUEST_MMU)) {
-    yield asidChangeCost(runs);
-    yield guestTlbLookups(runs);
-  }
+  if (only.includes(GUEST_MMU)) yield* await guestMmu();
   if (!only.includes(REFILL)) return;
   yield await refillCost(runs, THIS_KSEG);
   if (other !== undefined) yield await refillCost(runs, other);

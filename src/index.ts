@@ -12,3 +12,6 @@ export {
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";
+export { Assembler } from "./uasm/assembler.ts";
+export { CP0 } from "./isa/cp0.ts";
+export { GPR } from "./isa/registers.ts";

@@ -1,11 +1,12 @@
 /** The command line: finds the command, and turns everything that goes wrong into one line and a status. */
 import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
+import { benchCommand } from "./bench-command.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { addRunFlags, type RunFlags } from "./flags.ts";
 import { disasmCommand } from "./disasm-command.ts";
 import { guestCommand } from "./guest-command.ts";
-import { systemReason } from "../guests/index.ts";
+import { GuestError, systemReason } from "../guests/index.ts";
 import { runCommand } from "./run-command.ts";
 
 const STATUSES = `
@@ -53,7 +54,7 @@ function createProgram(setStatus: (status: number) => void): Command {
     .addHelpText("after", EXAMPLES);
   const run = new Command("run").description("run a guest on this terminal").addHelpText("after", RUN_NOTES);
   addRunFlags(run).action(async (flags: RunFlags) => setStatus(await runCommand(flags)));
-  program.addCommand(run).addCommand(guestCommand()).addCommand(disasmCommand());
+  program.addCommand(run).addCommand(guestCommand()).addCommand(disasmCommand()).addCommand(benchCommand());
   forAll(program, (command) =>
     command
       .helpOption("-h, --help", "print this help")
@@ -85,7 +86,11 @@ class CommandError extends Error {
 }
 
 /** Says on stderr what went wrong, and returns the status for it. */
-function explain(error: unknown): number {
+function explain(caught: unknown): number {
+  const error =
+    caught instanceof GuestError
+      ? new CliError(caught.message, caught.exitStatus, { cause: caught })
+      : caught;
   if (!(error instanceof CommandError)) {
     process.stderr.write(`${errorText(error)}\n`);
     return error instanceof CliError ? error.exitStatus : STATUS.failed;

@@ -7,8 +7,8 @@ import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
 import { readInput } from "./input-files.ts";
 import { LineMatcher } from "./line-matcher.ts";
+import { OutputFile } from "./output-file.ts";
 import { RunLoop, type Ending } from "./run-loop.ts";
-import { StatsFile } from "./stats-file.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
 import { whatToRun, type Choice } from "./what-to-run.ts";
@@ -20,7 +20,7 @@ export async function runCommand(flags: RunFlags): Promise<number> {
   const startedAt = performance.now();
   const choice = await whatToRun(flags);
   const statsFile =
-    flags.stats === undefined ? null : new StatsFile(flags.stats, [choice.kernel, choice.initrd]);
+    flags.stats === undefined ? null : new OutputFile("--stats", flags.stats, [choice.kernel, choice.initrd]);
   const files = await readFiles(choice, flags.timeout);
   if (files === null) {
     process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
@@ -84,7 +84,8 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     await output.flush();
     if (!output.atLineStart && process.stdout.isTTY && process.stderr.isTTY) process.stderr.write("\n");
     report(ending, guest, seconds, flags);
-    await statsFile?.write(guest.stats(), seconds);
+    // Seconds are the only thing in it that depends on real time.
+    await statsFile?.write({ ...guest.stats(), seconds });
     return statusOf(ending);
   } finally {
     signals.restore();

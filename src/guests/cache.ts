@@ -79,7 +79,7 @@ export function cacheRoot(
   platform: string = process.platform,
   home: string = os.homedir(),
 ): string {
-  if (env["KSEG_CACHE"]) return path.resolve(env["KSEG_CACHE"]);
+  if (env["KSEG_CACHE"]) return absolute(env["KSEG_CACHE"]);
   // The XDG specification tells programs to ignore relative paths here.
   const xdg = env["XDG_CACHE_HOME"];
   if (xdg && path.isAbsolute(xdg)) return path.join(xdg, "kseg");
@@ -88,6 +88,16 @@ export function cacheRoot(
     return path.join(env["LOCALAPPDATA"] || path.join(home, "AppData", "Local"), "kseg", "Cache");
   }
   return path.join(home, ".cache", "kseg");
+}
+
+function absolute(folder: string): string {
+  try {
+    return path.resolve(folder);
+  } catch (error) {
+    throw new CacheError(folder, "the current folder is gone: go to another one, or give an absolute path", {
+      cause: error,
+    });
+  }
 }
 
 /** SHA-256 of a file, lower-case hexadecimal. */

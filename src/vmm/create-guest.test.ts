@@ -7,6 +7,9 @@ const image = (name: string): Uint8Array =>
   readFileSync(new URL(`../../guests/demo/${name}`, import.meta.url));
 const good: GuestConfig = { kernel: image("demo-te.elf"), onConsole() {} };
 
+/** What has no text. */
+const NO_TEXT: unknown = Object.create(null);
+
 describe("a configuration that cannot work", () => {
   it.each([
     ["mode", "vz", "choose from te, bare"],
@@ -30,6 +33,10 @@ describe("a configuration that cannot work", () => {
     ["memory", null, "null bytes of memory"],
     ["hostCpu", "Z80", "choose from"],
     ["hostCpu", Symbol("Z80"), "choose from"],
+    ["hostCpu", NO_TEXT, "no host CPU an object"],
+    ["memory", NO_TEXT, "an object bytes of memory"],
+    ["gvaRoots", NO_TEXT, "gvaRoots is an object"],
+    ["mode", NO_TEXT, "mode is an object: choose from"],
     ["mode", Symbol("vz"), "mode is Symbol(vz): choose from"],
   ])("%s %s is refused", (name, value, message) => {
     const config = { ...good, [name]: value } as GuestConfig;
@@ -58,7 +65,7 @@ it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize", "hostCpu
 
 it.each([null, undefined, "demo"])("%s as configuration is refused", (config) => {
   expect(() => createGuest(config as unknown as GuestConfig)).toThrow(
-    `createGuest takes an object with the guest's settings, not ${config}`,
+    `the configuration is an object with the guest's settings, not ${config === "demo" ? '"demo"' : config}`,
   );
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { GuestConfigError } from "../guest.ts";
-import { CODE_PARTS, generatedCode } from "./generated-code.ts";
+import { CODE_PARTS, generatedCode, type CodePart } from "./generated-code.ts";
 
 /** Instructions of a part: what the third column of its lines starts with. */
 function mnemonics(text: string): string[] {
@@ -31,7 +31,13 @@ describe("the generated code as text", () => {
     expect(generatedCode(part, { hostCpu: "P5600" })).not.toBe(generatedCode(part));
   });
 
+  test.each(["nope", "toString", null])("there is no part %s", (part) => {
+    expect(() => generatedCode(part as CodePart)).toThrow(/no such part of the code: choose from refill/);
+  });
+
   test("there has to be such a host", () => {
     expect(() => generatedCode("refill", { hostCpu: "68000" })).toThrow(GuestConfigError);
+    const odd = { hostPageSize: 8192 } as unknown as { hostPageSize: 4096 };
+    expect(() => generatedCode("refill", odd)).toThrow("hostPageSize is 8192: choose from 4096, 16384");
   });
 });

@@ -3,7 +3,7 @@ import { GUEST_STATUS_WRITABLE, HostKernel } from "../kvm/index.ts";
 import { DEFAULT_CPU_MODEL } from "../machine/cpu-models.ts";
 import { Machine } from "../machine/machine.ts";
 import { formatListing, type ListingLine } from "../uasm/listing.ts";
-import { modelOf } from "./create-guest.ts";
+import { checkSettings, modelOf } from "./check-config.ts";
 
 /** Parts of the code that the hypervisor generates at run time. */
 export const CODE_PARTS = ["refill", "entry", "exit", "fast-exit", "host"] as const;
@@ -25,12 +25,16 @@ const RAM_BYTES = 2 ** 20;
  * The code that the hypervisor generates for a guest on this host, as text: address, word, instruction and comment
  * in a line. "refill" is the TLB refill handler; "exit" what the exception vectors lead to, up to the way back;
  * "entry" vcpu_run and the way into the guest; "fast-exit" what settles traps inside the machine; "host" the host
- * kernel's own vectors and routines. Throws {@link GuestConfigError}.
+ * kernel's own vectors and routines. Throws RangeError if there is no such
+ * part, and what `createGuest` throws for a configuration that cannot work.
  */
 export function generatedCode(
   part: CodePart,
   config: Pick<GuestConfig, "hostCpu" | "hostPageSize" | "refill"> = {},
 ): string {
+  if (!CODE_PARTS.includes(part))
+    throw new RangeError(`there is no such part of the code: choose from ${CODE_PARTS.join(", ")}`);
+  checkSettings(config);
   const model = modelOf(config.hostCpu ?? DEFAULT_CPU_MODEL);
   const machine = new Machine(
     { model, endian: "little", ramBytes: RAM_BYTES, guestTime: "user", hostCalls: true },

@@ -107,6 +107,12 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     ["run", "--mode", "bare", "--fast-exits", "on"],
     /--fast-exits .*--mode bare/,
   ],
+  ["a benchmark that there is not", ["bench", "cpu"], /'cpu' is invalid.*mmu/],
+  [
+    "figures in no folder",
+    ["bench", "mmu", "--json", join(missing, "x")],
+    /--json .*x: no such file or directory/,
+  ],
   ["an unknown part of the generated code", ["disasm", "walk"], /walk.*refill, entry, exit, fast-exit, host/],
   ["code of an unknown CPU", ["disasm", "refill", "--host-cpu", "Z80"], /--host-cpu Z80: unknown CPU/],
   [
@@ -266,3 +272,17 @@ it("prints its help, on stderr and with status 2, when no command is given", asy
   expect(stdout).toBe("");
   expect(status).toBe(2);
 });
+
+it.skipIf(process.platform === "win32")(
+  "says so when the current folder is gone and the cache is in it",
+  () => {
+    const script = 'd=$(mktemp -d) && cd "$d" && rmdir "$d" && KSEG_CACHE=cache exec "$0" "$1" guest list';
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", script, process.execPath, KSEG], {
+      encoding: "utf8",
+    });
+    expect(stderr).toBe(
+      "kseg: cache: the current folder is gone: go to another one, or give an absolute path\n",
+    );
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  },
+);

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Stats } from "../index.ts";
 import { CliError, UsageError } from "./errors.ts";
-import { StatsFile } from "./stats-file.ts";
+import { OutputFile } from "./output-file.ts";
 import { summary } from "./summary.ts";
 
 const STATS: Stats = {
@@ -30,7 +30,7 @@ const STATS: Stats = {
   hostTlbWrites: 0,
 };
 
-describe("StatsFile", () => {
+describe("OutputFile", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "kseg-stats-"));
@@ -39,9 +39,9 @@ describe("StatsFile", () => {
 
   it("writes the statistics and the seconds, and leaves nothing else", async () => {
     const name = join(folder, "s.json");
-    const file = new StatsFile(name);
+    const file = new OutputFile("--stats", name);
     expect(readdirSync(folder)).toEqual([]);
-    await file.write(STATS, 1.5);
+    await file.write({ ...STATS, seconds: 1.5 });
     expect(JSON.parse(readFileSync(name, "utf8"))).toEqual({ ...STATS, seconds: 1.5 });
     expect(readdirSync(folder)).toEqual(["s.json"]);
   });
@@ -49,9 +49,9 @@ describe("StatsFile", () => {
   it("leaves an older file alone until the new one is whole", async () => {
     const name = join(folder, "s.json");
     writeFileSync(name, "old");
-    const file = new StatsFile(name);
+    const file = new OutputFile("--stats", name);
     expect(readFileSync(name, "utf8")).toBe("old");
-    await file.write(STATS, 1);
+    await file.write(STATS);
     expect(readFileSync(name, "utf8")).toContain("guestInstructions");
   });
 
@@ -60,7 +60,7 @@ describe("StatsFile", () => {
     writeFileSync(kernel, "kernel");
     symlinkSync("vmlinux", join(folder, "link"));
     for (const name of ["vmlinux", "link"])
-      expect(() => new StatsFile(join(folder, name), [undefined, kernel])).toThrow(
+      expect(() => new OutputFile("--stats", join(folder, name), [undefined, kernel])).toThrow(
         /is a file that the run reads/,
       );
     expect(readFileSync(kernel, "utf8")).toBe("kernel");
@@ -69,7 +69,7 @@ describe("StatsFile", () => {
   it("writes to where links lead that have nothing behind them yet", async () => {
     symlinkSync("second", join(folder, "first"));
     symlinkSync("new.json", join(folder, "second"));
-    await new StatsFile(join(folder, "first")).write(STATS, 1);
+    await new OutputFile("--stats", join(folder, "first")).write(STATS);
     expect(lstatSync(join(folder, "first")).isSymbolicLink()).toBe(true);
     expect(lstatSync(join(folder, "second")).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(folder, "new.json"), "utf8")).toContain("guestInstructions");
@@ -79,26 +79,28 @@ describe("StatsFile", () => {
     const name = join(folder, "link");
     writeFileSync(join(folder, "target"), "old");
     symlinkSync("target", name);
-    await new StatsFile(name).write(STATS, 1);
+    await new OutputFile("--stats", name).write(STATS);
     expect(lstatSync(name).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(folder, "target"), "utf8")).toContain("refills");
   });
 
   it.skipIf(!existsSync("/dev/null"))("does not replace a device", async () => {
-    await new StatsFile("/dev/null").write(STATS, 1);
+    await new OutputFile("--stats", "/dev/null").write(STATS);
     expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
   });
 
   it("refuses a folder, and a place in none, before the run", () => {
-    expect(() => new StatsFile(folder)).toThrow(UsageError);
-    expect(() => new StatsFile(join(folder, "no", "s.json"))).toThrow(/no such file or directory/);
+    expect(() => new OutputFile("--stats", folder)).toThrow(UsageError);
+    expect(() => new OutputFile("--stats", join(folder, "no", "s.json"))).toThrow(
+      /no such file or directory/,
+    );
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it("says so when the place has gone meanwhile", async () => {
-    const file = new StatsFile(join(folder, "s.json"));
+    const file = new OutputFile("--stats", join(folder, "s.json"));
     rmSync(folder, { recursive: true });
-    await expect(file.write(STATS, 1)).rejects.toThrow(CliError);
+    await expect(file.write(STATS)).rejects.toThrow(CliError);
   });
 });
 

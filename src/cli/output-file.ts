@@ -1,4 +1,4 @@
-/** The file that `--stats` names. */
+/** The file that a flag names for figures: those of `--stats`, say. */
 import {
   closeSync,
   constants,
@@ -16,7 +16,6 @@ import {
 import { Socket } from "node:net";
 import path from "node:path";
 import { systemReason } from "../guests/index.ts";
-import type { Stats } from "../index.ts";
 import { CliError, STATUS, UsageError } from "./errors.ts";
 
 /** What takes the statistics. */
@@ -26,38 +25,36 @@ type Target =
   | { readonly kind: "pipe" | "device"; readonly fd: number };
 
 /**
- * A file that is either written whole or left as it was. It is tried out on construction, before a long run
- * whose statistics could not be kept. Throws {@link UsageError} then, {@link CliError} later.
+ * A file that is either written whole or left as it was. It is tried out on construction, before long work
+ * whose figures could not be kept. Throws {@link UsageError} then, {@link CliError} later.
  */
-export class StatsFile {
-  private readonly name: string;
+export class OutputFile {
+  /** The flag and its value, for messages. */
+  private readonly what: string;
   private readonly target: Target;
 
   /** `inputs` are the files that the run reads: they are not overwritten. */
-  constructor(name: string, inputs: readonly (string | undefined)[] = []) {
-    this.name = name;
+  constructor(flag: string, name: string, inputs: readonly (string | undefined)[] = []) {
+    this.what = `${flag} ${name}`;
     try {
       this.target = targetOf(name);
       if (this.target.kind === "file" && inputs.some((input) => input !== undefined && isSame(name, input)))
         throw new Error("is a file that the run reads; give another name");
     } catch (error) {
-      throw new UsageError(`--stats ${name}: ${reason(error)}`, { cause: error });
+      throw new UsageError(`${this.what}: ${reason(error)}`, { cause: error });
     }
   }
 
-  /**
-   * Writes the statistics and, the only thing that depends on real time, the seconds that the run took. Waits
-   * for the reader of a pipe.
-   */
-  async write(stats: Stats, seconds: number): Promise<void> {
-    const text = `${JSON.stringify({ ...stats, seconds }, null, 2)}\n`;
+  /** Writes `figures` as JSON. Waits for the reader of a pipe. */
+  async write(figures: object): Promise<void> {
+    const text = `${JSON.stringify(figures, null, 2)}\n`;
     const { target } = this;
     try {
       if (target.kind === "file") replace(target, text);
       else if (target.kind === "pipe") await send(target.fd, text);
       else writeFileSync(target.fd, text);
     } catch (error) {
-      throw new CliError(`--stats ${this.name}: ${reason(error)}`, STATUS.failed, { cause: error });
+      throw new CliError(`${this.what}: ${reason(error)}`, STATUS.failed, { cause: error });
     }
   }
 }

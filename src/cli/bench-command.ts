@@ -1,0 +1,85 @@
+/** `kseg bench mmu`: what translation and exits cost, on this computer. */
+import { Argument, Command } from "commander";
+import { GuestError } from "../guests/index.ts";
+import type { GuestConfig } from "../index.ts";
+import { runFlag } from "./flags.ts";
+import { bootExits } from "./mmu-bench/boot.ts";
+import { measure, type Cost } from "./mmu-bench/measure.ts";
+import { asidTurns, lookup, PAGE_COUNTS, PLAIN, REFILLS, TRAPS, type Turns } from "./mmu-bench/programs.ts";
+import { OutputFile } from "./output-file.ts";
+import { tableOf, type BootExits, type Part } from "./mmu-bench/report.ts";
+
+const NOTES = `
+Small guests do one thing over and over; what it costs is what their loop takes beyond the
+same number of instructions that do not trap. "host instr." counts generated code and handlers,
+TypeScript is in the time only. "real system" has the host instructions (below: the exits) of
+KVM in Linux 5.10, for a whole event; it handles all of it in machine code. The exits of a boot
+need the guest kvm-linux-16k in the cache (kseg guest build kvm-linux). Takes half a minute; on
+a computer that does nothing else the times are worth more.`;
+
+interface BenchFlags {
+  readonly hostCpu: string;
+  readonly hostPageSize?: NonNullable<GuestConfig["hostPageSize"]>;
+  readonly fastExits?: "on" | "off";
+  readonly json?: string;
+}
+
+/** Sizes of the guest's TLB between which a look-up is compared. */
+const TLB_SIZES = [64, 256, 512, 1024, 4096] as const;
+
+const TURNS = [
+  { title: "change of the guest's ASID under 8 roots, by pages mapped", gvaRoots: 8, touching: false },
+  { title: "the same, each of the pages touched after it", gvaRoots: 8, touching: true },
+  { title: "the same under one root", gvaRoots: 1, touching: true },
+] as const;
+
+/** The sub-command, to be added to the program. */
+export function benchCommand(): Command {
+  const command = new Command("bench")
+    .description("measure what translation and exits cost")
+    .addArgument(new Argument("<what>", "what to measure").choices(["mmu"]))
+    .addHelpText("after", NOTES)
+    .option("--json <FILE>", "write the figures there as well");
+  for (const name of ["--host-cpu", "--host-page-size", "--fast-exits"] as const)
+    command.addOption(runFlag(name));
+  return command.action((_what: string, flags: BenchFlags) => benchMmu(flags));
+}
+
+async function benchMmu({ hostCpu, hostPageSize, fastExits, json }: BenchFlags): Promise<void> {
+  const file = json === undefined ? null : new OutputFile("--json", json);
+  const config: Partial<GuestConfig> = {
+    hostCpu,
+    ...(hostPageSize === undefined ? {} : { hostPageSize }),
+    ...(fastExits === undefined ? {} : { fastExits }),
+  };
+  const parts: Part[] = [
+    { title: "host TLB miss", costs: REFILLS.map((program) => measure(program, PLAIN, config)) },
+    { title: "trap of a guest", costs: TRAPS.map((program) => measure(program, PLAIN, config)) },
+    ...TURNS.map(({ title, ...turns }) => ({
+      title,
+      costs: PAGE_COUNTS.map((pages) => asidChange({ pages, ...turns }, config)),
+    })),
+    {
+      title: "look-up in the guest's TLB",
+      costs: TLB_SIZES.map((entries) => measure(lookup(entries), PLAIN, config)),
+    },
+  ];
+  const boot = await bootOrNote(config);
+  process.stdout.write(tableOf(parts, boot));
+  await file?.write({ config, parts, boot });
+}
+
+/** A change compared with a write of the ASID that is there already. */
+function asidChange(turns: Turns, config: Partial<GuestConfig>): Cost {
+  return measure(asidTurns(turns, true), asidTurns(turns, false), config);
+}
+
+async function bootOrNote(config: Partial<GuestConfig>): Promise<BootExits | null> {
+  try {
+    return await bootExits(config);
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    process.stderr.write(`kseg: no exits of a boot: ${error.message}\n`);
+    return null;
+  }
+}

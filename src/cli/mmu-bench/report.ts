@@ -1,0 +1,46 @@
+/** The measurements as one table, next to the real system's figures. */
+import type { Cost } from "./measure.ts";
+
+/** Rows about one thing. */
+export interface Part {
+  readonly title: string;
+  readonly costs: readonly Cost[];
+}
+
+/** Exits of a boot by cause, and those of the real system. */
+export interface BootExits {
+  readonly guest: string;
+  readonly rows: readonly { readonly name: string; readonly exits: number; readonly real?: number }[];
+}
+
+const NAME_WIDTH = 46;
+const COLUMNS = ["ns", "host instr.", "exits", "fast exits", "real system"] as const;
+const WIDTH = 12;
+
+const right = (text: string): string => text.padStart(WIDTH);
+/** A figure with as many digits as say something; nothing for what was not measured. */
+function figure(value: number | undefined): string {
+  if (value === undefined) return right("");
+  const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toFixed(2));
+  return right(rounded.toLocaleString("en-US"));
+}
+
+function line({ name, nanoseconds, hostInstructions, exits, fastExits, real }: Cost): string {
+  const cells = [nanoseconds, hostInstructions, exits, fastExits, real].map(figure);
+  return `  ${name.padEnd(NAME_WIDTH)}${cells.join("")}`.trimEnd();
+}
+
+/** The table as text. */
+export function tableOf(parts: readonly Part[], boot: BootExits | null): string {
+  const head = `${"".padEnd(NAME_WIDTH + 2)}${COLUMNS.map(right).join("")}`;
+  const lines = [head, ...parts.flatMap(({ title, costs }) => [title, ...costs.map(line)])];
+  if (boot !== null) {
+    const cells = ({ exits, real }: BootExits["rows"][number]): string =>
+      [undefined, undefined, exits, undefined, real].map(figure).join("");
+    lines.push(
+      `exits of the boot of ${boot.guest}, up to its shell`,
+      ...boot.rows.map((row) => `  ${row.name.padEnd(NAME_WIDTH)}${cells(row)}`.trimEnd()),
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
