@@ -1,9 +1,10 @@
-import { CAUSE, CP0 } from "../isa/cp0.ts";
+import { CAUSE, CP0, ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import { excCodeName } from "../isa/exceptions.ts";
+import type { TlbEntry } from "../machine/tlb.ts";
 import type { Gva } from "./addresses.ts";
 import { readGuestWord } from "./guest-memory.ts";
-import type { InternalErrorExit } from "./vcpu-exit.ts";
+import type { InternalErrorExit, InternalErrorReport } from "./vcpu-exit.ts";
 import { faultingPc, type VcpuState } from "./vcpu-state.ts";
 
 /** Instructions shown on each side of the culprit. */
@@ -21,6 +22,21 @@ function codeAround(vcpu: VcpuState, pc: Gva): string[] {
     lines.push(`${at === pc ? "> " : "  "}${hex(at)}: ${hex(word)} ${text}`);
   }
   return lines;
+}
+
+/** Guest TLB entries shown. */
+const NEAREST = 6;
+
+/** The guest's TLB, as far as it has to do with `pc` and `badVAddr`. */
+function tlbAround({ guestTlb }: VcpuState, pc: Gva, badVAddr: Gva): InternalErrorReport["guestTlb"] {
+  const distance = ({ entryHi }: TlbEntry): number =>
+    Math.min(...[pc, badVAddr].map((gva) => Math.abs(gva - ((entryHi & ENTRY_HI.VPN2) >>> 0))));
+  const valid = Array.from({ length: guestTlb.size }, (_, index) => ({
+    index,
+    ...guestTlb.read(index),
+  })).filter(({ entryLo0, entryLo1 }) => ((entryLo0 | entryLo1) & ENTRY_LO.V) !== 0);
+  const nearest = valid.toSorted((a, b) => distance(a) - distance(b)).slice(0, NEAREST);
+  return { size: guestTlb.size, valid: valid.length, nearest };
 }
 
 /** An exit that says the guest cannot go on, with what helps to find out why. */
@@ -42,6 +58,10 @@ export function internalError(vcpu: VcpuState, message: string): InternalErrorEx
       entryHi: cp0[CP0.EntryHi]! >>> 0,
       gpr: Array.from(regs.gpr, (value) => value >>> 0),
       code: codeAround(vcpu, pc),
+      guestTlb: tlbAround(vcpu, pc, regs.badVAddr),
+      lastExits: vcpu.lastExits
+        .list()
+        .map(({ code, ...exit }) => ({ ...exit, exception: excCodeName(code) })),
     },
   };
 }

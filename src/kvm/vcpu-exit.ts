@@ -1,4 +1,6 @@
+import type { TlbEntry } from "../machine/tlb.ts";
 import type { Gpa } from "./addresses.ts";
+import type { PastExit } from "./last-exits.ts";
 
 /** KVM's exit reasons, as far as this hypervisor has them. */
 export const KVM_EXIT = { MMIO: 6, IRQ_WINDOW_OPEN: 7, INTR: 10, INTERNAL_ERROR: 17 } as const;
@@ -33,6 +35,15 @@ export interface InternalErrorReport {
   readonly gpr: readonly number[];
   /** Instructions around `pc`, as far as they can be read: `address: word text`, the culprit marked with `>`. */
   readonly code: readonly string[];
+  readonly guestTlb: {
+    readonly size: number;
+    /** Entries that map something. */
+    readonly valid: number;
+    /** Those of them that are nearest to the addresses in question. */
+    readonly nearest: readonly (TlbEntry & { readonly index: number })[];
+  };
+  /** The exits before, oldest first; the last one is this one. */
+  readonly lastExits: readonly (Omit<PastExit, "code"> & { readonly exception: string })[];
 }
 
 export interface InternalErrorExit {

@@ -9,6 +9,7 @@ import type { GuestInterrupts } from "./interrupts.ts";
 import type { VcpuMemory } from "./layout.ts";
 import type { Memslots } from "./memslots.ts";
 import type { ShadowMmu } from "./shadow-mmu.ts";
+import type { LastExits } from "./last-exits.ts";
 import type { VcpuStats } from "./stats.ts";
 import type { CountTimer } from "./timer.ts";
 import type { Tracer } from "./trace.ts";
@@ -34,6 +35,7 @@ export interface VcpuState {
   readonly timer: CountTimer;
   readonly interrupts: GuestInterrupts;
   readonly stats: VcpuStats;
+  readonly lastExits: LastExits;
   readonly tracer: Tracer;
   /** Replace instructions that trap by ones that do not. */
   readonly dyntrans: boolean;

@@ -25,6 +25,7 @@ import { syncGuestAsid } from "./emulate/tlb-ops.ts";
 import { internalError } from "./report.ts";
 import { ShadowMmu, type ShadowMmuOptions } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
+import { LastExits } from "./last-exits.ts";
 import { VcpuStats } from "./stats.ts";
 import { CountTimer } from "./timer.ts";
 import type { TimerSlot } from "./timer-slots.ts";
@@ -98,6 +99,7 @@ export class Vcpu implements VcpuState {
   readonly timer: CountTimer;
   readonly interrupts: GuestInterrupts;
   readonly stats = new VcpuStats();
+  readonly lastExits = new LastExits();
   readonly tracer: Tracer;
   readonly dyntrans: boolean;
   readonly fastExits: boolean;

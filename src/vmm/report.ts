@@ -1,6 +1,9 @@
+import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import type { VcpuExit } from "../kvm/index.ts";
 
 type InternalError = Extract<VcpuExit, { reason: "internal-error" }>;
+
+type Entry = InternalError["report"]["guestTlb"]["nearest"][number];
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
@@ -22,5 +25,27 @@ export function failureReport(exit: InternalError): string {
     lines.push(`  $${first.toString().padEnd(2)} ${row.join(" ")}`);
   }
   for (const line of report.code) lines.push(`  ${line}`);
+  const { size, valid, nearest } = report.guestTlb;
+  lines.push(
+    `  guest TLB: ${valid} of ${size} entries valid${valid > nearest.length ? ", the nearest are" : ""}`,
+  );
+  for (const entry of nearest) lines.push(`    ${tlbLine(entry)}`);
+  lines.push("  last exits, after guest instructions:");
+  for (const { guestInstructions, pc, exception, badVAddr } of report.lastExits)
+    lines.push(
+      `    ${String(guestInstructions).padStart(12)}  pc ${hex(pc)}  ${exception.padEnd(6)} BadVAddr ${hex(badVAddr)}`,
+    );
   return lines.join("\n");
+}
+
+/** An entry of the guest's TLB: its number, the addresses it maps, for which ASID, and to where. */
+function tlbLine({ index, entryHi, pageMask, entryLo0, entryLo1 }: Entry): string {
+  const half = (lo: number): string =>
+    (lo & ENTRY_LO.V) === 0
+      ? "invalid"
+      : `${hex((lo & ENTRY_LO.PFN) << (12 - ENTRY_LO.PFN_SHIFT))}${(lo & ENTRY_LO.D) === 0 ? " read-only" : ""}`;
+  const isGlobal = (entryLo0 & entryLo1 & ENTRY_LO.G) !== 0;
+  const asid = isGlobal ? "global" : `ASID ${hex(entryHi & ENTRY_HI.ASID).slice(-2)}`;
+  const pages = `${(((pageMask | 0x1fff) + 1) >>> 11).toString()}K`;
+  return `${String(index).padStart(4)}  ${hex(entryHi & ENTRY_HI.VPN2)} ${pages} ${asid}: ${half(entryLo0)}, ${half(entryLo1)}`;
 }
