@@ -166,6 +166,32 @@ test("LL and SC in a hot loop are linked each time", () => {
   expect(pair.translations).toBeGreaterThan(0);
 });
 
+test("the FPU is usable in a hot loop while Status says so", () => {
+  const pair = new EnginePair({ model: "P5600" }).code((a) => {
+    a.lui(t1, STATUS.CU1 >>> 16);
+    const again = a.bind();
+    for (let times = 0; times < 2; times++) {
+      a.mfc0(t0, ...cp0Operands(CP0.Status));
+      a.xor(t0, t0, t1);
+      a.mtc0(t0, ...cp0Operands(CP0.Status));
+      if (times === 0) a.mfc1(v0, 2);
+    }
+    a.addiu(v1, v1, 1);
+    a.b(again);
+    a.nop();
+  });
+  warmUp(pair);
+  expect(pair.run(4000)).toEqual(BUDGET);
+  expect(pair.translated.gpr(v1)).toBeGreaterThan(300);
+  // Off at last: the next use raises.
+  pair.code((a) => {
+    a.mfc1(v0, 2);
+  });
+  pair.both((m) => m.setCp0("Status", 0));
+  pair.both((m) => m.machine.cpu.setPc(CODE));
+  expect(pair.run(100)).toBe(UNEXPECTED);
+});
+
 describe("exceptions in translated code", () => {
   test.each(["taken", "not taken", "likely", "jump", "none"] as const)(
     "name the right instruction: branch %s",
