@@ -13,6 +13,22 @@ export interface AccessKind {
   readonly user: boolean;
 }
 
+/** Local variables that know a page which several accesses go to. */
+export interface KnownPage {
+  /** An address in the page, with as many low bits clear as a word's; nowhere near it if it is not known. */
+  readonly anchor: number;
+  readonly addend: number;
+}
+
+/** How an access deals with such a page: it makes it known, or uses it. */
+export interface PageUse {
+  readonly page: KnownPage;
+  readonly isFirst: boolean;
+}
+
+/** Moves an address out of reach of all that is a constant away from it. */
+const FAR_AWAY = 0x8000_0000;
+
 /**
  * Emits the fast path of memory accesses: the soft TLB look-up, with the alignment check folded into the tag
  * compare, and the access. What happens on a miss is the caller's; it leaves, or pushes the place of the datum.
@@ -40,15 +56,22 @@ export class MemoryAccess {
   }
 
   /** Takes the address from the stack and pushes the value loaded; `old` pushes what LWL and LWR merge with. */
-  emitLoad(kind: AccessKind, signed: boolean, old: (() => void) | null, miss: () => void): void {
+  emitLoad(
+    kind: AccessKind,
+    signed: boolean,
+    old: (() => void) | null,
+    miss: () => void,
+    use: PageUse | null = null,
+  ): void {
     const { code } = this;
-    const { width, user } = kind;
+    const { width } = kind;
     const part = width === "left" || width === "right";
     code.setLocal(this.va);
-    this.pushHit(SOFT_TLB.readTag, part ? 1 : width, user);
+    this.pushHit(SOFT_TLB.readTag, kind, use);
     code.if(I32);
-    this.pushPlace(part ? LOAD_AROUND : width);
+    this.pushPlace(part ? LOAD_AROUND : width, use);
     code.else();
+    this.emitUnknown(use);
     miss();
     code.end();
     code.memory(loadInstruction(width, signed), 0);
@@ -58,18 +81,19 @@ export class MemoryAccess {
   }
 
   /** Takes the address from the stack and stores what `value` pushes. */
-  emitStore(kind: AccessKind, value: () => void, miss: () => void): void {
+  emitStore(kind: AccessKind, value: () => void, miss: () => void, use: PageUse | null = null): void {
     const { code } = this;
-    const { width, user } = kind;
+    const { width } = kind;
     const part = width === "left" || width === "right";
     code.setLocal(this.va);
     value();
     code.setLocal(this.value);
-    this.pushHit(SOFT_TLB.writeTag, part ? 1 : width, user);
+    this.pushHit(SOFT_TLB.writeTag, kind, use);
     code.if();
-    this.pushPlace(part ? LOAD_AROUND : width);
+    this.pushPlace(part ? LOAD_AROUND : width, use);
     this.emitStoreAtPlace(width);
     code.else();
+    this.emitUnknown(use);
     miss();
     code.end();
   }
@@ -85,9 +109,22 @@ export class MemoryAccess {
     code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
   }
 
-  /** entry <- the soft TLB entry for `va`; pushes whether its tag (at `tag`) matches an access of `size`. */
-  private pushHit(tag: number, size: number, user: boolean): void {
+  /**
+   * Pushes whether the access needs no slow path: because it goes to a page known already, or because the soft TLB
+   * entry for `va`, which becomes `entry`, has it in its tag at `tag`.
+   */
+  private pushHit(tag: number, { width, user }: AccessKind, use: PageUse | null): void {
     const { code } = this;
+    const compared = PAGE_MASK | (width === 2 || width === 4 ? width - 1 : 0);
+    if (use !== null && !use.isFirst) {
+      code.get(this.va);
+      code.get(use.page.anchor);
+      code.op(PLAIN.i32Xor);
+      code.const32(compared);
+      code.op(PLAIN.i32And);
+      code.op(PLAIN.i32Eqz);
+      return;
+    }
     code.get(this.va);
     code.const32(12 - SOFT_TLB.dataEntryShift);
     code.op(PLAIN.i32ShrU);
@@ -99,21 +136,46 @@ export class MemoryAccess {
     code.tee(this.entry);
     code.memory(MEMORY.i32Load, tag);
     code.get(this.va);
-    code.const32(PAGE_MASK | (size - 1));
+    code.const32(compared);
     code.op(PLAIN.i32And);
     code.op(PLAIN.i32Eq);
   }
 
-  /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
-  private pushPlace(size: number): void {
+  /** After a miss of the first access to a page: the page is not known. */
+  private emitUnknown(use: PageUse | null): void {
+    if (use === null || !use.isFirst) return;
     const { code } = this;
+    code.get(this.va);
+    code.const32(FAR_AWAY);
+    code.op(PLAIN.i32Xor);
+    code.setLocal(use.page.anchor);
+  }
+
+  /** After a hit of the first access to a page: it is known. */
+  private emitKnown({ anchor, addend }: KnownPage): void {
+    const { code } = this;
+    code.get(this.va);
+    code.const32(-4);
+    code.op(PLAIN.i32And);
+    code.setLocal(anchor);
+    code.get(this.entry);
+    code.memory(MEMORY.i32Load, SOFT_TLB.addend);
+    code.setLocal(addend);
+  }
+
+  /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
+  private pushPlace(size: number, use: PageUse | null): void {
+    const { code } = this;
+    if (use?.isFirst === true) this.emitKnown(use.page);
     code.get(this.va);
     if (size === LOAD_AROUND) {
       code.const32(-4);
       code.op(PLAIN.i32And);
     }
-    code.get(this.entry);
-    code.memory(MEMORY.i32Load, SOFT_TLB.addend);
+    if (use === null) {
+      code.get(this.entry);
+      code.memory(MEMORY.i32Load, SOFT_TLB.addend);
+    } else code.get(use.page.addend);
     code.op(PLAIN.i32Add);
     if (this.endian === "big" && (size === 1 || size === 2)) {
       code.const32(4 - size);

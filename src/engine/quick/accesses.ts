@@ -140,6 +140,17 @@ function emitLookUp(
   return place;
 }
 
+/**
+ * The place of the byte at `va`: as the soft TLB knows it, which is asked again because translated code may have
+ * asked for another page only; or as `lookUp` finds it.
+ */
+function emitKnownOr(r: Routine, va: Variable, tag: number, lookUp: () => Variable): Variable {
+  const entry = r.variable(dataEntry(r, va));
+  const place = r.variable(r.add(va, r.load(entry, SOFT_TLB.addend)));
+  r.when(r.ne(r.load(entry, tag), r.and(va, -PAGE_SIZE)), () => r.set(place, lookUp()));
+  return place;
+}
+
 /** `load`. */
 export function buildLoad(target: QuickTarget, helpers: AccessHelpers): Code {
   const r = new Routine(2);
@@ -147,7 +158,7 @@ export function buildLoad(target: QuickTarget, helpers: AccessHelpers): Code {
   const rare = (): void => r.answer(r.call(target.complete("load"), va, size));
   // The bits of an address that must be 0: none of an access to the word around it.
   r.when(r.and(va, r.sub(size, r.ne(size, LOAD_AROUND))), rare);
-  const place = emitLookUp(r, target, helpers, va, false, rare);
+  const place = emitKnownOr(r, va, SOFT_TLB.readTag, () => emitLookUp(r, target, helpers, va, false, rare));
   r.when(r.eq(size, LOAD_AROUND), () => r.answer(r.and(place, -4)));
   if (target.machine.memory.endian === "little") return r.finish(place);
   return r.finish(r.xor(place, r.and(r.sub(4, size), 3)));
@@ -161,7 +172,7 @@ export function buildStore(target: QuickTarget, helpers: AccessHelpers): Code {
   const rare = (): void => r.answer(r.call(target.complete("store"), va, size, value));
   // Parts of words, and what is not aligned.
   r.when(r.or(r.ltU(4, size), r.and(va, r.sub(size, 1))), rare);
-  const place = emitLookUp(r, target, helpers, va, true, rare);
+  const place = emitKnownOr(r, va, SOFT_TLB.writeTag, () => emitLookUp(r, target, helpers, va, true, rare));
   if (endian === "big") r.set(place, r.xor(place, r.and(r.sub(4, size), 3)));
   const { i32Store, i32Store16, i32Store8 } = MEMORY;
   r.when(

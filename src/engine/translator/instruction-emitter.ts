@@ -6,11 +6,12 @@ import type { Endian } from "../../machine/memory.ts";
 import { STATE } from "../../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "../compile-ir.ts";
 import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
-import { MemoryAccess, type AccessKind } from "../memory-access.ts";
+import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../memory-access.ts";
 import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
-import { registerUse, type Instruction } from "./region.ts";
+import { pageSharesOf, type PageShare } from "./page-sharing.ts";
+import { registerUse, type Block, type Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 
 /** What the emitter has to know of the function around it. */
@@ -45,6 +46,8 @@ export class InstructionEmitter {
   private readonly budgetChanged: number;
   private readonly temps: number[] = [];
   private readonly temps64: number[] = [];
+  private readonly knownPages: KnownPage[] = [];
+  private pageShares: ReadonlyMap<Instruction, PageShare> = new Map();
   /** Instructions of the current block from the current one on. */
   private notExecuted = 0;
   /** In a delay slot the local variable with the address behind it. */
@@ -71,10 +74,20 @@ export class InstructionEmitter {
     this.access = new MemoryAccess(code, endian, this.dataBank);
   }
 
-  /** Takes a block of `length` instructions from the budget. */
-  beginBlock(length: number): void {
-    this.giveBack(-length);
-    this.notExecuted = length;
+  /** Takes the block's instructions from the budget. */
+  beginBlock(block: Block): void {
+    this.giveBack(-block.length);
+    this.notExecuted = block.length;
+    this.pageShares = pageSharesOf(block);
+  }
+
+  /** How a load or store of the current block deals with a page that others go to as well. */
+  private pageUse(instruction: Instruction): PageUse | null {
+    const share = this.pageShares.get(instruction);
+    if (share === undefined) return null;
+    const { code } = this;
+    const page = (this.knownPages[share.page] ??= { anchor: code.local(I32), addend: code.local(I32) });
+    return { page, isFirst: share.isFirst };
   }
 
   /** The current instruction is done. */
@@ -231,7 +244,8 @@ export class InstructionEmitter {
         else {
           const { old } = s;
           const pushOld = old === null ? null : (): void => push(old);
-          this.access.emitLoad(s, s.signed, pushOld, () => this.emitLoadMiss(s, instruction.at));
+          const miss = (): void => this.emitLoadMiss(s, instruction.at);
+          this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction));
         }
         code.setLocal(source.temp(s.id));
         return;
@@ -241,6 +255,7 @@ export class InstructionEmitter {
           s,
           () => push(s.value),
           () => this.emitStoreMiss(s, instruction.at),
+          this.pageUse(instruction),
         );
         return;
       case "storeConditional":

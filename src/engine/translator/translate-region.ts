@@ -141,7 +141,7 @@ class RegionTranslator {
     const { block } = node;
     this.registers.begin(this.plan.at(node), node.inTightLoop);
     if (node.order === 0 || node.loop !== null) this.emitBudgetCheck(node);
-    this.emitter.beginBlock(block.length);
+    this.emitter.beginBlock(block);
     for (const instruction of block.body) this.emitter.emit(instruction, null);
     if (block.branch === null) this.emitEdge(node, block.edges[0]!);
     else this.emitTransfer(node, block, block.branch, block.delaySlot!);
