@@ -30,6 +30,8 @@ export interface GuestConfig {
   readonly fastExits?: "on" | "off";
   /** Entries of the TLB that a guest under the hypervisor sees: 64, 128 … 4096; default 512. */
   readonly guestTlb?: 64 | 128 | 256 | 512 | 1024 | 2048 | 4096;
+  /** "on": a guest under the hypervisor has an FPU, the host's, which must have one. Default "off". */
+  readonly guestFpu?: "on" | "off";
   /** Default "virtual". */
   readonly clock?: "virtual" | "wall";
   /**

@@ -12,7 +12,7 @@ describe("the flags of kseg run", () => {
   it("are the ones that scripts rely on", () => {
     expect(RUN_FLAGS.map(({ name }) => name)).toEqual(
       (
-        "--guest --kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --clock " +
+        "--guest --kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --clock " +
         "--exit-on --timeout --stats --quiet"
       ).split(" "),
     );
@@ -41,7 +41,7 @@ describe("the flags of kseg run", () => {
         "bare",
       ],
       ...["--host-page-size", "16K", "--engine", "interp", "--refill", "slow", "--clock", "wall"],
-      ...["--gva-roots", "1", "--guest-tlb", "64"],
+      ...["--gva-roots", "1", "--guest-tlb", "64", "--guest-fpu", "on"],
       ...["--exit-on", "ready$", "--timeout", "0.5", "--stats", "s.json", "--quiet"],
     );
     expect(flags).toEqual({
@@ -56,6 +56,7 @@ describe("the flags of kseg run", () => {
       refill: "slow",
       gvaRoots: 1,
       guestTlb: 64,
+      guestFpu: "on",
       clock: "wall",
       exitOn: /ready$/u,
       timeout: 0.5,

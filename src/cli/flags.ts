@@ -22,6 +22,7 @@ export interface RunFlags {
   readonly gvaRoots?: number;
   readonly guestTlb?: NonNullable<GuestConfig["guestTlb"]>;
   readonly fastExits?: "on" | "off";
+  readonly guestFpu?: "on" | "off";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
   readonly exitOn?: RegExp;
@@ -125,6 +126,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "simple traps settled by generated code, or by an exit each; not with --mode bare",
     ...oneOf("choice", ["on", "off"]),
     otherwise: "on",
+  },
+  {
+    name: "--guest-fpu",
+    value: "HOW",
+    help: "the guest has the host CPU's FPU, or none; not with --mode bare",
+    ...oneOf("choice", ["on", "off"]),
+    otherwise: "off",
   },
   {
     name: "--clock",

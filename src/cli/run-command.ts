@@ -153,7 +153,7 @@ async function readFiles(
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
 function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
-  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits } = flags;
+  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits, guestFpu } = flags;
   try {
     return createGuest({
       ...config,
@@ -163,6 +163,7 @@ function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, confi
       ...(gvaRoots === undefined ? {} : { gvaRoots }),
       ...(guestTlb === undefined ? {} : { guestTlb }),
       ...(fastExits === undefined ? {} : { fastExits }),
+      ...(guestFpu === undefined ? {} : { guestFpu }),
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),
     });
@@ -174,6 +175,7 @@ function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, confi
         memory: "--memory: ",
         append: "--append: ",
         hostCpu: "--host-cpu: ",
+        guestFpu: "--guest-fpu: ",
       };
       throw new UsageError(`${blamed[error.setting] ?? ""}${error.message}`, { cause: error });
     }

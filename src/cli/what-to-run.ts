@@ -57,7 +57,7 @@ async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): 
 }
 
 function refuseHypervisorFlags(
-  { refill, gvaRoots, guestTlb, fastExits, hostPageSize }: RunFlags,
+  { refill, gvaRoots, guestTlb, fastExits, guestFpu, hostPageSize }: RunFlags,
   bare: string,
 ): void {
   const given = {
@@ -65,6 +65,7 @@ function refuseHypervisorFlags(
     "--gva-roots": gvaRoots,
     "--guest-tlb": guestTlb,
     "--fast-exits": fastExits,
+    "--guest-fpu": guestFpu,
     "--host-page-size": hostPageSize,
   };
   for (const [flag, value] of Object.entries(given))

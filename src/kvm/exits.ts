@@ -32,6 +32,15 @@ function handleReserved(vcpu: VcpuState): VcpuExit | null {
   return null;
 }
 
+/** The guest uses an FPU that the host has turned off: it gets the host's, or the exception if it has none. */
+function handleFpuUnusable(vcpu: VcpuState): null {
+  const { fpu } = vcpu;
+  if (fpu === null || !fpu.enabled) return reflect(vcpu, EXC_CODE.CpU, 1);
+  fpu.own();
+  executeAgain(vcpu);
+  return null;
+}
+
 /** Does what exception `code` of the host, raised by guest code, asks for. Null if the guest goes on. */
 function dispatch(vcpu: VcpuState, code: number, coprocessor: number): VcpuExit | null {
   const { badVAddr } = vcpu.regs;
@@ -52,8 +61,8 @@ function dispatch(vcpu: VcpuState, code: number, coprocessor: number): VcpuExit 
     case EXC_CODE.AdES:
       return handleAddressError(vcpu, badVAddr, code === EXC_CODE.AdES);
     case EXC_CODE.CpU:
-      // No guest has an FPU or another coprocessor.
-      return coprocessor === 0 ? emulateCop0(vcpu) : reflect(vcpu, EXC_CODE.CpU, coprocessor);
+      if (coprocessor === 0) return emulateCop0(vcpu);
+      return coprocessor === 1 ? handleFpuUnusable(vcpu) : reflect(vcpu, EXC_CODE.CpU, coprocessor);
     case EXC_CODE.RI:
       return handleReserved(vcpu);
     case EXC_CODE.Sys:

@@ -1,6 +1,6 @@
 import { CAUSE, CONFIG, CP0, STATUS } from "../isa/cp0.ts";
 import { cp0Table } from "../machine/cp0-table.ts";
-import { config1Of, config4Of, CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
+import { config1Of, config4Of, CPU_MODELS, type CpuModel, type FpuModel } from "../machine/cpu-models.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { GuestMap } from "./guest-map.ts";
 
@@ -49,14 +49,15 @@ export class GuestCpu {
   readonly model: CpuModel;
   private readonly writes: ReadonlyMap<number, GuestCp0Write>;
 
-  /** `tlbEntries` is a power of two from 64. */
-  constructor(tlbEntries: number) {
+  /** `tlbEntries` is a power of two from 64; `fpu` is that of the host if the guest may have it. */
+  constructor(tlbEntries: number, fpu: FpuModel | null) {
     this.model = {
       ...BASE_MODEL,
       tlbEntries,
       tlbInvalidate: tlbEntries > PLAIN_TLB,
       userLocal: true,
       vectoredInterrupts: false,
+      fpu,
     };
     const specs = cp0Table(this.model, "little");
     this.writes = new Map(Array.from(specs, ([index, { writable }]) => [index, writeOf(index, writable)]));
@@ -81,7 +82,7 @@ export class GuestCpu {
   }
 }
 
-/** Bits of Status that a guest can write: those of its CPU but NMI, which no one raises. */
+/** Bits of Status that a guest can write: those of its CPU but NMI, which no one raises, and those of an FPU. */
 export const GUEST_STATUS_WRITABLE = BASE_MODEL.statusWritable & ~STATUS.NMI;
 
 const PRID_24KC = 0x0001_9300;
@@ -109,7 +110,7 @@ export function resetGuestCp0(
   cp0[CP0.Config] = (ops.readCp0(CP0.Config) & ~CONFIG.K0) | CONFIG.M | CACHED;
   const { model } = guestCpu;
   const config1 = ops.readCp0(CP0.Config1) & ~(CONFIG1_FEATURES | CONFIG1_MMU_SIZE);
-  cp0[CP0.Config1] = config1 | (config1Of(model) & CONFIG1_MMU_SIZE) | CONFIG.M;
+  cp0[CP0.Config1] = config1 | (config1Of(model) & (CONFIG1_MMU_SIZE | CONFIG.C1_FP)) | CONFIG.M;
   cp0[CP0.Config2] = CONFIG.M;
   cp0[CP0.Config3] = CONFIG.M | CONFIG.C3_ULRI;
   cp0[CP0.Config4] = CONFIG.M | config4Of(model);

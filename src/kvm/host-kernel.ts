@@ -8,7 +8,8 @@ import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entr
 import type { FastExitOptions } from "./entry/fast-exit.ts";
 import { contextOf } from "./entry/cpu-number.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
-import { HostFaultError } from "./errors.ts";
+import { HostFaultError, HostFeatureError } from "./errors.ts";
+import type { FpuRoutine } from "./entry/fpu-routines.ts";
 import type { UserAccess } from "./entry/user-access.ts";
 import type { GuestMap } from "./guest-map.ts";
 import { GvaTables } from "./gva-table.ts";
@@ -237,7 +238,7 @@ export class HostKernel {
    * The handlers count nothing. `machine.cpu.refills` counts what is taken at a refill vector: with "fast" all
    * of those from guest mode are settled by the generated handler; with "slow" each one is an exit.
    */
-  buildVcpuCode(refill: RefillKind, fastExit: FastExitOptions | null = null): VcpuCode {
+  buildVcpuCode(refill: RefillKind, fastExit: FastExitOptions | null = null, withFpu = false): VcpuCode {
     const block = this.pages.allocZeroed(BLOCK.bytes, BLOCK.bytes);
     const code = buildVcpuCode(
       this.target,
@@ -250,9 +251,18 @@ export class HostKernel {
       },
       refill,
       fastExit,
+      withFpu,
     );
     installCode(this.machine, code);
     return code;
+  }
+
+  /** Has the CPU execute a routine for its FPU with `argument` in a0; time stands still. The FPU must be on. */
+  callFpu(routine: FpuRoutine, argument: number): void {
+    const { code, machine } = this;
+    if (code.fpu === null) throw new HostFeatureError(machine.config.model.name, "FPU");
+    machine.cpu.gpr[GPR.a0] = argument;
+    if (machine.callHostCode(code.fpu[routine]) !== HOST_CALL.fpu) throw new HostFaultError(machine);
   }
 
   freeVcpuCode(code: VcpuCode): void {

@@ -14,7 +14,7 @@ import { guestAsid, type VcpuState } from "./vcpu-state.ts";
  * moment or not, and compared with what the guest has mapped in the guest ASID that the root belongs to:
  *
  * 1. right before a guest is entered, the address space of its mode has a current host ASID, and no other has it;
- * 2. in the host, EBase, HWREna and Status are the host's; EntryHi.ASID and the live root belong to one
+ * 2. in the host, EBase, HWREna and Status are the host's, but for the FPU after an exit of a guest that has it; EntryHi.ASID and the live root belong to one
  *    address space: the VMM's outside guest context, after an exit that of the guest's mode at entry; and the CPU
  *    counts as running the VMM's outside guest context only;
  * 3. a valid entry of any CPU's host TLB in a root's ASID there says what that root's tables say (with `refill:
@@ -46,6 +46,8 @@ function checkHost(vcpu: VcpuState, host: HostKernel, moment: Moment): void {
   const status = cp0[CP0.Status]!;
   const gate = STATUS.CU0 | STATUS.BEV | STATUS.UM | STATUS.EXL | STATUS.ERL;
   if ((status & gate) !== STATUS.CU0) fail(2, `Status is ${hex(status)} in the host`);
+  const hasFpu = moment !== "outside" && vcpu.fpu?.isLive === true;
+  if ((status & STATUS.CU1) !== 0 && !hasFpu) fail(2, `Status is ${hex(status)}, and no guest has the FPU`);
   const mm = moment === "outside" ? host.vmmMm : moment === "exit-user" ? regs.userMm : regs.kernelMm;
   if (host.liveAsid !== host.asids.asid(mm)) fail(2, `ASID ${host.liveAsid} is live at ${moment}`);
   if (host.livePgd !== mm.pgd) fail(2, `root ${hex(host.livePgd)} is live at ${moment}`);

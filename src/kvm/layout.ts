@@ -52,6 +52,18 @@ export const userMm = (cpus: number): number => VCPU.kernelMm + MM.bytes(cpus);
 /** Bytes of the vcpu structure. */
 export const vcpuBytes = (cpus: number): number => userMm(cpus) + MM.bytes(cpus);
 
+/** What a vcpu with an FPU has behind the rest of its structure, as byte offsets from {@link fpuArea}. */
+export const FPU_AREA = {
+  /** FPU registers, 64 bits each, as SDC1 stores them: while the guest has not got the FPU. */
+  fpr: 0,
+  /** FCSR, since the last exit. */
+  fcsr: 256,
+  bytes: 264,
+} as const;
+
+/** Offset of the FPU's part in the structure of a vcpu that has one. */
+export const fpuArea = (cpus: number): number => (vcpuBytes(cpus) + 7) & -8;
+
 /** Exception codes that fast exits are counted by: those between the first and the last that they settle. */
 export const FAST_EXIT_CODES: readonly number[] = [EXC_CODE.Sys, EXC_CODE.Bp, EXC_CODE.RI, EXC_CODE.CpU];
 
@@ -82,6 +94,9 @@ export class VcpuMemory {
   readonly cp0: Int32Array;
   readonly kernelMm: HostMm;
   readonly userMm: HostMm;
+  /** The host virtual address of {@link FPU_AREA}, and its words; meaningful for a vcpu with an FPU. */
+  readonly fpuArea: HostVa;
+  readonly fpu: Int32Array;
   private readonly words: Int32Array;
 
   /**
@@ -97,6 +112,8 @@ export class VcpuMemory {
     this.cp0 = new Int32Array(memory.wasm.buffer, memory.plan.ram + commpage, GUEST_CP0_BYTES / 4);
     this.kernelMm = new HostMm(memory, hpa + VCPU.kernelMm, cpus);
     this.userMm = new HostMm(memory, hpa + userMm(cpus), cpus);
+    this.fpuArea = toKseg0(hpa + fpuArea(cpus));
+    this.fpu = new Int32Array(memory.wasm.buffer, at + fpuArea(cpus), FPU_AREA.bytes / 4);
     this.set(VCPU.cop0, toKseg0(commpage));
   }
 

@@ -1,6 +1,8 @@
 import { CAUSE, CONFIG, CP0 } from "../isa/cp0.ts";
 import { legalPageMask } from "../machine/tlb.ts";
 import { writeEntryHi } from "./emulate/tlb-ops.ts";
+import { FCR } from "../isa/fpu.ts";
+import type { GuestFpu } from "./guest-fpu.ts";
 import { OneRegError } from "./errors.ts";
 import type { VcpuState } from "./vcpu-state.ts";
 
@@ -14,7 +16,7 @@ import type { VcpuState } from "./vcpu-state.ts";
  */
 const ARCHITECTURE = 0x7000_0000_0000_0000n;
 const SIZE = { U32: 0x0020_0000_0000_0000n, U64: 0x0030_0000_0000_0000n } as const;
-const SET = { GP: 0n, CP0: 1n, KVM: 2n } as const;
+const SET = { GP: 0n, CP0: 1n, KVM: 2n, FPU: 3n } as const;
 
 type Size = keyof typeof SIZE;
 type RegisterSet = keyof typeof SET;
@@ -56,12 +58,62 @@ function generalRegister(number: number): Accessor {
   return { id: id("U64", "GP", number), get: (vcpu) => extend(get(vcpu)), set };
 }
 
+/** The control registers of the FPU lie behind its registers. */
+const FPU_CONTROL = 0x100;
+
+/** The guest's FPU, or the error of a guest without one. */
+function fpuOf(vcpu: VcpuState, register: bigint): GuestFpu {
+  if (vcpu.fpu !== null && vcpu.fpu.announced) return vcpu.fpu;
+  throw new OneRegError(register, "the guest has no FPU");
+}
+
+function fpuControl(number: number): Accessor {
+  const register = id("U32", "FPU", FPU_CONTROL + number);
+  return {
+    id: register,
+    get: (vcpu) => extend(fpuOf(vcpu, register).control(number)),
+    set: (vcpu, value) => fpuOf(vcpu, register).setControl(number, low32(value)),
+  };
+}
+
+/** FPU register `n` as a word. With FR = 0 an odd one is the upper half of the double before it, by itself. */
+function fpuWord(n: number): Accessor {
+  const register = id("U32", "FPU", n);
+  return {
+    id: register,
+    get: (vcpu) => extend(fpuOf(vcpu, register).word(n)),
+    set: (vcpu, value) => fpuOf(vcpu, register).setWord(n, low32(value)),
+  };
+}
+
+/** FPU register `n` as a double. Throws for an odd one with FR = 0. */
+function fpuDouble(n: number): Accessor {
+  const register = id("U64", "FPU", n);
+  const holder = (vcpu: VcpuState): GuestFpu => {
+    const fpu = fpuOf(vcpu, register);
+    if (n % 2 === 0 || fpu.wide) return fpu;
+    throw new OneRegError(register, "with Status.FR = 0 doubles are in even registers");
+  };
+  return {
+    id: register,
+    get: (vcpu) => {
+      const fpu = holder(vcpu);
+      return (BigInt(fpu.upper(n) >>> 0) << 32n) | BigInt(fpu.word(n) >>> 0);
+    },
+    set: (vcpu, value) => {
+      const fpu = holder(vcpu);
+      fpu.setWord(n, low32(value));
+      fpu.setUpper(n, low32(value >> 32n));
+    },
+  };
+}
+
 /** What a VMM may change of a CP0 register (bits), where that is not all of it. */
 const CONFIG4_KSCREXIST = 0xfc << CONFIG.C4_KSCREXIST_SHIFT;
 // prettier-ignore
 const VMM_WRITABLE: ReadonlyMap<number, number> = new Map([
   [CP0.IntCtl, 0], [CP0.Config, 0], [CP0.Config2, 0], [CP0.Config5, 0], [CP0.Config7, 0],
-  // No guest has an FPU or MSA, so that Config1.FP and Config3.MSAP stay 0.
+  // No guest has MSA, so that Config3.MSAP stays 0. Config1.FP: see `setCp0`.
   [CP0.Config1, 0],
   [CP0.Config3, CONFIG.M | CONFIG.C3_ULRI],
   [CP0.Config4, CONFIG.M | CONFIG4_KSCREXIST],
@@ -103,6 +155,12 @@ function setCp0(vcpu: VcpuState, index: number, value: number): void {
       return;
     case CP0.EBase: {
       const mask = map.ebaseWritable | EBASE_CPUNUM;
+      cp0[index] = (cp0[index]! & ~mask) | (value & mask);
+      return;
+    }
+    case CP0.Config1: {
+      // With KVM_CAP_MIPS_FPU the VMM may take the FPU away, and give it back.
+      const mask = vcpu.fpu === null ? 0 : CONFIG.C1_FP;
       cp0[index] = (cp0[index]! & ~mask) | (value & mask);
       return;
     }
@@ -180,11 +238,19 @@ const ACCESSORS: readonly Accessor[] = [
     (vcpu, value) => (vcpu.timer.countHz = value),
   ),
 ];
-const BY_ID = new Map(ACCESSORS.map((accessor) => [accessor.id, accessor]));
+/** The FPU's, in KVM's order: control registers, then each register as a word and as a double. */
+const FPU_ACCESSORS: readonly Accessor[] = [
+  fpuControl(FCR.FIR),
+  fpuControl(FCR.FCSR),
+  ...Array.from({ length: 32 }, (_, n) => [fpuWord(n), fpuDouble(n)]).flat(),
+];
+const BY_ID = new Map([...ACCESSORS, ...FPU_ACCESSORS].map((accessor) => [accessor.id, accessor]));
 
-/** KVM_GET_REG_LIST: the ids of all registers. */
-export function regList(): readonly bigint[] {
-  return ACCESSORS.map((accessor) => accessor.id);
+/** KVM_GET_REG_LIST: the ids of all registers; those of the FPU, if the guest may have one, behind the general ones. */
+export function regList({ fpu }: VcpuState): readonly bigint[] {
+  const ids = ACCESSORS.map((accessor) => accessor.id);
+  if (fpu !== null) ids.splice(GP_REGISTERS, 0, ...FPU_ACCESSORS.map((accessor) => accessor.id));
+  return ids;
 }
 
 function find(register: bigint): Accessor {

@@ -7,6 +7,9 @@ export const HWR_REGISTER = 0x100;
 /** `kvm_exit` reasons beyond the exception codes. */
 export const TRACE_EXIT = { WAIT: 32, CACHE: 33, SIGNAL: 34 } as const;
 
+/** What `kvm_aux` says happened, and to which unit: the FPU. */
+export const AUX = { restore: 0, save: 1, enable: 2, disable: 3, fpu: 1 } as const;
+
 /** KVM's tracepoints as callbacks, all optional, with KVM's names and fields. */
 export interface Tracer {
   /** The VMM's RUN is about to enter the guest. */
@@ -19,5 +22,7 @@ export interface Tracer {
   kvm_exit?(pc: number, reason: number): void;
   /** An emulated access to a CP0 or hardware register; `register` is number << 3 | select, {@link HWR_REGISTER}. */
   kvm_hwr?(value: number, register: number, op: number): void;
+  /** The host's FPU came to the guest or was taken away ({@link AUX}); `state` says which unit. */
+  kvm_aux?(pc: number, op: number, state: number): void;
   kvm_asid_change?(pc: number, oldAsid: number, newAsid: number): void;
 }

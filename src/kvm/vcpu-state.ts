@@ -3,6 +3,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Gva } from "./addresses.ts";
 import { isGuestUser } from "./guest-mode.ts";
 import type { GuestCpu } from "./guest-cp0.ts";
+import type { GuestFpu } from "./guest-fpu.ts";
 import type { GuestMap } from "./guest-map.ts";
 import type { GuestTlb } from "./guest-tlb.ts";
 import type { GuestInterrupts } from "./interrupts.ts";
@@ -31,6 +32,8 @@ export interface VcpuState {
   /** What the guest is told it runs on. */
   readonly guestCpu: GuestCpu;
   readonly guestTlb: GuestTlb;
+  /** The guest's FPU, null if it cannot have one. */
+  readonly fpu: GuestFpu | null;
   readonly mmu: ShadowMmu;
   readonly timer: CountTimer;
   readonly interrupts: GuestInterrupts;

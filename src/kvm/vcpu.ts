@@ -12,11 +12,12 @@ import { handleExit } from "./exits.ts";
 import { collectFastExits, publishForFastExits } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
 import { GUEST_STATUS_WRITABLE, GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
+import { FPU_STATUS, GuestFpu } from "./guest-fpu.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
 import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
-import { GUEST_CP0_BYTES, vcpuBytes, VcpuMemory } from "./layout.ts";
+import { FPU_AREA, fpuArea, GUEST_CP0_BYTES, VcpuMemory } from "./layout.ts";
 import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
@@ -67,6 +68,8 @@ export interface VcpuOptions extends ShadowMmuOptions {
    */
   readonly checkInvariants: boolean | (() => boolean);
   readonly tracer: Tracer;
+  /** KVM_CAP_MIPS_FPU: the guest has an FPU, the host's. */
+  readonly fpu: boolean;
 }
 
 /** What a vcpu is made from. */
@@ -95,6 +98,7 @@ export class Vcpu implements VcpuState {
   readonly cp0: Int32Array;
   readonly guestCpu: GuestCpu;
   readonly guestTlb: GuestTlb;
+  readonly fpu: GuestFpu | null;
   readonly mmu: ShadowMmu;
   readonly timer: CountTimer;
   readonly interrupts: GuestInterrupts;
@@ -141,14 +145,15 @@ export class Vcpu implements VcpuState {
     this.fastExits = options.fastExits;
     this.takeCpu = parts.takeCpu;
     this.timerSlot = timerSlot;
-    this.guestCpu = new GuestCpu(options.guestTlb);
+    const fpuModel = options.fpu ? host.machine.config.model.fpu : null;
+    this.guestCpu = new GuestCpu(options.guestTlb, fpuModel);
     this.guestTlb = new GuestTlb(options.guestTlb);
 
     const { pages } = host;
     const { cpus } = host.target;
     const got: number[] = [];
     try {
-      got.push(pages.allocZeroed(vcpuBytes(cpus)));
+      got.push(pages.allocZeroed(fpuArea(cpus) + FPU_AREA.bytes));
       got.push(pages.allocZeroed(this.pageSize));
       this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!, cpus);
       this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options);
@@ -156,10 +161,12 @@ export class Vcpu implements VcpuState {
       for (const page of got) pages.release(page);
       throw error;
     }
+    const statusSpecial = fpuModel === null ? 0 : FPU_STATUS;
     try {
       this.code = host.buildVcpuCode(
         options.refill,
-        options.fastExits ? { statusWritable: GUEST_STATUS_WRITABLE } : null,
+        options.fastExits ? { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial } : null,
+        fpuModel !== null,
       );
     } catch (error) {
       this.mmu.destroy();
@@ -169,6 +176,7 @@ export class Vcpu implements VcpuState {
     this.cp0 = this.regs.cp0;
     resetGuestCp0(this.cp0, this.machine, this.guestCpu, map, this.id);
     this.regs.pc = map.resetPc;
+    this.fpu = fpuModel === null ? null : new GuestFpu(fpuModel, host, this.regs, this.tracer);
     this.interrupts = new GuestInterrupts(this.regs);
     this.timer = new CountTimer(timerSlot, this.cp0, (level) => {
       this.interrupts.setTimer(level);
@@ -229,16 +237,18 @@ export class Vcpu implements VcpuState {
   }
   /** KVM_GET_REG_LIST. */
   getRegList(): readonly bigint[] {
-    return regList();
+    return regList(this);
   }
   /** KVM_GET_ONE_REG: a 64-bit pattern, 32-bit values sign-extended. Throws OneRegError. */
   getOneReg(id: bigint): bigint {
     this.settle();
+    this.loseFpu();
     return getOneReg(this, id);
   }
   /** KVM_SET_ONE_REG. Throws OneRegError and TimerValueError. */
   setOneReg(id: bigint, value: bigint): void {
     this.settle();
+    this.loseFpu();
     setOneReg(this, id, value);
   }
 
@@ -313,6 +323,7 @@ export class Vcpu implements VcpuState {
       host.prepareRun(this.code, regs);
       tracer.kvm_enter?.(regs.pc);
     } else {
+      this.fpu?.resume();
       this.machine.cpu.setPc(this.hostPc);
       host.answerExit(RESUME_GUEST);
       tracer.kvm_reenter?.(regs.pc);
@@ -382,6 +393,7 @@ export class Vcpu implements VcpuState {
     machine.cpu.setPc(this.hostPc);
     host.answerExit(exitResult(-EINTR));
     this.runHostUntil(HOST_CALL.vcpuReturned);
+    this.fpu?.leave();
     host.activate(host.vmmMm);
     host.resumeVmm();
     this.phase = "outside";
@@ -449,10 +461,21 @@ export class Vcpu implements VcpuState {
    */
   put(): number | null {
     this.leaveGuest();
+    this.loseFpu();
     const { cpu } = this;
     const link = cpu.llBit ? cpu.linkedAddress : null;
     cpu.clearLlBit();
     return link;
+  }
+
+  /** Gives up the host's FPU, on the host CPU whose it is. */
+  private loseFpu(): void {
+    if (this.fpu === null || !this.fpu.isLive) return;
+    const { machine } = this;
+    const caller = machine.cpu.number;
+    machine.executeOn(this.hostCpu);
+    this.fpu.lose();
+    machine.executeOn(caller);
   }
 
   /** Address of the guest's current instruction, up to date even in the middle of guest code. */

@@ -40,7 +40,10 @@ export class Kvm {
     this.timers = new TimerSlots(machine.timeline);
   }
 
-  /** KVM_CREATE_VM. Throws HostFeatureError if the guest lives where the host was not told to let it (`eva`). */
+  /**
+   * KVM_CREATE_VM. Throws HostFeatureError if the guest lives where the host was not told to let it (`eva`), or is to
+   * have an FPU and the host has none.
+   */
   createVm(options: VmOptions = {}): Vm {
     const map = options.map ?? TE_MAP;
     const { host } = this;
@@ -54,7 +57,9 @@ export class Kvm {
       fastExits: options.fastExits ?? true,
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},
+      fpu: options.fpu ?? false,
     };
+    if (complete.fpu && !host.target.fpu) throw new HostFeatureError(host.machine.config.model.name, "FPU");
     return new Vm(host, this.timers, map, complete, this);
   }
 

@@ -11,6 +11,7 @@ const CHOICES = {
   engine: ["auto", "interp"],
   refill: ["fast", "slow"],
   fastExits: ["on", "off"],
+  guestFpu: ["on", "off"],
   clock: ["virtual", "wall"],
   hostPageSize: [4096, 16384],
   guestTlb: GUEST_TLB_SIZES,
@@ -22,6 +23,7 @@ const HYPERVISOR_SETTINGS = [
   "gvaRoots",
   "guestTlb",
   "fastExits",
+  "guestFpu",
   "hostPageSize",
   "hostCpus",
 ] as const;

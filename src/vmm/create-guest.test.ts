@@ -45,7 +45,7 @@ describe("a configuration that cannot work", () => {
   });
 });
 
-it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize", "hostCpus"] as const)(
+it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "guestFpu", "hostPageSize", "hostCpus"] as const)(
   "%s is refused without a hypervisor",
   (name) => {
     const values = {
@@ -53,6 +53,7 @@ it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize", "hostCpu
       gvaRoots: 1,
       guestTlb: 64,
       fastExits: "off",
+      guestFpu: "on",
       hostPageSize: 4096,
       hostCpus: 2,
     } as const;
@@ -62,6 +63,13 @@ it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "hostPageSize", "hostCpu
     );
   },
 );
+
+it("a guest is not given an FPU that the host has not got", () => {
+  expect(() => createGuest({ ...good, guestFpu: "on" })).toThrow(
+    "the host CPU 24Kc has no FPU that a guest could have: use one of 24Kf, 34Kf, P5600",
+  );
+  createGuest({ ...good, hostCpu: "24Kf", guestFpu: "on" }).destroy();
+});
 
 it.each([null, undefined, "demo"])("%s as configuration is refused", (config) => {
   expect(() => createGuest(config as unknown as GuestConfig)).toThrow(

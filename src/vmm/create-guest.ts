@@ -27,6 +27,7 @@ export function createGuest(config: GuestConfig): Guest {
     const kernel = parseElf(config.kernel);
     const machine = { model, endian: kernel.endian, ...wallClock(config) };
     if (mode === "te") {
+      checkFpu(config, model);
       const map = mapFor(kernel.entry, model);
       return new TrapAndEmulateGuest(config, kernel, machine, memory, map);
     }
@@ -39,14 +40,27 @@ export function createGuest(config: GuestConfig): Guest {
   }
 }
 
+/** Names of the models for which `has` holds. */
+const modelsWith = (has: (model: CpuModel) => boolean): string =>
+  Object.values(CPU_MODELS)
+    .filter(has)
+    .map(({ name }) => name)
+    .join(", ");
+
+function checkFpu({ guestFpu }: GuestConfig, { name, fpu }: CpuModel): void {
+  if (guestFpu !== "on" || fpu !== null) return;
+  const models = modelsWith((model) => model.fpu !== null);
+  throw new GuestConfigError(
+    "guestFpu",
+    `the host CPU ${name} has no FPU that a guest could have: use one of ${models}`,
+  );
+}
+
 const isIn = (range: { readonly first: number; readonly end: number }, address: number): boolean =>
   address >= range.first && address < range.end;
 
 /** The names of the models on which kernels run under trap and emulate that were not built for it. */
-function evaModels(): string {
-  const models = Object.values(CPU_MODELS).filter(({ segmentControl }) => segmentControl);
-  return models.map(({ name }) => name).join(", ");
-}
+const evaModels = (): string => modelsWith(({ segmentControl }) => segmentControl);
 
 /** The guest map for a kernel that starts at `entry`, if the host can provide it. */
 function mapFor(entry: number, model: CpuModel): GuestMap {

@@ -63,6 +63,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       ...(config.gvaRoots === undefined ? {} : { gvaRoots: config.gvaRoots }),
       ...(config.guestTlb === undefined ? {} : { guestTlb: config.guestTlb }),
       fastExits: config.fastExits !== "off",
+      fpu: config.guestFpu === "on",
       checkInvariants: config.checkInvariants ?? false,
     });
     for (const [slot, { base, size, offset }] of this.ram.entries())

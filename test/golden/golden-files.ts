@@ -6,6 +6,7 @@ import { NETLOGIC_SCRATCH, selectScratch, type ScratchBank } from "../../src/kvm
 import { emitSetPgd } from "../../src/kvm/entry/set-pgd.ts";
 import type { CodeTarget } from "../../src/kvm/entry/target.ts";
 import { GUEST_STATUS_WRITABLE } from "../../src/kvm/guest-cp0.ts";
+import { FPU_STATUS } from "../../src/kvm/guest-fpu.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import { PteFormat, tableGeometry64, type HostPageSize } from "../../src/kvm/page-format.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
@@ -37,6 +38,18 @@ function fastExitListing(model: CpuModel, cpus = 1): string {
   return formatCode({ ...code, sections });
 }
 
+/** The code of a vcpu whose guest may have the FPU, as far as it is another one. */
+function guestFpuListing(model: CpuModel): string {
+  const host = newHost(model, { pageSize: 4096 }, 1);
+  const code = host.buildVcpuCode(
+    "fast",
+    { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial: FPU_STATUS },
+    true,
+  );
+  const sections = code.sections.filter(({ name }) => name === "fast_exit" || name === "exit_and_entry");
+  return formatCode({ ...code, sections });
+}
+
 /** Kinds of 64-bit hosts: their CPUs are not executed yet, so there is no model to find out from. */
 const HOSTS_64: readonly { readonly name: string; readonly scratch: ScratchBank; readonly rixi: boolean }[] =
   [
@@ -53,7 +66,7 @@ function listing64({ scratch, rixi }: (typeof HOSTS_64)[number], pageSize: HostP
   const geometry = tableGeometry64(pageSize);
   const target: CodeTarget = {
     ...{ level: "mips64r2", geometry, format: new PteFormat(geometry, rixi, FILL_BITS_64) },
-    ...{ scratch: selectScratch(scratch), badInstr: false, eva: false, hwrena: 0xf, cpus: 1 },
+    ...{ scratch: selectScratch(scratch), badInstr: false, eva: false, hwrena: 0xf, fpu: false, cpus: 1 },
   };
   const pgdCurrent = 0x8000_1000;
   const section = (name: string, baseAddress: number, emit: (asm: Assembler) => void): string => {
@@ -83,6 +96,7 @@ export function goldenFiles(): Map<string, string> {
   for (const model of [plain, CPU_MODELS["24Kc-kscratch"]!])
     files.set(`entry/${model.name}-4k-two-cpus.txt`, listing(model, { pageSize: 4096 }, "fast", 2));
   files.set("entry/24Kc-fast-exits-two-cpus.txt", fastExitListing(plain, 2));
+  files.set("entry/24Kf-guest-fpu.txt", guestFpuListing(CPU_MODELS["24Kf"]!));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
   for (const host of HOSTS_64)

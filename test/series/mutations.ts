@@ -31,6 +31,17 @@ export const MUTATIONS: readonly Mutation[] = [
   one(7, "a load without the put before it", `${KVM}vm.ts`, "    this.put(cpu);\n", ""),
   one(7, "a load is not told the CPU", `${KVM}vm.ts`, "vcpu.load(cpu, link)", "vcpu.load(0, link)"),
   one(7, "no load where a vcpu comes from another CPU", `${KVM}vm.ts`, "    vcpu.load(cpu, link);\n", "    if (from < 0) vcpu.load(cpu, link);\n"),
+  one(7, "the FPU is not saved in put", `${KVM}vcpu.ts`,
+    "    this.loseFpu();\n    const { cpu } = this;", "    const { cpu } = this;"),
+  {
+    patch: 7,
+    undoes: "the FPU is saved in load",
+    edits: [
+      { file: `${KVM}vcpu.ts`, text: "    this.loseFpu();\n    const { cpu } = this;", replacement: "    const { cpu } = this;" },
+      { file: `${KVM}vm.ts`, text: "    this.put(cpu);\n    const from", replacement: "    const before = this.loaded[cpu];\n    this.put(cpu);\n    const from" },
+      { file: `${KVM}vm.ts`, text: "    this.loaded[cpu] = vcpu;", replacement: "    this.loaded[cpu] = vcpu;\n    before?.loseFpu();" },
+    ],
+  },
   one(8, "generic code restores the ASID", `${KVM}vm.ts`,
     "    this.loaded[cpu] = null;", "    this.loaded[cpu] = null;\n    this.host.activate(this.host.vmmMm);"),
   {

@@ -18,10 +18,8 @@ export interface Patch {
   readonly title: string;
   /** Behaviour, or restructuring whose effect is observed. */
   readonly kind: "behaviour" | "restructuring";
-  /** Throws an AssertionError where the host does not have it. Null: nothing of it can be shown yet. */
-  readonly test: ((host: Host) => void) | null;
-  /** Why the patch counts as not passed even where its test passes: what kseg lacks. */
-  readonly notYet?: string;
+  /** Throws an AssertionError where the host does not have it. */
+  readonly test: (host: Host) => void;
 }
 
 /** A replacement in one source file. */

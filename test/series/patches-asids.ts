@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { CP0, STATUS } from "../../src/isa/cp0.ts";
 import { GPR } from "../../src/isa/registers.ts";
 import { HostMm } from "../../src/kvm/host-mm.ts";
+import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
+import type { Assembler } from "../../src/uasm/assembler.ts";
 import {
   CODE,
   evaWhereItExists,
@@ -72,6 +74,44 @@ function loadAndPutPair(host: Host): void {
   expectCalls(["load 1 on 0"], "each has a CPU");
   parkAgain(guest, vcpu, 0);
   expectCalls(["put 1", "put 0", "load 0 on 0"], "what was loaded there and where it was is put");
+}
+
+/** The FPU's part: what a vcpu has in the host's FPU is saved when it is put, whoever is loaded then. */
+function fpuIsSavedInPut(host: Host): void {
+  const guest = newGuest(host, { fpu: true });
+  const { vcpu } = guest;
+  const other = guest.vm.createVcpu(1);
+  const values = new Map([
+    [vcpu, 0x1234_5678],
+    [other, 0x0765_4321],
+  ]);
+  const whereLoaded: [boolean, number][] = [];
+  spy(other, "load", () => whereLoaded.push([vcpu.fpu!.isLive, vcpu.fpu!.word(2)]));
+  const run = (each: typeof vcpu, emit: (asm: Assembler) => void): void => {
+    guest.assemble(CODE, (asm) => {
+      emit(asm);
+      asm.wait();
+    });
+    each.regs.pc = CODE;
+    each.cp0[CP0.Status] = STATUS.CU1;
+    each.waiting = false;
+    assert.equal(each.run(1000).reason, "irq-window-open");
+  };
+  for (const [each, value] of values)
+    run(each, (asm) => {
+      asm.loadConstant(GPR.t0, value);
+      asm.mtc1(GPR.t0, 2);
+    });
+  assert.deepEqual(whereLoaded, [[false, 0x1234_5678]], "put saved the FPU before the other was loaded");
+  for (const [each, value] of values) {
+    run(each, (asm) => asm.mfc1(GPR.v0, 2));
+    assert.equal(each.regs.gpr[GPR.v0], value, "each finds its own");
+  }
+}
+
+function vcpuLoadAndPut(host: Host): void {
+  loadAndPutPair(host);
+  if (CPU_MODELS[host.model]!.fpu !== null) fpuIsSavedInPut(host);
 }
 
 function genericCodeLeavesAsids(host: Host): void {
@@ -270,8 +310,7 @@ export const ASIDS: readonly Patch[] = [
     number: 7,
     kind: "restructuring",
     title: "Convert get/set_regs → vcpu_load/put",
-    test: loadAndPutPair,
-    notYet: "there is no FPU to save in put; shown: loads and puts pair, and load is told the new CPU",
+    test: vcpuLoadAndPut,
   },
   {
     number: 8,

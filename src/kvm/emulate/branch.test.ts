@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../../engine/index.ts";
+import { conditionBit } from "../../isa/fpu.ts";
 import { encode } from "../../isa/encode.ts";
 import { TestGuest } from "../testing.ts";
 import { branchTarget } from "./branch.ts";
@@ -53,11 +54,29 @@ describe("branches before an emulated instruction", () => {
     );
   });
 
-  test("what is no branch, or depends on a coprocessor, has no target", () => {
+  test("branches of the FPU go by FCSR", () => {
     const gpr = new Int32Array(32);
-    expect(branchTarget(0, CODE, gpr)).toBe(null);
-    expect(branchTarget(encode("teq", { rs: 0, rt: 0 }), CODE, gpr)).toBe(null);
-    expect(branchTarget(0x4501_0003, CODE, gpr)).toBe(null);
-    expect(branchTarget(0xffff_ffff, CODE, gpr)).toBe(null);
+    for (const cc of [0, 1, 7]) {
+      const set = 1 << conditionBit(cc);
+      for (const [name, takenBy] of [
+        ["bc1t", set],
+        ["bc1fl", ~set],
+      ] as const) {
+        const word = encode(name, { cc, offset: 0x40 });
+        expect(branchTarget(word, CODE, gpr, takenBy)).toBe(CODE + 0x44);
+        expect(branchTarget(word, CODE, gpr, ~takenBy)).toBe(CODE + 8);
+      }
+    }
+  });
+
+  test("what is no branch has no target", () => {
+    const gpr = new Int32Array(32);
+    const words = [0, encode("teq", { rs: 0, rt: 0 }), encode("lwc1", { ft: 1, imm: 4, rs: 2 }), 0xffff_ffff];
+    for (const word of [
+      ...words,
+      encode("swc1", { ft: 1, imm: 4, rs: 2 }),
+      encode("ldc1", { ft: 2, imm: 0, rs: 2 }),
+    ])
+      expect(branchTarget(word, CODE, gpr, 0)).toBe(null);
   });
 });

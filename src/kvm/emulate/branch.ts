@@ -2,13 +2,13 @@ import { decode } from "../../isa/decode.ts";
 import { evaluate } from "./evaluate.ts";
 
 /**
- * Where control goes after the delay slot of the branch `word` at `pc`, or null if it is no branch that can
- * be worked out from the general registers (COP1 and COP2 branches). Registers are as after the branch: the
- * CPU has executed it, so links are written already.
+ * Where control goes after the delay slot of the branch `word` at `pc`, or null if it is no branch of a guest's CPU.
+ * Registers are as after the branch: the CPU has executed it, so links are written already. `fcsr` is the guest's, for
+ * branches of the FPU.
  */
-export function branchTarget(word: number, pc: number, gpr: Int32Array): number | null {
+export function branchTarget(word: number, pc: number, gpr: Int32Array, fcsr: number): number | null {
   const row = decode(word);
-  if (row === null || (row.kind !== "branch" && row.kind !== "jump")) return null;
-  const effect = evaluate(row, word, pc, gpr);
+  if (row === null) return null;
+  const effect = evaluate(row, word, pc, gpr, fcsr);
   return effect?.kind === "branch" ? effect.target : null;
 }

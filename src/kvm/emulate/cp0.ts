@@ -1,6 +1,7 @@
 import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
 import { GUEST_STATUS_WRITABLE, MASKED_WHEN_READ } from "../guest-cp0.ts";
+import { FPU_STATUS } from "../guest-fpu.ts";
 import { HWR_OP } from "../trace.ts";
 import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
@@ -64,7 +65,7 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
       writeEntryHi(vcpu, value);
       return;
     case CP0.Status:
-      cp0[index] = merge(GUEST_STATUS_WRITABLE);
+      cp0[index] = merge(GUEST_STATUS_WRITABLE | (vcpu.fpu?.announced === true ? FPU_STATUS : 0));
       return;
     case CP0.Cause:
       cp0[index] = merge(mask);

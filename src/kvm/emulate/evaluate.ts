@@ -1,4 +1,5 @@
 import { lowerRow, operandValue } from "../../isa/decode.ts";
+import { findField } from "../../isa/operands.ts";
 import type { AccessWidth, BinaryOp, Expr, HelperName, Statement } from "../../isa/ir.ts";
 import type { InstructionRow } from "../../isa/row.ts";
 
@@ -31,7 +32,7 @@ export type Effect =
       readonly register: number | null;
     };
 
-/** An expression that only arithmetic instructions use: those never need evaluation at an exit. */
+/** What only arithmetic instructions and those of the FPU use: they never need evaluation at an exit. */
 class NotEvaluated extends Error {
   override readonly name = "NotEvaluated";
 }
@@ -48,6 +49,8 @@ function binary(op: BinaryOp, a: number, b: number): number {
       return a | b;
     case "xor":
       return a ^ b;
+    case "shrU":
+      return a >>> b;
     case "eq":
       return a === b ? 1 : 0;
     case "ne":
@@ -74,6 +77,7 @@ interface Environment {
   readonly word: number;
   readonly pc: number;
   readonly gpr: Int32Array;
+  readonly fcsr: number;
   readonly temps: Map<number, number>;
 }
 
@@ -87,8 +91,12 @@ function value(expression: Expr, env: Environment): number {
       return operandValue(env.row, env.word, expression.field) | 0;
     case "pc":
       return env.pc | 0;
+    case "fcsr":
+      return env.fcsr;
     case "temp":
       return env.temps.get(expression.id) ?? 0;
+    case "select":
+      return value(value(expression.condition, env) === 0 ? expression.otherwise : expression.then, env);
     case "binary":
       return binary(expression.op, value(expression.left, env), value(expression.right, env));
     default:
@@ -120,6 +128,8 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
     case "jump":
       return { kind: "branch", target: value(statement.target, env) >>> 0 };
     case "load": {
+      // Not of an FPU register.
+      if (findField(env.row, "rt") === undefined) throw new NotEvaluated("load");
       const register = operandValue(env.row, env.word, "rt");
       const { width, signed, linked } = statement;
       const address = value(statement.address, env) >>> 0;
@@ -148,25 +158,27 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
 }
 
 /**
- * What the instruction `word` of `row` at `pc` does, given the registers: its first effect, or null if it
- * only computes. A likely branch that is not taken continues behind its delay slot as any other.
+ * What the instruction `word` of `row` at `pc` does, given the registers, and FCSR for branches of the FPU: its first
+ * effect, or null if it only computes or is left to the FPU. A likely branch that is not taken continues behind its
+ * delay slot as any other.
  */
-export function evaluate(row: InstructionRow, word: number, pc: number, gpr: Int32Array): Effect | null {
-  const env: Environment = { row, word, pc, gpr, temps: new Map() };
-  for (const statement of lowerRow(row)) {
-    // What is computed before the effect is evaluated; a computation that only feeds registers is not.
-    if (statement.kind === "let64") return null;
-    if (statement.kind === "let") {
-      try {
-        effectOf(statement, env);
-      } catch (error) {
-        if (error instanceof NotEvaluated) return null;
-        throw error;
-      }
-      continue;
+export function evaluate(
+  row: InstructionRow,
+  word: number,
+  pc: number,
+  gpr: Int32Array,
+  fcsr = 0,
+): Effect | null {
+  const env: Environment = { row, word, pc, gpr, fcsr, temps: new Map() };
+  try {
+    for (const statement of lowerRow(row)) {
+      // What is computed before the effect is evaluated; a computation that only feeds registers is not.
+      if (statement.kind === "let64") return null;
+      const effect = effectOf(statement, env);
+      if (effect !== null) return effect;
     }
-    const effect = effectOf(statement, env);
-    if (effect !== null) return effect;
+  } catch (error) {
+    if (!(error instanceof NotEvaluated)) throw error;
   }
   return null;
 }

@@ -11,5 +11,5 @@ export function resumePc(vcpu: VcpuState): Gva | null {
   const { pc, gpr } = vcpu.regs;
   if (!vcpu.inDelaySlot) return (pc + 4) >>> 0;
   const branch = faultingBranch(vcpu);
-  return branch === null ? null : branchTarget(branch, pc, gpr);
+  return branch === null ? null : branchTarget(branch, pc, gpr, vcpu.fpu?.fcsr ?? 0);
 }

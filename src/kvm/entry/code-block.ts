@@ -74,13 +74,14 @@ export function section(
 
 /**
  * Generates the code of a vcpu for its block at `at.guestEbase` (4000h bytes, 4 KiB aligned, in kseg0). Without
- * `fastExit` every exception but a refill is an exit.
+ * `fastExit` every exception but a refill is an exit. `withFpu`: the guest may have the host's FPU.
  */
 export function buildVcpuCode(
   target: CodeTarget,
   at: CodeAddresses,
   refill: RefillKind,
   fastExit: FastExitOptions | null = null,
+  withFpu = false,
 ): VcpuCode {
   const { level } = target;
   const block = at.guestEbase;
@@ -108,7 +109,7 @@ export function buildVcpuCode(
     section("exit_and_entry", commonExit, level, (BLOCK.bytes - BLOCK.code) / 4, (asm) => {
       const enterGuest = asm.label("enter_guest");
       asm.bind("common_exit");
-      emitCommonExit(asm, target, at);
+      emitCommonExit(asm, target, at, withFpu);
       asm.bind("after_exit_handler");
       emitDispatch(asm, target, at, enterGuest);
       asm.bind("vcpu_run");

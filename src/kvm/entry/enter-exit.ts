@@ -1,4 +1,5 @@
 import { CP0, STATUS } from "../../isa/cp0.ts";
+import { FCR } from "../../isa/fpu.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { Label } from "../../uasm/label.ts";
@@ -6,7 +7,7 @@ import type { HostVa } from "../addresses.ts";
 import { ASID_MASK } from "../asid.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
 import { MM } from "../host-mm.ts";
-import { cp0Slot, userMm, VCPU } from "../layout.ts";
+import { cp0Slot, FPU_AREA, fpuArea, userMm, VCPU } from "../layout.ts";
 import { emitCpuOffset } from "./cpu-number.ts";
 import { ARGUMENT_AREA, CALLEE_SAVED, FRAME } from "./frame.ts";
 import { mfc0, mtc0, type CodeTarget } from "./target.ts";
@@ -131,8 +132,14 @@ export function emitEnterGuest(asm: Assembler, target: CodeTarget, at: CodeAddre
  * Emits the common exit, from k1 = VCPU pointer, guest k0 in its slot, guest k1 in the temporary: saves the
  * guest, restores the host except for ASID and pgd, and calls the exit handler. The guest's address space
  * stays live, so that the handler can reach guest memory as user memory. Goes on with {@link emitDispatch}.
+ * `withFpu`: the guest may have the FPU.
  */
-export function emitCommonExit(asm: Assembler, target: CodeTarget, at: CodeAddresses): void {
+export function emitCommonExit(
+  asm: Assembler,
+  target: CodeTarget,
+  at: CodeAddresses,
+  withFpu: boolean,
+): void {
   const { k0, k1, v0, a0, s0, t0, t1, sp, gp, at: assemblerTemp } = GPR;
   const { scratch } = target;
   for (let reg = 0; reg < 32; reg++) if (reg !== k0 && reg !== k1) asm.sw(reg, VCPU.gprs + 4 * reg, k1);
@@ -160,7 +167,7 @@ export function emitCommonExit(asm: Assembler, target: CodeTarget, at: CodeAddre
   mtc0(asm, k0, CP0.Status);
   asm.clearHazard();
   emitEbase(asm, k0, at.hostEbase);
-  // A host with an FPU or MSA saves and clears their control registers here, while CU1 is as the guest had it.
+  if (withFpu) emitSaveFcsr(asm, target);
   asm.comment("IE, EXL, ERL and mode off").ins(v0, GPR.zero, 0, 5);
   asm.lui(assemblerTemp, STATUS.CU0 >>> 16);
   asm.or(v0, v0, assemblerTemp);
@@ -179,6 +186,23 @@ export function emitCommonExit(asm: Assembler, target: CodeTarget, at: CodeAddre
   mtc0(asm.comment("host's HWREna"), k0, CP0.HWREna);
   asm.move(a0, s0);
   call(asm.comment("handle_exit(vcpu)"), at.handleExit, () => asm.addiu(sp, sp, -ARGUMENT_AREA));
+}
+
+/**
+ * Emits: saves FCSR and clears it, if Status in v0 says that the guest had the FPU. Otherwise an exception that it has
+ * enabled could be raised in the host.
+ */
+function emitSaveFcsr(asm: Assembler, target: CodeTarget): void {
+  const { k1, v0, t0, zero, at: assemblerTemp } = GPR;
+  const notLive = asm.label("fpu_not_live");
+  asm.comment("the guest had the FPU").lui(assemblerTemp, STATUS.CU1 >>> 16);
+  asm.and(assemblerTemp, assemblerTemp, v0);
+  asm.beqz(assemblerTemp, notLive);
+  asm.nop();
+  asm.cfc1(t0, FCR.FCSR);
+  asm.sw(t0, fpuArea(target.cpus) + FPU_AREA.fcsr, k1);
+  asm.ctc1(zero, FCR.FCSR);
+  asm.bind(notLive);
 }
 
 /** Emits what follows the exit handler: goes on to `enterGuest` or returns from vcpu_run, as v0 says. */

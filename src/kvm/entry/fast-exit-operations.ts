@@ -19,6 +19,7 @@ export interface FastExitContext {
   readonly target: CodeTarget;
   readonly addresses: CodeAddresses;
   readonly statusWritable: number;
+  readonly statusSpecial: number;
   readonly tables: RegisterTables;
   /** To the common exit; nothing may have changed. */
   readonly bail: Label;
@@ -114,6 +115,13 @@ function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: b
 
 function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
   emitReadRegister(asm, context.tables, a0, FIELD.rt);
+  if (context.statusSpecial !== 0) {
+    asm.xor(t2, t1, v0);
+    asm.loadConstant(at, context.statusSpecial);
+    asm.and(at, at, t2);
+    asm.comment("the FPU comes or goes").bnez(at, context.bail);
+    asm.nop();
+  }
   asm.loadConstant(at, context.statusWritable);
   asm.and(t2, t1, at);
   asm.nor(at, at, zero);

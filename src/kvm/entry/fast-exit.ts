@@ -22,8 +22,10 @@ const EXC_CODE_FIELD = fieldOf(CAUSE.ExcCode);
 
 /** What the code of fast exits has to know of the guest. */
 export interface FastExitOptions {
-  /** Bits of Status that the guest can write. */
+  /** Bits of Status that the guest can write, and that are just bits. */
   readonly statusWritable: number;
+  /** Other bits of Status that it can write: who changes one of these is not settled here. */
+  readonly statusSpecial?: number;
 }
 
 /**
@@ -104,6 +106,7 @@ export function emitFastExit(
     target,
     addresses: at,
     statusWritable: options.statusWritable,
+    statusSpecial: options.statusSpecial ?? 0,
     tables: { read: asm.label("read_register"), write: asm.label("write_register") },
     bail: asm.label("not_settled"),
     undo: asm.label("undo_status"),

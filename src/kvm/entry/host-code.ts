@@ -1,6 +1,7 @@
 import type { HostVa } from "../addresses.ts";
 import { labelsOf, section, type GeneratedCode } from "./code-block.ts";
 import { VECTOR } from "./exception-vectors.ts";
+import { emitFcsrFixup, emitFpuRoutines, FPU_ROUTINE, type FpuRoutine } from "./fpu-routines.ts";
 import { emitHostRefill } from "./refill.ts";
 import { emitSetPgd } from "./set-pgd.ts";
 import type { CodeTarget } from "./target.ts";
@@ -17,11 +18,14 @@ export const HOST_CALL = {
   fault: 2,
   /** A routine for user memory ended: v0 holds its result. */
   userAccess: 3,
+  /** A routine for the FPU ended. */
+  fpu: 4,
 } as const;
 
 /** Where the routines lie behind the vectors, from the host's EBase. */
 const ROUTINES = 0xa00;
 const USER_ROUTINES = 0xb00;
+const FPU_ROUTINES = 0xd00;
 
 /** Bytes of the host's code. */
 export const HOST_CODE_BYTES = 0x1000;
@@ -34,6 +38,8 @@ export interface HostCode extends GeneratedCode {
   /** Return address for a call of vcpu_run from TypeScript. */
   readonly vcpuReturned: HostVa;
   readonly userAccess: Readonly<Record<UserAccess, HostVa>>;
+  /** Null on a host without FPU. */
+  readonly fpu: Readonly<Record<FpuRoutine, HostVa>> | null;
 }
 
 /** Generates the host kernel's code at `ebase` (one 4 KiB page in kseg0). */
@@ -43,10 +49,17 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
     "user_access",
     ebase + USER_ROUTINES,
     level,
-    (HOST_CODE_BYTES - USER_ROUTINES) / 4,
+    (FPU_ROUTINES - USER_ROUTINES) / 4,
     (asm) => emitUserAccess(asm, target, HOST_CALL.userAccess),
   );
-  const labels = labelsOf([userRoutines]);
+  const fpuRoutines = target.fpu
+    ? [
+        section("fpu", ebase + FPU_ROUTINES, level, (HOST_CODE_BYTES - FPU_ROUTINES) / 4, (asm) =>
+          emitFpuRoutines(asm, HOST_CALL.fpu),
+        ),
+      ]
+    : [];
+  const labels = labelsOf([userRoutines, ...fpuRoutines]);
   const sections = [
     section("host_tlb_refill", ebase, level, 0x100 / 4, (asm) => {
       asm.bind("host_tlb_refill");
@@ -55,6 +68,7 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
     section("host_general", ebase + VECTOR.general, level, (VECTOR.interrupt - VECTOR.general) / 4, (asm) => {
       asm.bind("host_general");
       emitFixup(asm, labels);
+      if (target.fpu) emitFcsrFixup(asm, labels);
       asm.sdbbp(HOST_CALL.fault);
     }),
     section("host_interrupt", ebase + VECTOR.interrupt, level, VECTOR.spacing / 4, (asm) => {
@@ -72,6 +86,7 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
       asm.sdbbp(HOST_CALL.vcpuReturned);
     }),
     userRoutines,
+    ...fpuRoutines,
   ];
   const entries = labelsOf(sections);
   return {
@@ -87,5 +102,12 @@ export function buildHostCode(target: CodeTarget, ebase: HostVa, pgdCurrent: Hos
       flushData: entries[USER_ACCESS.flushData]!,
       flushInstruction: entries[USER_ACCESS.flushInstruction]!,
     },
+    fpu: target.fpu
+      ? {
+          save: entries[FPU_ROUTINE.save]!,
+          restore: entries[FPU_ROUTINE.restore]!,
+          restoreFcsr: entries[FPU_ROUTINE.restoreFcsr]!,
+        }
+      : null,
   };
 }

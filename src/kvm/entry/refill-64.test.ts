@@ -143,6 +143,7 @@ test.each([
       format,
       scratch,
       badInstr: false,
+      fpu: false,
       eva: false,
       hwrena: 0,
       cpus: 1,

@@ -55,7 +55,7 @@ function hostTarget({
   const format = new PteFormat(geometry, rixi, fillBits);
   const scratch = selectScratch(bank);
   const level = wide ? "mips64r2" : xpa ? "mips32r5" : "mips32r2";
-  return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf, cpus };
+  return { level, geometry, format, scratch, badInstr: false, eva: false, hwrena: 0xf, fpu: false, cpus };
 }
 
 function wordsOf(emit: (asm: Assembler) => void, level: IsaLevel = "mips32r5"): number[] {

@@ -19,6 +19,8 @@ export interface CodeTarget {
   readonly eva: boolean;
   /** HWREna as the host's own processes have it. */
   readonly hwrena: number;
+  /** The CPU has an FPU, with registers of 64 bits. */
+  readonly fpu: boolean;
   /** Host CPUs. With one the code does not ask which it runs on; a 64-bit host has one. */
   readonly cpus: number;
 }
@@ -60,6 +62,7 @@ export function probeTarget(machine: Machine, options: TargetOptions): CodeTarge
     badInstr: (config3 & CONFIG.C3_BI) !== 0,
     eva: options.eva ?? false,
     hwrena: machine.cpu.cp0Specs.get(CP0.HWREna)?.writable ?? 0,
+    fpu: (ops.readCp0(CP0.Config1) & CONFIG.C1_FP) !== 0,
     cpus: machine.cpus.length,
   };
 }
