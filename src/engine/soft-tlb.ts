@@ -25,6 +25,8 @@ const FLUSH_PAGES = 64;
 export class SoftTlb implements TranslationCache {
   private readonly cpu: Cpu;
   private readonly memory: Memory;
+  /** Memory offset of the first bank. */
+  private readonly banks: number;
   /** Key (mode and ASID) of each bank's owner. */
   private readonly owners: number[] = new Array<number>(SOFT_TLB.banks).fill(NOBODY);
   /** Bank of each mode and ASID, or NOBODY. */
@@ -41,6 +43,7 @@ export class SoftTlb implements TranslationCache {
   constructor(cpu: Cpu) {
     this.cpu = cpu;
     this.memory = cpu.memory;
+    this.banks = SOFT_TLB.base + cpu.number * CPU_STRIDE;
     this.fixedSegments = !cpu.model.segmentControl;
     const table = (BANK_TABLE.base + cpu.number * CPU_STRIDE) >>> 2;
     this.bankTable = cpu.memory.i32.subarray(table, table + BANK_TABLE.words);
@@ -48,7 +51,7 @@ export class SoftTlb implements TranslationCache {
   }
 
   private base(bank: number): number {
-    return SOFT_TLB.base + this.cpu.number * CPU_STRIDE + bank * SOFT_TLB_BANK_BYTES;
+    return this.banks + bank * SOFT_TLB_BANK_BYTES;
   }
 
   private empty(bank: number): void {
@@ -96,10 +99,12 @@ export class SoftTlb implements TranslationCache {
   private inherit(from: number, to: number): void {
     const { i32 } = this.memory;
     const { emptyTag, readTag, writeTag, addend, codeTag, codeRecords } = SOFT_TLB;
+    const [fromBase, toBase] = [this.base(from), this.base(to)];
     const isUnmapped = (tag: number): boolean => tag >>> 30 === 2;
     const copy = (start: number, end: number, step: number, tags: readonly number[], data: number): void => {
       for (let at = start; at < end; at += step) {
-        const [source, target] = [(this.base(from) + at) >>> 2, (this.base(to) + at) >>> 2];
+        const source = (fromBase + at) >>> 2;
+        const target = (toBase + at) >>> 2;
         for (const tag of tags) {
           const value = i32[source + (tag >>> 2)]!;
           i32[target + (tag >>> 2)] = isUnmapped(value) ? value : emptyTag;
