@@ -23,14 +23,37 @@ interface Candidate {
 }
 
 /**
- * A step of a decode: either the bits to look at next and what follows from each value, or the few rows
- * that are left, the most specific first.
+ * A step of a decode: the rows that are left, the most specific first, and how to tell them apart. What follows from
+ * each value of the bits is worked out when it first comes up: most never do, and all of it takes a tenth of a second.
  */
-interface Step {
-  readonly shift: number;
-  readonly mask: number;
-  readonly next: readonly Step[];
+class Step {
   readonly candidates: readonly Candidate[];
+  /** The bits to look at next, null if there are few candidates left to try. */
+  readonly bits: Bits | null;
+  private readonly next: Step[] = [];
+
+  constructor(candidates: readonly Candidate[], bits: Bits | null) {
+    this.candidates = candidates;
+    this.bits = bits;
+  }
+
+  /** The step that follows from `value` of the bits. */
+  after(value: number): Step {
+    let step = this.next[value];
+    if (step === undefined) {
+      const bits = this.bits!;
+      const left = this.candidates.filter((candidate) => compatible(candidate, bits, value));
+      step = new Step(left, left.length > LEAF_SIZE ? chooseBits(left) : null);
+      this.next[value] = step;
+    }
+    return step;
+  }
+}
+
+interface Bits {
+  readonly shift: number;
+  /** As many ones as there are bits. */
+  readonly mask: number;
 }
 
 /** Throws {@link AmbiguousRowsError} if the order of two overlapping rows is not decided by specificity. */
@@ -60,14 +83,14 @@ const LEAF_SIZE = 3;
 /** Widest group of bits looked at in one step. */
 const MAX_WIDTH = 6;
 
-function compatible(candidate: Candidate, shift: number, width: number, value: number): boolean {
-  const group = ((2 ** width - 1) * 2 ** shift) & candidate.mask;
+function compatible(candidate: Candidate, { shift, mask }: Bits, value: number): boolean {
+  const group = (mask * 2 ** shift) & candidate.mask;
   return ((candidate.match ^ (value * 2 ** shift)) & group) === 0;
 }
 
 /** Chooses the bits that leave the fewest candidates in the fullest bucket; on a tie, the fewer bits. */
-function chooseBits(candidates: readonly Candidate[]): { shift: number; width: number } | null {
-  let best: { shift: number; width: number } | null = null;
+function chooseBits(candidates: readonly Candidate[]): Bits | null {
+  let best: Bits | null = null;
   let bestSize = candidates.length;
   // Bits that no candidate fixes tell nothing.
   const useful = candidates.reduce((bits, { mask }) => bits | mask, 0);
@@ -90,46 +113,32 @@ function chooseBits(candidates: readonly Candidate[]): { shift: number; width: n
       const fullest = Math.max(...sizes);
       if (fullest < bestSize) {
         bestSize = fullest;
-        best = { shift, width };
+        best = { shift, mask: group };
       }
     }
   }
   return best;
 }
 
-function buildStep(candidates: readonly Candidate[], bits: { shift: number; width: number } | null): Step {
-  if (bits === null) return { shift: 0, mask: 0, next: [], candidates };
-  const { shift, width } = bits;
-  const next: Step[] = [];
-  for (let value = 0; value < 2 ** width; value++) {
-    const left = candidates.filter((candidate) => compatible(candidate, shift, width, value));
-    next.push(buildStep(left, left.length > LEAF_SIZE ? chooseBits(left) : null));
-  }
-  return { shift, mask: 2 ** width - 1, next, candidates: [] };
-}
-
 /**
  * A decoder for a set of rows: a function from words to rows. A `strict` one wants the bits that decoders
- * do not check to be zero. Throws {@link AmbiguousRowsError}.
+ * do not check to be zero. Which of two rows wins is only decided where {@link checkAmbiguity} has no complaint.
  */
 export function buildDecoder(
   rows: readonly InstructionRow[],
   strict = false,
 ): (word: number) => InstructionRow | null {
-  checkAmbiguity(rows);
   const candidates = rows
     .map((row) => {
       const { mask, match, unchecked } = encodingOf(row);
       return { row, mask: strict ? mask | unchecked : mask | 0, match: match | 0 };
     })
     .sort((a, b) => popCount(b.mask) - popCount(a.mask));
-  const root = buildStep(candidates, { shift: 26, width: 6 });
+  const root = new Step(candidates, { shift: 26, mask: 63 });
   return (word) => {
     let step = root;
-    while (step.mask !== 0) step = step.next[(word >>> step.shift) & step.mask] as Step;
-    for (const candidate of step.candidates) {
-      if ((word & candidate.mask) === candidate.match) return candidate.row;
-    }
+    while (step.bits !== null) step = step.after((word >>> step.bits.shift) & step.bits.mask);
+    for (const { row, mask, match } of step.candidates) if ((word & mask) === match) return row;
     return null;
   };
 }
