@@ -28,6 +28,12 @@ export interface GuestConfig {
   readonly gvaRoots?: number;
   /** "off": every trap of the guest leaves the machine, none is settled by generated code. Default "on". */
   readonly fastExits?: "on" | "off";
+  /**
+   * Dynamic translation, the original system's way to save traps. "on": instructions of the guest's kernel are replaced
+   * in its memory, and its kernel finds its CP0 registers there as well, as a page that hides what its TLB maps.
+   * Default "off".
+   */
+  readonly dyntrans?: "on" | "off";
   /** Entries of the TLB that a guest under the hypervisor sees: 64, 128 … 4096; default 512. */
   readonly guestTlb?: 64 | 128 | 256 | 512 | 1024 | 2048 | 4096;
   /** "on": a guest under the hypervisor has an FPU, the host's, which must have one. Default "off". */

@@ -23,6 +23,7 @@ export interface RunFlags {
   readonly guestTlb?: NonNullable<GuestConfig["guestTlb"]>;
   readonly fastExits?: "on" | "off";
   readonly guestFpu?: "on" | "off";
+  readonly dyntrans?: "on" | "off";
   /** Absent: virtual away from a terminal, wall on one. */
   readonly clock?: "virtual" | "wall";
   readonly exitOn?: RegExp;
@@ -131,6 +132,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     name: "--guest-fpu",
     value: "HOW",
     help: "the guest has the host CPU's FPU, or none; not with --mode bare",
+    ...oneOf("choice", ["on", "off"]),
+    otherwise: "off",
+  },
+  {
+    name: "--dyntrans",
+    value: "HOW",
+    help: "on rewrites kernel code that traps and maps CP0 registers over guest memory; not with --mode bare",
     ...oneOf("choice", ["on", "off"]),
     otherwise: "off",
   },

@@ -153,7 +153,8 @@ async function readFiles(
 type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
 
 function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
-  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits, guestFpu } = flags;
+  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } =
+    flags;
   try {
     return createGuest({
       ...config,
@@ -164,6 +165,7 @@ function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, confi
       ...(guestTlb === undefined ? {} : { guestTlb }),
       ...(fastExits === undefined ? {} : { fastExits }),
       ...(guestFpu === undefined ? {} : { guestFpu }),
+      ...(dyntrans === undefined ? {} : { dyntrans }),
       ...(append === undefined ? {} : { append }),
       now: () => performance.now(),
     });

@@ -57,7 +57,7 @@ async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): 
 }
 
 function refuseHypervisorFlags(
-  { refill, gvaRoots, guestTlb, fastExits, guestFpu, hostPageSize }: RunFlags,
+  { refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans, hostPageSize }: RunFlags,
   bare: string,
 ): void {
   const given = {
@@ -66,6 +66,7 @@ function refuseHypervisorFlags(
     "--guest-tlb": guestTlb,
     "--fast-exits": fastExits,
     "--guest-fpu": guestFpu,
+    "--dyntrans": dyntrans,
     "--host-page-size": hostPageSize,
   };
   for (const [flag, value] of Object.entries(given))

@@ -108,6 +108,7 @@ describe("a guest at the addresses of real hardware", () => {
         const mask = options.pageSize === 16384 ? 0x6000 : 0;
         guest.mapPages(1, 0x0040_0000, 0, entryLo(0x1_0000, true), 0, mask);
         guest.mapPages(2, 0xc000_0000, 0, entryLo(0x2_0000, true), 0, mask);
+        guest.mapPages(3, 0xffff_8000, 0, entryLo(0x3_0000, true), 0, mask);
         const low = address === 0xffff ? 0x8000 : 0x4000;
         guest.write(0x1_0000, (0x3c08_0000 | address) >>> 0);
         guest.write(0x1_0004, (0x3508_0000 | (address === 0xc000 ? 0 : low)) >>> 0);
@@ -131,7 +132,7 @@ describe("a guest at the addresses of real hardware", () => {
     });
 
     test("a translated MFC0 and MTC0 use negative displacements from $zero", () => {
-      const guest = evaGuest(options);
+      const guest = evaGuest({ ...options, dyntrans: true });
       guest.assemble(CODE, (asm) => {
         asm.ori(8, 0, 0x77);
         asm.ori(10, 0, 2);

@@ -1,5 +1,5 @@
 import { CP0 } from "../isa/cp0.ts";
-import { FAST_EXIT_CODES, NOT_READY } from "./layout.ts";
+import { CP0_REGISTERS, FAST_EXIT_CODES, NOT_READY } from "./layout.ts";
 import { exitCause } from "./stats.ts";
 import { inUserMode, type VcpuState } from "./vcpu-state.ts";
 
@@ -16,6 +16,17 @@ export function publishForFastExits(vcpu: VcpuState): void {
   // Under a wall clock Count runs on by itself, and could pass Compare before the timer is looked at.
   const virtual = machine.config.wallClock === undefined;
   regs.countBias = virtual ? timer.biasTo(machine.ops.readCp0(CP0.Count), machine.config.model.ccres) : null;
+}
+
+/**
+ * Tells the generated code which CP0 registers it can read and write as plain words; after a VMM may have changed what
+ * there is.
+ */
+export function publishCp0Masks({ regs, guestCpu, cp0 }: VcpuState): void {
+  for (let index = 0; index < CP0_REGISTERS; index++) {
+    const { mask, plain } = guestCpu.write(cp0, index);
+    regs.setCp0Masks(index, guestCpu.readMask(index), plain ? mask : 0);
+  }
 }
 
 /** Adds the fast exits since the last call to the vcpu's statistics. */

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../engine/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
+import { encode } from "../isa/encode.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Assembler } from "../uasm/assembler.ts";
+import { EVA_MAP, TE_MAP } from "./guest-map.ts";
 import type { HostPageSize } from "./page-format.ts";
 import type { RefillMode } from "./shadow-mmu.ts";
 import { entryLo, TestGuest, type TestGuestOptions } from "./testing.ts";
@@ -285,28 +287,31 @@ describe("the guest's ASID (patch 20)", () => {
   const USEG = 0x0010_0000;
 
   test("a change flushes the kernel's mapped ranges and keeps KSeg0", () => {
-    const guest = guestWith((asm) => {
-      asm.loadConstant(t0, USEG);
-      asm.lw(t1, 0, t0);
-      asm.loadConstant(t0, 0x6000_0000);
-      asm.lw(t1, 0, t0);
-      asm.lui(t0, 0x4004);
-      asm.lw(t1, 0, t0);
-      asm.addiu(t0, 0, 2);
-      asm.mtc0(t0, 10, 0);
-    });
+    const guest = guestWith(
+      (asm) => {
+        asm.loadConstant(t0, USEG);
+        asm.lw(t1, 0, t0);
+        asm.loadConstant(t0, 0x6000_0000);
+        asm.lw(t1, 0, t0);
+        asm.lui(t0, 0x4004);
+        asm.lw(t1, 0, t0);
+        asm.addiu(t0, 0, 2);
+        asm.mtc0(t0, 10, 0);
+      },
+      { dyntrans: true },
+    );
     guest.vcpu.cp0[CP0.EntryHi] = 1;
     guest.mapPages(0, USEG, 1, entryLo(0x2_0000, true), 0);
     guest.mapPages(1, 0x6000_0000, 1, entryLo(0x3_0000, true, true), entryLo(0x3_1000, true, true));
     guest.runToWait();
-    const { mmu, stats, commpage } = guest.vcpu;
+    const { mmu, stats } = guest.vcpu;
     // From 0 to 1 at the start, then to 2.
     expect(stats.asidChanges).toBe(2);
     expect(mmu.lookup(USEG, false)).toBe(0);
     expect(mmu.lookup(0x6000_0000, false)).toBe(0);
     expect(mmu.lookup(0x4004_0000, false)).not.toBe(0);
     // The commpage belongs to no ASID: it is there again.
-    expect(mmu.lookup(commpage, false)).not.toBe(0);
+    expect(mmu.lookup(guest.commpage, false)).not.toBe(0);
   });
 
   test("the user table is flushed before user mode is entered with another ASID, and only then", () => {
@@ -359,6 +364,46 @@ describe("the guest's ASID (patch 20)", () => {
   });
 });
 
+describe("without dynamic translation", () => {
+  test.each([
+    [TE_MAP, 0x7180],
+    [TE_MAP, 0x4180],
+    [EVA_MAP, 0xffff_8180],
+  ])("the guest's registers are nowhere in its memory (%#)", (map, address) => {
+    for (const pageSize of [4096, 16384] as const) {
+      const code = map === TE_MAP ? CODE : CODE + 0x4000_0000;
+      const guest = new TestGuest(createInterpreter, { model: "P5600", map, pageSize });
+      guest.assemble(code, (asm) => {
+        asm.mfc0(t0, 12, 0);
+        asm.loadConstant(t3, address);
+        asm.lw(t1, 0, t3);
+        asm.sw(t0, 0, t3);
+        asm.wait();
+      });
+      guest.assemble(map.ebase, (asm) => asm.wait());
+      // Nothing is mapped there: a miss, as anywhere.
+      guest.start(code);
+      guest.runToWait();
+      expect(guest.vcpu.cp0[CP0.BadVAddr]! >>> 0).toBe(address);
+      // And with a page there, of the guest's own, that is what its kernel finds.
+      const base = address & ~(2 * pageSize - 1);
+      const halves = [entryLo(0x2_0000, true), entryLo(0x2_0000 + pageSize, true)] as const;
+      guest.mapPages(0, base >>> 0, 0, ...halves, pageSize === 4096 ? 0 : 0x6000);
+      const at = 0x2_0000 + ((address - base) >>> 0);
+      guest.write(at, 77);
+      guest.vcpu.waiting = false;
+      guest.start(code, 0x0040_0000);
+      guest.runToWait();
+      expect(guest.vcpu.regs.gpr[t1]).toBe(77);
+      expect(guest.read(at)).toBe(0x0040_0000);
+      expect(guest.vcpu.status).toBe(0x0040_0000);
+      expect(guest.read(code & 0xfffff), "the code is as the guest wrote it").toBe(
+        encode("mfc0", { rt: t0, rdNumber: 12, sel: 0 }),
+      );
+    }
+  });
+});
+
 describe("the commpage (patch 24)", () => {
   test.each([4096, 16384] as HostPageSize[])(
     "it and a page of the guest's next to it both work (%d)",
@@ -372,7 +417,7 @@ describe("the commpage (patch 24)", () => {
           asm.sw(t1, partner + 0x14, 0);
           asm.lw(t3, pageSize === 4096 ? 0x7000 + 4 * CP0.PRId : 0x4000 + 4 * CP0.PRId, 0);
         },
-        { pageSize },
+        { pageSize, dyntrans: true },
       );
       // The guest maps the pair around the commpage, the commpage's half too.
       const mask = pageSize === 4096 ? 0 : 0x6000;
@@ -387,7 +432,7 @@ describe("the commpage (patch 24)", () => {
   );
 
   test("guest user mode sees its own page there", () => {
-    const guest = new TestGuest(createInterpreter);
+    const guest = new TestGuest(createInterpreter, { dyntrans: true });
     guest.trapExceptions();
     guest.assemble(0x4002_0000, (asm) => {
       asm.lw(t1, 0x7000 + 4 * CP0.PRId, 0);

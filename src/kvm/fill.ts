@@ -110,7 +110,7 @@ export function fill(vcpu: VcpuState, gva: Gva, store: boolean): Fill {
   const found = translate(vcpu, gva, inUserMode(vcpu));
   switch (found.kind) {
     case "commpage":
-      vcpu.mmu.fillCommpage();
+      vcpu.mmu.fillCommpage(found.gva);
       return FILLED;
     case "direct":
       return fillDirect(vcpu, gva, found.gpa, store);

@@ -8,12 +8,12 @@ import type { GuestMap } from "./guest-map.ts";
 export interface GuestCp0Write {
   /** Bits that a write changes. */
   readonly mask: number;
-  /** Dynamic translation may replace the MTC0 by a store of all bits: nothing else happens, and no one can tell. */
+  /** Nothing else happens. */
   readonly plain: boolean;
 }
 
 const ALL = 0xffff_ffff;
-const plain: GuestCp0Write = { mask: ALL, plain: true };
+const PLAIN: GuestCp0Write = { mask: ALL, plain: true };
 const IGNORED: GuestCp0Write = { mask: 0, plain: false };
 
 /** What guests are told they have is based on this model. */
@@ -21,21 +21,44 @@ const BASE_MODEL: CpuModel = CPU_MODELS["24Kc"]!;
 /** Entries of a 24Kc's TLB at most. A guest with more finds TLBINV and EHINV too, so that it can empty it at once. */
 const PLAIN_TLB = 64;
 
-/** Registers whose writes do more than set bits, or other ones: `emulate/cp0.ts` treats them apart. */
-const WITH_EFFECT: ReadonlySet<number> = new Set([CP0.Count, CP0.Compare]);
+/** Registers whose writes do more than set the writable bits, or other ones: `emulate/cp0.ts` treats them apart. */
+const WITH_EFFECT: ReadonlySet<number> = new Set([
+  ...[
+    CP0.PageMask,
+    CP0.Wired,
+    CP0.HWREna,
+    CP0.Count,
+    CP0.EntryHi,
+    CP0.Compare,
+    CP0.Status,
+    CP0.Cause,
+    CP0.EBase,
+  ],
+]);
+/** Registers whose value is worked out when they are read. */
+const COMPUTED: ReadonlySet<number> = new Set([CP0.Count, CP0.Random]);
 /** Bits that the machine's CPU can write and the guest's cannot: it has no watch registers. */
 const CAUSE_ABSENT = CAUSE.WP;
 
 /**
- * Registers that are masked when they are read. A guest writes EntryLo0 and EntryLo1 at every TLB refill and
+ * Registers that are masked when they are read, if MTC0 is translated. A guest writes EntryLo0 and EntryLo1 at every TLB refill and
  * hardly ever reads them, so it is worth more that the write is translated than that the read is.
  */
 export const MASKED_WHEN_READ: ReadonlySet<number> = new Set([CP0.EntryLo0, CP0.EntryLo1]);
 
 function writeOf(index: number, writable: number): GuestCp0Write {
   const mask = index === CP0.Cause ? writable & ~CAUSE_ABSENT : writable;
-  const isPlain = (mask === ALL && !WITH_EFFECT.has(index)) || MASKED_WHEN_READ.has(index);
-  return { mask, plain: isPlain };
+  return { mask, plain: !WITH_EFFECT.has(index) };
+}
+
+/** True if MFC0 of register `index` reads the word in the register array, as it is. */
+export function isStored(index: number): boolean {
+  return !COMPUTED.has(index) && !MASKED_WHEN_READ.has(index);
+}
+
+/** True if a store of all bits to register `index` does what such a write does, as far as a guest can tell. */
+export function isStoredWhole({ mask, plain }: GuestCp0Write, index: number): boolean {
+  return plain && (mask === ALL || MASKED_WHEN_READ.has(index));
 }
 
 /** The KScratch registers, which exist as far as the guest's Config4.KScrExist says. */
@@ -71,9 +94,15 @@ export class GuestCpu {
     const select = index & 7;
     if (index >>> 3 === KSCRATCH_NUMBER && select >= 2) {
       const exists = (cp0[CP0.Config4]! >>> (CONFIG.C4_KSCREXIST_SHIFT + select)) & 1;
-      return exists !== 0 ? plain : IGNORED;
+      return exists !== 0 ? PLAIN : IGNORED;
     }
     return this.writes.get(index) ?? IGNORED;
+  }
+
+  /** Bits that the guest's MFC0 of register `index` shows of the word in the array; 0 if it does not read that word. */
+  readMask(index: number): number {
+    if (MASKED_WHEN_READ.has(index)) return this.writes.get(index)!.mask;
+    return COMPUTED.has(index) || index === CP0.ErrCtl ? 0 : ALL;
   }
 
   /** The guest's EntryLo0 or EntryLo1: a translated MTC0 may have left more bits in the register array than exist. */

@@ -23,7 +23,7 @@ const HOSTS = [
 
 /** A guest that has executed a DI, with its exit handled and the CPU still in the host. */
 function parked(options: TestGuestOptions): TestGuest {
-  const guest = new TestGuest(createInterpreter, { ...options, fastExits: false });
+  const guest = new TestGuest(createInterpreter, { ...options, fastExits: false, dyntrans: true });
   guest.trapExceptions();
   guest.assemble(CODE, (asm) => {
     asm.di(0);
@@ -47,7 +47,7 @@ describe.each(HOSTS)("guest memory, as the hypervisor reaches it on %o", (option
     expect(writeGuestInstruction(vcpu, USER, 1), "read-only for the guest").toBe(false);
     for (const gva of [KSEG2, CODE + 1, CODE + 2, 0x8000_0000, 0xbfc0_0000, 0xc000_0000, 0xffff_fffc])
       expect(readGuestWord(vcpu, gva), gva.toString(16)).toBe(null);
-    expect(readGuestWord(vcpu, vcpu.commpage + 4 * CP0.PRId)).toBe(0x19300);
+    expect(readGuestWord(vcpu, guest.commpage + 4 * CP0.PRId)).toBe(0x19300);
 
     // The guest is in user mode from now on, which its next entry would make live.
     vcpu.cp0[CP0.Status] = STATUS.UM;
@@ -82,7 +82,9 @@ describe.each(HOSTS)("guest memory, as the hypervisor reaches it on %o", (option
           if (why === reason) guest.vcpu.mmu.flushAll();
         },
       };
-      const guest: TestGuest = new TestGuest(createInterpreter, { ...options, fastExits: false, tracer });
+      const guest: TestGuest = new TestGuest(createInterpreter, {
+        ...{ ...options, fastExits: false, dyntrans: true, tracer },
+      });
       guest.assemble(CODE, (asm) => {
         asm.mfc0(t1, 15, 0);
         asm.lui(t0, CODE >>> 16);

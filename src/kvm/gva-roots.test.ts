@@ -179,8 +179,8 @@ describe("a guest TLB entry that goes", () => {
   });
 
   test("leaves the commpage in the kernel's tables, of small pages and of large ones", () => {
-    const guest = newGuest();
-    const { commpage } = guest.vcpu;
+    const guest = newGuest({ dyntrans: true });
+    const { commpage } = guest;
     guest.mapPages(0, 0, 1, entryLo(0, true), entryLo(0, true), BIG_PAGES);
     const readPrid = (asm: Assembler): void => {
       asm.lw(t2, commpage + 4 * CP0.PRId, 0);
@@ -308,7 +308,7 @@ describe("the set of roots", () => {
 
   test("is filled for the ASID that the guest has, also by a kernel that made itself user mode", () => {
     for (const refill of ["fast", "slow"] as const) {
-      const guest = newGuest({ refill });
+      const guest = newGuest({ refill, dyntrans: true });
       const program = 0x2000_0000;
       guest.assemble(0x4006_0000, (asm) => {
         emitLoad(asm, t1, USEG);
@@ -320,7 +320,8 @@ describe("the set of roots", () => {
       guest.start(program, STATUS.UM);
       guest.vcpu.waiting = false;
       expect(guest.runToTrap()).toBe(0x180);
-      const { mmu, commpage } = guest.vcpu;
+      const { commpage } = guest;
+      const { mmu } = guest.vcpu;
       const [one] = mmu.roots(true).filter(({ guestAsid }) => guestAsid === 1);
       const pte = mmu.tables.lookup(one!.pgd, USEG);
       // From now on its host ASID belongs to others.

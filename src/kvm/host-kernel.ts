@@ -5,7 +5,7 @@ import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import { HostAsids } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
-import type { FastExitOptions } from "./entry/fast-exit.ts";
+import type { FastExitOptions } from "./entry/fast-exit-operations.ts";
 import { contextOf } from "./entry/cpu-number.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
 import { HostFaultError, HostFeatureError } from "./errors.ts";

@@ -70,7 +70,7 @@ function truth({ vcpu, root, user }: Subject, gva: Gva): BackingPage | null {
   const found = translate(vcpu, gva, user, root.guestAsid);
   switch (found.kind) {
     case "commpage":
-      return { hpa: vcpu.regs.commpage, writable: true };
+      return { hpa: vcpu.regs.cp0Page, writable: true };
     case "direct":
       return backingPage(vcpu, found.gpa, true);
     case "mapped":
@@ -199,5 +199,5 @@ export function checkEntry(vcpu: VcpuState): void {
   if (same.length !== 1 || same[0]!.pgd !== mm.pgd)
     fail(1, "the ASID at entry is not that of the root alone");
   if (mmu.guestAsidOf(user) !== guestAsid(vcpu)) fail(1, "the mode's table is of another guest ASID");
-  if (regs.cop0 !== regs.commpage) fail(1, "the vcpu structure points at another register array");
+  if (regs.cop0 !== regs.cp0Page) fail(1, "the vcpu structure points at another register array");
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CP0 } from "../isa/cp0.ts";
 import { Memory } from "../machine/memory.ts";
 import { MM } from "./host-mm.ts";
-import { cp0Slot, userMm, VCPU, vcpuBytes, VcpuMemory } from "./layout.ts";
+import { CP0_MASKS, cp0Slot, FPU_AREA, fpuArea, userMm, VCPU, vcpuBytes, VcpuMemory } from "./layout.ts";
 
 describe("the vcpu structure", () => {
   test("every offset is a word that a load can reach, and no two fields overlap", () => {
@@ -19,7 +19,7 @@ describe("the vcpu structure", () => {
     for (const cpus of [1, 2, 8]) {
       expect(userMm(cpus) - VCPU.kernelMm).toBe(MM.context + 4 * cpus);
       expect(vcpuBytes(cpus) - userMm(cpus)).toBe(MM.context + 4 * cpus);
-      expect(vcpuBytes(cpus)).toBeLessThan(0x8000);
+      expect(fpuArea(cpus) + FPU_AREA.bytes).toBeLessThanOrEqual(CP0_MASKS.read);
     }
   });
 

@@ -4,6 +4,9 @@ import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import type { Memory } from "../machine/memory.ts";
 import { HostMm, MM } from "./host-mm.ts";
 
+/** CP0 registers that there can be: 32 of 8 selects. */
+export const CP0_REGISTERS = 32 * 8;
+
 /**
  * The vcpu structure in host RAM, as byte offsets. Generated code and TypeScript share it, so it is stated
  * here and nowhere else. Every field is a word; the base is the "VCPU pointer" of the generated code, and each
@@ -26,7 +29,7 @@ export const VCPU = {
   /** Host registers kept while the guest runs. */
   hostSp:     156,
   hostGp:     160,
-  /** kseg0 address of the guest's CP0 register array, which is the commpage. */
+  /** kseg0 address of the guest's CP0 register array. */
   cop0:       164,
   /**
    * What fast exits know of the guest, published at each entry. Two words, for kernel mode and user mode: the guest
@@ -49,7 +52,7 @@ export const VCPU = {
 /** Offset of guest user mode's address space in the vcpu structure of a host with `cpus` CPUs. */
 export const userMm = (cpus: number): number => VCPU.kernelMm + MM.bytes(cpus);
 
-/** Bytes of the vcpu structure. */
+/** Bytes of the vcpu structure, without what lies behind it. */
 export const vcpuBytes = (cpus: number): number => userMm(cpus) + MM.bytes(cpus);
 
 /** What a vcpu with an FPU has behind the rest of its structure, as byte offsets from {@link fpuArea}. */
@@ -64,6 +67,12 @@ export const FPU_AREA = {
 /** Offset of the FPU's part in the structure of a vcpu that has one. */
 export const fpuArea = (cpus: number): number => (vcpuBytes(cpus) + 7) & -8;
 
+/**
+ * What fast exits do of MFC0 and MTC0: an array each with a word for every CP0 register, by flat index. At these
+ * offsets from the vcpu structure, behind all the rest.
+ */
+export const CP0_MASKS = { read: 0x400, write: 0x800, end: 0xc00 } as const;
+
 /** Exception codes that fast exits are counted by: those between the first and the last that they settle. */
 export const FAST_EXIT_CODES: readonly number[] = [EXC_CODE.Sys, EXC_CODE.Bp, EXC_CODE.RI, EXC_CODE.CpU];
 
@@ -73,10 +82,10 @@ export const NOT_READY = -1;
 /** Bits of Cause that hardware interrupt lines set. */
 export const HARDWARE_LINES = (CAUSE.IP & ~CAUSE.IP01) | CAUSE.TI;
 
-/** Bytes of the guest CP0 array: 32 registers of 8 selects. */
-export const GUEST_CP0_BYTES = 32 * 8 * 4;
+/** Bytes of the guest CP0 array. */
+export const GUEST_CP0_BYTES = CP0_REGISTERS * 4;
 
-/** Byte offset of guest CP0 register `index` (number * 8 + select) in the guest CP0 array, hence in the commpage. */
+/** Byte offset of guest CP0 register `index` (number * 8 + select) in the guest CP0 array, hence in a commpage. */
 export function cp0Slot(index: number): number {
   return index * 4;
 }
@@ -87,10 +96,11 @@ export function cp0Slot(index: number): number {
  */
 export class VcpuMemory {
   readonly hpa: Hpa;
-  readonly commpage: Hpa;
+  /** The page of the guest's CP0 register array, and of nothing else: with dynamic translation it is the commpage. */
+  readonly cp0Page: Hpa;
   /** Guest $0 to $31, signed. */
   readonly gpr: Int32Array;
-  /** The guest's virtual CP0 registers by flat index, signed; the guest kernel can write them at will. */
+  /** The guest's virtual CP0 registers by flat index, signed. With a commpage the guest kernel can write them at will. */
   readonly cp0: Int32Array;
   readonly kernelMm: HostMm;
   readonly userMm: HostMm;
@@ -98,23 +108,25 @@ export class VcpuMemory {
   readonly fpuArea: HostVa;
   readonly fpu: Int32Array;
   private readonly words: Int32Array;
+  private readonly cp0Masks: Int32Array;
 
   /**
-   * A view of the structure at `hpa`, on a host with `cpus` CPUs, whose CP0 array is the host page `commpage`; stores
+   * A view of the structure at `hpa`, on a host with `cpus` CPUs, whose CP0 array is the host page `cp0Page`; stores
    * the pointer to it.
    */
-  constructor(memory: Memory, hpa: Hpa, commpage: Hpa, cpus = 1) {
+  constructor(memory: Memory, hpa: Hpa, cp0Page: Hpa, cpus = 1) {
     const at = memory.plan.ram + hpa;
     this.hpa = hpa;
-    this.commpage = commpage;
+    this.cp0Page = cp0Page;
     this.words = new Int32Array(memory.wasm.buffer, at, vcpuBytes(cpus) / 4);
+    this.cp0Masks = new Int32Array(memory.wasm.buffer, at + CP0_MASKS.read, 2 * CP0_REGISTERS);
     this.gpr = new Int32Array(memory.wasm.buffer, at + VCPU.gprs, 32);
-    this.cp0 = new Int32Array(memory.wasm.buffer, memory.plan.ram + commpage, GUEST_CP0_BYTES / 4);
+    this.cp0 = new Int32Array(memory.wasm.buffer, memory.plan.ram + cp0Page, GUEST_CP0_BYTES / 4);
     this.kernelMm = new HostMm(memory, hpa + VCPU.kernelMm, cpus);
     this.userMm = new HostMm(memory, hpa + userMm(cpus), cpus);
     this.fpuArea = toKseg0(hpa + fpuArea(cpus));
     this.fpu = new Int32Array(memory.wasm.buffer, at + fpuArea(cpus), FPU_AREA.bytes / 4);
-    this.set(VCPU.cop0, toKseg0(commpage));
+    this.set(VCPU.cop0, toKseg0(cp0Page));
   }
 
   /** The VCPU pointer of the generated code. */
@@ -191,6 +203,14 @@ export class VcpuMemory {
   set countBias(value: number | null) {
     this.set(VCPU.countRuns, value === null ? 0 : 1);
     this.set(VCPU.countBias, value ?? 0);
+  }
+  /**
+   * Tells fast exits how to settle MFC0 and MTC0 of register `index`: the bits that a read shows of the word in the
+   * array, and those that a write changes there, with no other effect. 0 leaves it to the hypervisor.
+   */
+  setCp0Masks(index: number, read: number, write: number): void {
+    this.cp0Masks[index] = read;
+    this.cp0Masks[CP0_REGISTERS + index] = write;
   }
   /** Takes away the count of fast exits by the exception with `code`, one of {@link FAST_EXIT_CODES}. */
   takeFastExits(code: number): number {

@@ -54,7 +54,8 @@ export class ShadowMmu {
   private readonly regs: VcpuMemory;
   private readonly stats: VcpuStats;
   private readonly cache: PageCache;
-  private readonly commpage: Gva;
+  /** Where the guest kernel has its commpage; null if it has none. */
+  private readonly commpage: Gva | null;
   private readonly pageSize: number;
   private readonly kernelRoots: GvaRootSet;
   private readonly userRoots: GvaRootSet;
@@ -64,7 +65,7 @@ export class ShadowMmu {
     host: HostKernel,
     tables: GvaTables,
     regs: VcpuMemory,
-    commpage: Gva,
+    commpage: Gva | null,
     stats: VcpuStats,
     options: ShadowMmuOptions,
   ) {
@@ -110,8 +111,8 @@ export class ShadowMmu {
   fillPair(gva: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
     const base = this.pairBase(gva);
     if (user) this.prepareUser();
-    else if (this.pairBase(this.commpage) === base) {
-      const page = { hpa: this.regs.commpage, writable: true };
+    else if (this.commpage !== null && this.pairBase(this.commpage) === base) {
+      const page = this.commpageBacking;
       if (this.commpage === base) even = page;
       else odd = page;
     }
@@ -129,15 +130,21 @@ export class ShadowMmu {
     this.stayLive(this.kernelRoots, this.kernelRoots.current.pgd);
   }
 
-  /** Maps the commpage, and leaves the other page of its pair as it is. */
-  fillCommpage(): void {
+  private get commpageBacking(): BackingPage {
+    return { hpa: this.regs.cp0Page, writable: true };
+  }
+
+  /** Maps the commpage at `gva`, and leaves the other page of its pair as it is. */
+  fillCommpage(gva: Gva): void {
+    const page = this.commpageBacking;
     if (this.refill === "slow") {
-      this.writeHostTlb(this.pairBase(this.commpage), false, ...this.commpagePair());
+      const [even, odd] = (gva & this.pageSize) === 0 ? [page, null] : [null, page];
+      this.writeHostTlb(this.pairBase(gva), false, even, odd);
       return;
     }
     this.ensurePages();
-    this.setPte(this.pteOf(this.kernelRoots, this.commpage), { hpa: this.regs.commpage, writable: true });
-    this.invalidateHostTlb(this.commpage, this.kernelRoots.current);
+    this.setPte(this.pteOf(this.kernelRoots, gva), page);
+    this.invalidateHostTlb(gva, this.kernelRoots.current);
   }
 
   /**
@@ -153,11 +160,6 @@ export class ShadowMmu {
       this.flushAll();
       this.cache.topUp();
     }
-  }
-
-  private commpagePair(): [even: BackingPage | null, odd: BackingPage | null] {
-    const page = { hpa: this.regs.commpage, writable: true };
-    return (this.commpage & this.pageSize) === 0 ? [page, null] : [null, page];
   }
 
   private writePtes(base: Gva, user: boolean, even: BackingPage | null, odd: BackingPage | null): void {
@@ -241,7 +243,8 @@ export class ShadowMmu {
   /** The range without the commpage in the guest kernel's tables: that is no mapping of the guest's. */
   private besidesCommpage(set: GvaRootSet, first: Gva, last: Gva): readonly GvaRange[] {
     const { commpage, pageSize } = this;
-    if (set !== this.kernelRoots || commpage < first || commpage > last) return [{ first, last }];
+    if (set !== this.kernelRoots || commpage === null || commpage < first || commpage > last)
+      return [{ first, last }];
     const below = { first, last: commpage - 1 };
     const above = { first: commpage + pageSize, last };
     return [below, above].filter((part) => part.first < part.last);
@@ -256,7 +259,7 @@ export class ShadowMmu {
 
   /** The commpage is no mapping of the guest's: after a flush it goes back in at once, which saves an exit. */
   private keepCommpage(): void {
-    if (this.refill === "fast") this.fillCommpage();
+    if (this.refill === "fast" && this.commpage !== null) this.fillCommpage(this.commpage);
   }
 
   /**

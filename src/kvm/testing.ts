@@ -79,6 +79,13 @@ export class TestGuest {
     return asm.address;
   }
 
+  /** Where the guest's kernel has its commpage. The guest must be one with dynamic translation. */
+  get commpage(): number {
+    const { commpage } = this.vcpu;
+    if (commpage === null) throw new Error("this guest has no commpage");
+    return commpage;
+  }
+
   /** Reads the word at GPA `gpa`, unsigned. */
   read(gpa: number): number {
     return this.machine.memory.read32(this.ram + gpa);

@@ -6,8 +6,8 @@ import { guestAsid, type VcpuState } from "./vcpu-state.ts";
 
 /** What a guest virtual address means to the guest at this moment. */
 export type Translation =
-  /** The kernel's window onto its virtual CP0. */
-  | { readonly kind: "commpage" }
+  /** The kernel's window onto its virtual CP0, if it has one. */
+  | { readonly kind: "commpage"; readonly gva: Gva }
   /** Guest KSeg0: always mapped, to `gpa`. */
   | { readonly kind: "direct"; readonly gpa: Gpa }
   /** Entry `index` of the guest TLB translates it to `gpa`; `valid` and `dirty` are V and D of its half. */
@@ -28,8 +28,8 @@ export type Translation =
   | { readonly kind: "illegal" };
 
 /** True if `gva` lies on the commpage. */
-function isCommpage(vcpu: VcpuState, gva: Gva): boolean {
-  return gva >= vcpu.commpage && gva - vcpu.commpage < vcpu.pageSize;
+function isCommpage({ commpage, pageSize }: VcpuState, gva: Gva): boolean {
+  return commpage !== null && gva >= commpage && gva - commpage < pageSize;
 }
 
 /** Translates `gva` as the guest's hardware would, in guest user or kernel mode and in ASID `asid`. */
@@ -50,7 +50,7 @@ export function translate(
     case "illegal":
       return { kind: "illegal" };
     case "mapped": {
-      if (!user && isCommpage(vcpu, address)) return { kind: "commpage" };
+      if (!user && isCommpage(vcpu, address)) return { kind: "commpage", gva: address };
       const { guestTlb } = vcpu;
       vcpu.stats.guestTlbLookups++;
       const index = guestTlb.lookup(address, asid);

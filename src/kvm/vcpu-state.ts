@@ -22,9 +22,10 @@ export interface VcpuState {
   readonly machine: Machine;
   readonly map: GuestMap;
   readonly slots: Memslots;
-  /** Bytes of a host page, and where the commpage lies in the guest kernel's address space. */
+  /** Bytes of a host page. */
   readonly pageSize: number;
-  readonly commpage: Gva;
+  /** Where the commpage lies in the guest kernel's address space; null without dynamic translation. */
+  readonly commpage: Gva | null;
   /** Registers as they are in host memory, complete after an exit. */
   readonly regs: VcpuMemory;
   /** The guest's virtual CP0 registers (`regs.cp0`). */
@@ -40,8 +41,6 @@ export interface VcpuState {
   readonly stats: VcpuStats;
   readonly lastExits: LastExits;
   readonly tracer: Tracer;
-  /** Replace instructions that trap by ones that do not. */
-  readonly dyntrans: boolean;
   /** What saves exits is done: see `VcpuOptions`. */
   readonly fastExits: boolean;
   /** `regs.pc` is a branch and the exception was raised in its delay slot (the exit's Cause.BD). */

@@ -9,7 +9,7 @@ import type { VcpuCode } from "./entry/code-block.ts";
 import { DestroyedError, HostFaultError } from "./errors.ts";
 import { deliverInterrupt } from "./deliver.ts";
 import { handleExit } from "./exits.ts";
-import { collectFastExits, publishForFastExits } from "./fast-exits.ts";
+import { collectFastExits, publishCp0Masks, publishForFastExits } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
 import { GUEST_STATUS_WRITABLE, GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
 import { FPU_STATUS, GuestFpu } from "./guest-fpu.ts";
@@ -17,7 +17,7 @@ import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
 import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
-import { FPU_AREA, fpuArea, GUEST_CP0_BYTES, VcpuMemory } from "./layout.ts";
+import { CP0_MASKS, GUEST_CP0_BYTES, VcpuMemory } from "./layout.ts";
 import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
@@ -55,6 +55,10 @@ type Phase =
 export interface VcpuOptions extends ShadowMmuOptions {
   /** Entries of the guest's TLB, one of `GUEST_TLB_SIZES`. */
   readonly guestTlb: number;
+  /**
+   * Dynamic translation: instructions of the guest's kernel that trap are replaced by ones that do not, and its CP0
+   * registers are mapped in its address space for that, as the commpage.
+   */
   readonly dyntrans: boolean;
   /**
    * Settle simple privileged instructions, RDHWR and system calls in generated code, and let a new guest TLB entry
@@ -93,7 +97,7 @@ export class Vcpu implements VcpuState {
   readonly map: GuestMap;
   readonly slots: Memslots;
   readonly pageSize: number;
-  readonly commpage: Gva;
+  readonly commpage: Gva | null;
   readonly regs: VcpuMemory;
   readonly cp0: Int32Array;
   readonly guestCpu: GuestCpu;
@@ -105,7 +109,6 @@ export class Vcpu implements VcpuState {
   readonly stats = new VcpuStats();
   readonly lastExits = new LastExits();
   readonly tracer: Tracer;
-  readonly dyntrans: boolean;
   readonly fastExits: boolean;
   /** The generated code of this vcpu. */
   readonly code: VcpuCode;
@@ -138,9 +141,8 @@ export class Vcpu implements VcpuState {
     this.map = map;
     this.slots = parts.slots;
     this.pageSize = host.pages.pageSize;
-    this.commpage = commpageAddress(map, this.pageSize);
+    this.commpage = options.dyntrans ? commpageAddress(map, this.pageSize) : null;
     this.tracer = options.tracer;
-    this.dyntrans = options.dyntrans;
     this.checks = options.checkInvariants;
     this.fastExits = options.fastExits;
     this.takeCpu = parts.takeCpu;
@@ -153,7 +155,7 @@ export class Vcpu implements VcpuState {
     const { cpus } = host.target;
     const got: number[] = [];
     try {
-      got.push(pages.allocZeroed(fpuArea(cpus) + FPU_AREA.bytes));
+      got.push(pages.allocZeroed(CP0_MASKS.end));
       got.push(pages.allocZeroed(this.pageSize));
       this.regs = new VcpuMemory(this.machine.memory, got[0]!, got[1]!, cpus);
       this.mmu = new ShadowMmu(host, parts.tables, this.regs, this.commpage, this.stats, options);
@@ -165,7 +167,9 @@ export class Vcpu implements VcpuState {
     try {
       this.code = host.buildVcpuCode(
         options.refill,
-        options.fastExits ? { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial } : null,
+        options.fastExits
+          ? { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial, commpage: options.dyntrans }
+          : null,
         fpuModel !== null,
       );
     } catch (error) {
@@ -175,6 +179,7 @@ export class Vcpu implements VcpuState {
     }
     this.cp0 = this.regs.cp0;
     resetGuestCp0(this.cp0, this.machine, this.guestCpu, map, this.id);
+    publishCp0Masks(this);
     this.regs.pc = map.resetPc;
     this.fpu = fpuModel === null ? null : new GuestFpu(fpuModel, host, this.regs, this.tracer);
     this.interrupts = new GuestInterrupts(this.regs);
@@ -194,7 +199,7 @@ export class Vcpu implements VcpuState {
     this.timerSlot.detach();
     this.mmu.destroy();
     this.host.freeVcpuCode(this.code);
-    this.host.pages.release(this.regs.commpage);
+    this.host.pages.release(this.regs.cp0Page);
     this.host.pages.release(this.regs.hpa);
   }
 
@@ -250,6 +255,7 @@ export class Vcpu implements VcpuState {
     this.settle();
     this.loseFpu();
     setOneReg(this, id, value);
+    publishCp0Masks(this);
   }
 
   /** What could end a WAIT of the guest, going by the interrupts that it enables. */
@@ -335,7 +341,8 @@ export class Vcpu implements VcpuState {
   /** A guest that executes its commpage is to find the registers there as they are, and not as they were. */
   private forgetCommpageCode(): void {
     const { machine, regs } = this;
-    if (machine.watches(regs.commpage)) machine.stored(regs.commpage, GUEST_CP0_BYTES);
+    if (this.commpage !== null && machine.watches(regs.cp0Page))
+      machine.stored(regs.cp0Page, GUEST_CP0_BYTES);
   }
 
   /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
@@ -360,7 +367,7 @@ export class Vcpu implements VcpuState {
     this.hostPc = this.cpu.pc;
     this.cpu.setInterruptLine(KICK_LINE, false);
     this.check(this.exitMoment);
-    // The guest kernel can store to its register array at will.
+    // With a commpage the guest kernel can store to its register array at will.
     syncGuestAsid(this);
     this.interrupts.sync();
     const exit = handleExit(this) ?? this.livelock();

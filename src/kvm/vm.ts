@@ -53,7 +53,7 @@ export class Kvm {
       refill: options.refill ?? "fast",
       gvaRoots: options.gvaRoots ?? DEFAULT_GVA_ROOTS,
       guestTlb: options.guestTlb ?? DEFAULT_GUEST_TLB,
-      dyntrans: options.dyntrans ?? true,
+      dyntrans: options.dyntrans ?? false,
       fastExits: options.fastExits ?? true,
       checkInvariants: options.checkInvariants ?? false,
       tracer: options.tracer ?? {},

@@ -12,6 +12,7 @@ const CHOICES = {
   refill: ["fast", "slow"],
   fastExits: ["on", "off"],
   guestFpu: ["on", "off"],
+  dyntrans: ["on", "off"],
   clock: ["virtual", "wall"],
   hostPageSize: [4096, 16384],
   guestTlb: GUEST_TLB_SIZES,
@@ -24,6 +25,7 @@ const HYPERVISOR_SETTINGS = [
   "guestTlb",
   "fastExits",
   "guestFpu",
+  "dyntrans",
   "hostPageSize",
   "hostCpus",
 ] as const;

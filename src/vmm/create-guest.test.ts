@@ -45,24 +45,31 @@ describe("a configuration that cannot work", () => {
   });
 });
 
-it.each(["refill", "gvaRoots", "guestTlb", "fastExits", "guestFpu", "hostPageSize", "hostCpus"] as const)(
-  "%s is refused without a hypervisor",
-  (name) => {
-    const values = {
-      refill: "slow",
-      gvaRoots: 1,
-      guestTlb: 64,
-      fastExits: "off",
-      guestFpu: "on",
-      hostPageSize: 4096,
-      hostCpus: 2,
-    } as const;
-    const config = { ...good, mode: "bare", kernel: image("demo-bare.elf") } as const;
-    expect(() => createGuest({ ...config, [name]: values[name] })).toThrow(
-      `${name} is about the hypervisor: leave it out with mode bare`,
-    );
-  },
-);
+it.each([
+  "refill",
+  "gvaRoots",
+  "guestTlb",
+  "fastExits",
+  "guestFpu",
+  "dyntrans",
+  "hostPageSize",
+  "hostCpus",
+] as const)("%s is refused without a hypervisor", (name) => {
+  const values = {
+    refill: "slow",
+    gvaRoots: 1,
+    guestTlb: 64,
+    fastExits: "off",
+    guestFpu: "on",
+    dyntrans: "on",
+    hostPageSize: 4096,
+    hostCpus: 2,
+  } as const;
+  const config = { ...good, mode: "bare", kernel: image("demo-bare.elf") } as const;
+  expect(() => createGuest({ ...config, [name]: values[name] })).toThrow(
+    `${name} is about the hypervisor: leave it out with mode bare`,
+  );
+});
 
 it("a guest is not given an FPU that the host has not got", () => {
   expect(() => createGuest({ ...good, guestFpu: "on" })).toThrow(

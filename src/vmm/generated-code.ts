@@ -30,7 +30,7 @@ const RAM_BYTES = 2 ** 20;
  */
 export function generatedCode(
   part: CodePart,
-  config: Pick<GuestConfig, "hostCpu" | "hostPageSize" | "refill"> = {},
+  config: Pick<GuestConfig, "hostCpu" | "hostPageSize" | "refill" | "dyntrans"> = {},
 ): string {
   if (!CODE_PARTS.includes(part))
     throw new RangeError(`there is no such part of the code: choose from ${CODE_PARTS.join(", ")}`);
@@ -44,7 +44,10 @@ export function generatedCode(
   const format = (blocks: readonly (readonly ListingLine[])[]): string =>
     blocks.map(formatListing).join("\n");
   if (part === "host") return format(host.code.sections.map(({ lines }) => lines));
-  const code = host.buildVcpuCode(config.refill ?? "fast", { statusWritable: GUEST_STATUS_WRITABLE });
+  const code = host.buildVcpuCode(config.refill ?? "fast", {
+    statusWritable: GUEST_STATUS_WRITABLE,
+    commpage: config.dyntrans === "on",
+  });
   const isOf = ({ address }: ListingLine): boolean =>
     part === "entry" ? address >= code.vcpuRun : part !== "exit" || address < code.vcpuRun;
   return format(

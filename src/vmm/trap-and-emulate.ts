@@ -64,6 +64,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       ...(config.guestTlb === undefined ? {} : { guestTlb: config.guestTlb }),
       fastExits: config.fastExits !== "off",
       fpu: config.guestFpu === "on",
+      dyntrans: config.dyntrans === "on",
       checkInvariants: config.checkInvariants ?? false,
     });
     for (const [slot, { base, size, offset }] of this.ram.entries())

@@ -107,6 +107,11 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     ["run", "--mode", "bare", "--fast-exits", "on"],
     /--fast-exits .*--mode bare/,
   ],
+  [
+    "dynamic translation of the bare machine",
+    ["run", "--mode", "bare", "--dyntrans", "off"],
+    /--dyntrans .*--mode bare/,
+  ],
   ["a benchmark that there is not", ["bench", "cpu"], /'cpu' is invalid.*mmu/],
   [
     "figures in no folder",

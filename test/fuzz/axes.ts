@@ -36,7 +36,7 @@ const GUEST_AXES = {
     [90, false],
     [10, true],
   ],
-  /** Accesses aim at the commpage and other strange addresses, and the VMM stores there. */
+  /** Accesses aim at the commpage and other strange addresses, and the VMM stores to it where it is mapped. */
   commpage: [
     [40, false],
     [60, true],
@@ -91,9 +91,10 @@ export const HOST_AXES = {
     [30, false],
     [70, true],
   ],
+  /** Instructions that trap are replaced; the guest has a commpage. */
   dyntrans: [
-    [25, false],
-    [75, true],
+    [50, false],
+    [50, true],
   ],
   engine: [
     [50, "interpreter"],
@@ -126,8 +127,8 @@ const RULES: readonly ((guest: Point<typeof GUEST_AXES>, host: HostPlan) => bool
 
 /** True if the guest cannot tell this host from the first that it ran on. */
 function hides(guest: GuestPlan, host: HostPlan): boolean {
-  // A wild guest reads its own code, and finds the commpage, whose place and size depend on the host's pages.
-  if (guest.style === "wild") return !host.dyntrans && host.pageSize === guest.guestPage;
+  // A wild guest reads its own code, and finds the commpage.
+  if (guest.style === "wild" && host.dyntrans) return false;
   return host.pageSize <= guest.guestPage;
 }
 

@@ -49,7 +49,8 @@ function runOn(guest: GuestPlan, host: HostPlan, instructions: number, cuts: Cut
 
 function areComparable(a: Run, b: Run): boolean {
   if ((a.outcome.incomparable ?? b.outcome.incomparable) !== null) return false;
-  return a.host.pageSize === b.host.pageSize || !(a.outcome.nearCommpage || b.outcome.nearCommpage);
+  if (!(a.outcome.nearCommpage || b.outcome.nearCommpage)) return true;
+  return a.host.dyntrans === b.host.dyntrans && (!a.host.dyntrans || a.host.pageSize === b.host.pageSize);
 }
 
 /**

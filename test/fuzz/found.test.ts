@@ -99,7 +99,7 @@ test("a memslot changes after what the guest was doing has been brought to rest"
 });
 
 test("a guest that executes its commpage finds the registers there as they are", () => {
-  const guest = new TestGuest(createInterpreter, { dyntrans: false });
+  const guest = new TestGuest(createInterpreter, { dyntrans: true });
   const slot = commpageAddress(TE_MAP, 4096) + cp0Slot(CP0.EPC);
   const [first, second] = [encode("jr", { rs: 18 }), encode("jr", { rs: 19 })];
   guest.assemble(0x4000_1000, (asm) => {

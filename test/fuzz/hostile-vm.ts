@@ -23,7 +23,7 @@ export interface Outcome {
   readonly state: Readonly<Record<string, string | number>>;
   /** Something happened after which hosts may differ: why, or null. */
   readonly incomparable: string | null;
-  /** Hosts with other pages may differ: the guest went where some of them have the commpage. */
+  /** Hosts with another commpage may differ: the guest went where some of them have it. */
   readonly nearCommpage: boolean;
   readonly instructions: number;
   readonly exits: number;
@@ -406,13 +406,13 @@ export class HostileVm {
       .forEach((word, i) => this.taint.vmmWrite(hostPhysAddr + first + 4 * i, word));
   }
 
-  /** Puts anything into the commpage, as stores of the guest's kernel can while it runs. */
+  /** Puts anything into the commpage if there is one, as stores of the guest's kernel can while it runs. */
   private scribble(): void {
     const { vcpu, machine } = this;
-    if (!vcpu.inGuest || this.kvm.host.livePgd !== vcpu.regs.kernelMm.pgd) return;
+    if (vcpu.commpage === null || !vcpu.inGuest || this.kvm.host.livePgd !== vcpu.regs.kernelMm.pgd) return;
     const random = this.vmmRandom;
     const words = new WordSource(random, this.targets);
-    const at = (index: number): number => vcpu.regs.commpage + 4 * index;
+    const at = (index: number): number => vcpu.regs.cp0Page + 4 * index;
     for (let n = random.pick([1, 1, 3, 20]); n > 0; n--) {
       const index = random.chance(70) ? random.pick(SCRIBBLED) : random.below(vcpu.pageSize / 4);
       machine.memory.write32(at(index), random.chance(70) ? words.cp0Value(index) : random.word());

@@ -6,11 +6,10 @@ import type { Vcpu } from "../../src/kvm/index.ts";
 /**
  * Notices what makes two runs of a guest on different hosts incomparable:
  *
- * - the guest stores to the commpage: the hypervisor takes note at the next exit, and when that is depends on
- *   the host;
  * - the guest reads or changes part of an instruction that dynamic translation replaced, or executes it in user
  *   mode;
- * - the guest goes where the commpage is with other host pages: that matters if these differ.
+ * - the guest goes where hosts with dynamic translation have a commpage: that matters unless both have it there, or
+ *   none.
  *
  * All are seen page by page, at the first access that the machine's soft TLB does not know.
  */
@@ -20,9 +19,8 @@ export class Taint {
   /** Host address of each replaced instruction, with the word that it replaced and the one that it is. */
   private readonly replaced = new Map<number, { readonly original: number; readonly word: number }>();
   private readonly touched = new Set<number>();
-  private commpageStored = false;
   private given: string | null = null;
-  /** The guest has gone near the commpage. */
+  /** The guest has gone where some hosts have a commpage; other than by what was translated. */
   nearCommpage = false;
 
   constructor(vcpu: Vcpu) {
@@ -46,15 +44,11 @@ export class Taint {
       const pa = translate(va, access, size, mode);
       if (!byGuest) return pa;
       const page = pa - (pa % 4096);
-      // What was translated goes to the commpage by design.
-      const onCommpage = pa >= 0 && page === vcpu.regs.commpage;
-      if (va >>> 0 >= first && va >>> 0 <= last && !(onCommpage && vcpu.dyntrans)) this.nearCommpage = true;
+      const onCommpage = pa >= 0 && page === vcpu.regs.cp0Page;
+      if (va >>> 0 >= first && va >>> 0 <= last && !onCommpage) this.nearCommpage = true;
       // User mode has no use for the commpage, and finds other instructions than it would have trapped with.
       if (pa >= 0 && access === ACCESS.fetch && host.livePgd === vcpu.regs.userMm.pgd) this.touched.add(page);
-      if (pa >= 0 && access !== ACCESS.fetch) {
-        this.touched.add(page);
-        if (access === ACCESS.store && onCommpage) this.commpageStored = true;
-      }
+      if (pa >= 0 && access !== ACCESS.fetch) this.touched.add(page);
       return pa;
     };
     // What the hypervisor stores in the guest's address space is instructions that it replaces.
@@ -94,7 +88,6 @@ export class Taint {
 
   /** Why the run cannot be compared with runs on other hosts, or null. */
   get reason(): string | null {
-    if (this.commpageStored && !this.vcpu.dyntrans) return "the guest stores to the commpage";
     for (const at of this.replaced.keys())
       if (this.touched.has(at - (at % 4096)))
         return "the guest reads what was translated, or executes it in user mode";

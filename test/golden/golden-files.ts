@@ -31,9 +31,9 @@ function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind
 }
 
 /** The code that fast exits add. */
-function fastExitListing(model: CpuModel, cpus = 1): string {
+function fastExitListing(model: CpuModel, cpus = 1, commpage = false): string {
   const host = newHost(model, { pageSize: 4096 }, cpus);
-  const code = host.buildVcpuCode("fast", { statusWritable: GUEST_STATUS_WRITABLE });
+  const code = host.buildVcpuCode("fast", { statusWritable: GUEST_STATUS_WRITABLE, commpage });
   const sections = code.sections.filter(({ name }) => name === "general" || name === "fast_exit");
   return formatCode({ ...code, sections });
 }
@@ -43,7 +43,7 @@ function guestFpuListing(model: CpuModel): string {
   const host = newHost(model, { pageSize: 4096 }, 1);
   const code = host.buildVcpuCode(
     "fast",
-    { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial: FPU_STATUS },
+    { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial: FPU_STATUS, commpage: false },
     true,
   );
   const sections = code.sections.filter(({ name }) => name === "fast_exit" || name === "exit_and_entry");
@@ -97,6 +97,7 @@ export function goldenFiles(): Map<string, string> {
     files.set(`entry/${model.name}-4k-two-cpus.txt`, listing(model, { pageSize: 4096 }, "fast", 2));
   files.set("entry/24Kc-fast-exits-two-cpus.txt", fastExitListing(plain, 2));
   files.set("entry/24Kf-guest-fpu.txt", guestFpuListing(CPU_MODELS["24Kf"]!));
+  files.set("entry/24Kc-fast-exits-commpage.txt", fastExitListing(plain, 1, true));
   const netlogic = { pageSize: 4096, scratch: NETLOGIC_SCRATCH } as const;
   files.set("entry/netlogic-scratch-4k.txt", listing(plain, netlogic, "fast"));
   for (const host of HOSTS_64)

@@ -9,7 +9,7 @@ import { TE_MAP } from "../../src/kvm/guest-map.ts";
 import type { GvaTables, PageCache } from "../../src/kvm/gva-table.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import type { HostPageSize } from "../../src/kvm/page-format.ts";
-import { GUEST_CP0_BYTES, vcpuBytes, VcpuMemory } from "../../src/kvm/layout.ts";
+import { CP0_MASKS, GUEST_CP0_BYTES, VcpuMemory } from "../../src/kvm/layout.ts";
 import { CPU_MODELS, type CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import type { Endian } from "../../src/machine/memory.ts";
@@ -59,7 +59,7 @@ export class TestHost {
     const { pages, asids } = this.host;
     this.vcpu = new VcpuMemory(
       this.machine.memory,
-      pages.allocZeroed(vcpuBytes(1)),
+      pages.allocZeroed(CP0_MASKS.end),
       pages.allocZeroed(GUEST_CP0_BYTES),
     );
     for (const mm of [this.vcpu.kernelMm, this.vcpu.userMm]) {

@@ -17,7 +17,7 @@ export const CODE = 0x4000_1000;
 
 /**
  * A guest with its exceptions trapped, under the series' own scheme: one root for each mode, 64 entries in the
- * guest's TLB, every trap an exit. The checker of invariants is off: each test looks for itself. `prepare` is given the machine before it has an engine.
+ * guest's TLB, every trap an exit, dynamic translation. The checker of invariants is off: each test looks for itself. `prepare` is given the machine before it has an engine.
  */
 export function newGuest(
   host: Host,
@@ -29,7 +29,7 @@ export function newGuest(
     return createInterpreter(machine);
   };
   const guest = new TestGuest(engine, {
-    ...{ checkInvariants: false, gvaRoots: 1, guestTlb: 64, fastExits: false },
+    ...{ checkInvariants: false, gvaRoots: 1, guestTlb: 64, fastExits: false, dyntrans: true },
     ...host,
     ...options,
   });

@@ -207,7 +207,7 @@ function mappedFaults(host: Host): void {
 function commpageFaults(host: Host): void {
   const guest = newGuest(host);
   const { vcpu, kvm, machine, vm } = guest;
-  const { commpage } = vcpu;
+  const { commpage } = guest;
   const wired = (): number => machine.ops.readCp0(CP0.Wired);
   assert.equal(commpage, host.pageSize === 4096 ? 0x7000 : 0x4000);
   assert.equal(wired(), 0, "a VM wires no host TLB entry");

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../../engine/index.ts";
-import { CONFIG, CP0, STATUS } from "../../isa/cp0.ts";
+import { CONFIG, CP0, cp0Index, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { disassemble } from "../../isa/disassemble.ts";
 import { GPR } from "../../isa/registers.ts";
 import { Assembler } from "../../uasm/assembler.ts";
+import { MASKED_WHEN_READ } from "../guest-cp0.ts";
 import { entryLo, TestGuest, type TestGuestOptions } from "../testing.ts";
 import { HWR_OP } from "../trace.ts";
 
@@ -330,6 +331,7 @@ describe("RDHWR", () => {
 });
 
 describe("dynamic translation", () => {
+  const TRANSLATED = { dyntrans: true } as const;
   const shown = (guest: TestGuest, index: number): string =>
     disassemble(guest.read((CODE & 0xffff) + 4 * index), CODE + 4 * index);
 
@@ -344,7 +346,7 @@ describe("dynamic translation", () => {
       asm.cache(0x15, 0x20, t2);
       asm.cache(0x01, 0, t2);
       asm.tlbp();
-    });
+    }, TRANSLATED);
     expect(Array.from({ length: 9 }, (_, index) => shown(guest, index))).toEqual([
       "lw t0,29056(zero)",
       "sw t0,29120(zero)",
@@ -361,12 +363,12 @@ describe("dynamic translation", () => {
   });
 
   test("with 16K pages the commpage is at 4000", () => {
-    const guest = run((asm) => asm.mfc0(t0, 12, 0), { pageSize: 16384 });
+    const guest = run((asm) => asm.mfc0(t0, 12, 0), { pageSize: 16384, dyntrans: true });
     expect(shown(guest, 0)).toBe(`lw t0,${0x4180}(zero)`);
   });
 
   test("code that the guest could not write stays as it is", () => {
-    const guest = new TestGuest(createInterpreter);
+    const guest = new TestGuest(createInterpreter, TRANSLATED);
     guest.trapExceptions();
     guest.assemble(0x4002_0000, (asm) => {
       asm.mfc0(t0, 15, 0);
@@ -380,7 +382,7 @@ describe("dynamic translation", () => {
   });
 
   test("in a mapped segment and in a delay slot it works as in KSeg0", () => {
-    const guest = new TestGuest(createInterpreter);
+    const guest = new TestGuest(createInterpreter, TRANSLATED);
     guest.assemble(0x4002_0000, (asm) => {
       const on = asm.label();
       asm.b(on);
@@ -399,6 +401,12 @@ describe("dynamic translation", () => {
     expect(guest.vcpu.stats.exits.cop_unusable).toBe(3);
   });
 
+  /** Registers whose writes change no mode, time or address space. */
+  const registers = [
+    ...[CP0.Index, CP0.EntryLo1, CP0.UserLocal, CP0.PageMask, CP0.Wired, CP0.HWREna, CP0.BadVAddr, CP0.EBase],
+    ...[CP0.PRId, CP0.Config, CP0.Config1, CP0.Config4, CP0.LLAddr, CP0.ErrCtl, CP0.ErrorEPC, CP0.KScratch1],
+    ...[CP0.ITagLo, CP0.DTagLo, CP0.IntCtl, cp0Index(25, 0), cp0Index(31, 0)],
+  ];
   /** One instruction that a kernel may execute on its virtual CP0, by way of t0 and t1. */
   const instruction = fc.constantFrom<(asm: Assembler) => void>(
     (asm) => asm.mfc0(t0, 12, 0),
@@ -411,6 +419,12 @@ describe("dynamic translation", () => {
     (asm) => asm.mfc0(t0, 9, 0),
     (asm) => asm.mfc0(t1, 1, 0),
     (asm) => asm.mfc0(t1, 26, 0),
+    ...registers.flatMap((index) => [
+      (asm: Assembler) => asm.mfc0(t1, index >>> 3, index & 7),
+      (asm: Assembler) => asm.mtc0(t0, index >>> 3, index & 7),
+    ]),
+    (asm) => asm.loadConstant(t0, 0xffff_ffff),
+    (asm) => asm.loadConstant(t0, 0x5a5a_a5a5),
     (asm) => asm.ei(t0),
     (asm) => asm.di(t1),
     (asm) => asm.addu(t1, t1, t0),
@@ -419,16 +433,18 @@ describe("dynamic translation", () => {
     (asm) => (asm.b(asm.address + 8), asm.mfc0(t1, 13, 0)),
   );
 
-  test("a guest with and without it, and with either refill, does the same in the same time", () => {
+  test("a guest with and without it and fast exits, and with either refill, does the same in the same time", () => {
     fc.assert(
       fc.property(fc.array(instruction, { minLength: 1, maxLength: 30 }), (program) => {
         const results = (
           [
-            [true, "fast"],
-            [false, "fast"],
-            [true, "slow"],
+            [true, "fast", true],
+            [false, "fast", true],
+            [true, "slow", true],
+            [true, "fast", false],
+            [false, "fast", false],
           ] as const
-        ).map(([dyntrans, refill]) => {
+        ).map(([dyntrans, refill, fastExits]) => {
           const guest = run(
             (asm) => {
               const loop = asm.label();
@@ -439,12 +455,19 @@ describe("dynamic translation", () => {
               asm.bnez(t3, loop);
               asm.nop();
             },
-            { dyntrans, refill },
+            { dyntrans, refill, fastExits },
           );
-          return [Array.from(guest.vcpu.regs.gpr), Array.from(guest.vcpu.cp0), guest.machine.timeline.now()];
+          return [
+            Array.from(guest.vcpu.regs.gpr),
+            Array.from(
+              guest.vcpu.cp0,
+              (value, index) =>
+                value & (MASKED_WHEN_READ.has(index) ? guest.vcpu.guestCpu.readMask(index) : -1),
+            ),
+            guest.machine.timeline.now(),
+          ];
         });
-        expect(results[1]).toEqual(results[0]);
-        expect(results[2]).toEqual(results[0]);
+        for (const result of results) expect(result).toEqual(results[0]);
       }),
       { numRuns: 25 },
     );
@@ -501,6 +524,7 @@ test("the tracepoints tell registers, ASIDs and exits", () => {
       asm.rdhwr(t2, 1);
     },
     {
+      fastExits: false,
       tracer: {
         kvm_enter: (pc) => log.push(`enter ${pc.toString(16)}`),
         kvm_out: (pc) => log.push(`out ${pc.toString(16)}`),

@@ -118,7 +118,7 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
     case "cache": {
       const outcome = cache(vcpu, first & 31, second >>> 0);
       if (outcome.kind === "exception") return null;
-      if (outcome.kind === "unsupported")
+      if (outcome.kind === "illegal")
         return internalError(vcpu, `CACHE operation ${first.toString(16)} on ${(second >>> 0).toString(16)}`);
       if (outcome.translateTo !== null) translateCache(vcpu, word, outcome.translateTo);
       return done();

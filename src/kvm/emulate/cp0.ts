@@ -1,17 +1,10 @@
 import { CONFIG, CP0, HWRENA, STATUS } from "../../isa/cp0.ts";
 import { legalPageMask } from "../../machine/tlb.ts";
-import { GUEST_STATUS_WRITABLE, MASKED_WHEN_READ } from "../guest-cp0.ts";
+import { GUEST_STATUS_WRITABLE } from "../guest-cp0.ts";
 import { FPU_STATUS } from "../guest-fpu.ts";
 import { HWR_OP } from "../trace.ts";
 import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
-
-const LIVE: ReadonlySet<number> = new Set([CP0.Count, CP0.Random, ...MASKED_WHEN_READ]);
-
-/** Registers whose value is worked out when it is read: their MFC0 is never translated. */
-export function isLive(index: number): boolean {
-  return LIVE.has(index);
-}
 
 /** The value that the guest's MFC0 of register `index` reads. */
 function readGuestCp0(vcpu: VcpuState, index: number): number {
@@ -20,13 +13,8 @@ function readGuestCp0(vcpu: VcpuState, index: number): number {
       return vcpu.timer.count() | 0;
     case CP0.Random:
       return random(vcpu);
-    case CP0.EntryLo0:
-    case CP0.EntryLo1:
-      return vcpu.guestCpu.entryLo(vcpu.cp0, index);
-    case CP0.ErrCtl:
-      return 0;
     default:
-      return vcpu.cp0[index]!;
+      return vcpu.cp0[index]! & vcpu.guestCpu.readMask(index);
   }
 }
 

@@ -12,7 +12,7 @@ export function writeEntryHi(vcpu: VcpuState, value: number): void {
   syncGuestAsid(vcpu);
 }
 
-/** Follows the ASID in the guest's EntryHi, which the guest can also change by a store to the commpage. */
+/** Follows the ASID in the guest's EntryHi, which the guest can also change by a store to its commpage. */
 export function syncGuestAsid(vcpu: VcpuState): void {
   const asid = guestAsid(vcpu);
   const old = vcpu.mmu.setGuestAsid(asid);

@@ -10,7 +10,8 @@ import {
   type CodeAddresses,
 } from "./enter-exit.ts";
 import { emitExceptionStub, VECTOR } from "./exception-vectors.ts";
-import { emitFastExit, emitGeneralVector, type FastExitOptions } from "./fast-exit.ts";
+import { emitFastExit, emitGeneralVector } from "./fast-exit.ts";
+import type { FastExitOptions } from "./fast-exit-operations.ts";
 import { emitGuestRefill } from "./refill.ts";
 import type { CodeTarget } from "./target.ts";
 

@@ -7,19 +7,29 @@ import type { Label } from "../../uasm/label.ts";
 import { ASID_MASK } from "../asid.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
 import { MM } from "../host-mm.ts";
-import { cp0Slot, HARDWARE_LINES, userMm, VCPU } from "../layout.ts";
+import { CP0_MASKS, cp0Slot, HARDWARE_LINES, userMm, VCPU } from "../layout.ts";
 import { emitCpuOffset } from "./cpu-number.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
+import { emitCache } from "./fast-exit-cache.ts";
 import { VECTOR } from "./exception-vectors.ts";
 import { emitReadRegister, emitWriteRegister, FIELD, type RegisterTables } from "./fast-exit-registers.ts";
 import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
+
+/** What the code of fast exits has to know of the guest. */
+export interface FastExitOptions {
+  /** Bits of Status that the guest can write, and that are just bits. */
+  readonly statusWritable: number;
+  /** Other bits of Status that it can write: who changes one of these is not settled here. */
+  readonly statusSpecial?: number;
+  /** The guest's kernel finds its CP0 registers in memory, and can have changed them there. */
+  readonly commpage: boolean;
+}
 
 /** What the parts of a fast exit share. The registers are those that `emitFastExit` names. */
 export interface FastExitContext {
   readonly target: CodeTarget;
   readonly addresses: CodeAddresses;
-  readonly statusWritable: number;
-  readonly statusSpecial: number;
+  readonly options: FastExitOptions;
   readonly tables: RegisterTables;
   /** To the common exit; nothing may have changed. */
   readonly bail: Label;
@@ -39,11 +49,21 @@ function storeGuest(asm: Assembler, reg: number, cp0: number): void {
 }
 
 /**
- * Emits: to `bail` if the guest's Cause does not show its lines, or shows an enabled interrupt. The lines see to
- * themselves; but the guest can store to its Cause, and the hypervisor follows that at each exit. The delay slot
- * is left open.
+ * Emits: to `bail` if the guest has stored to the registers on its commpage, which the hypervisor follows at each exit.
+ * Its Status and its ASID must be those of the address space that is live, and its Cause must show its lines and no
+ * enabled interrupt. On entry t2 is the live mode's offset. The delay slot is left open.
  */
-export function emitCheckCause(asm: Assembler, { bail }: FastExitContext): void {
+export function emitCheckCommpage(asm: Assembler, { bail }: FastExitContext): void {
+  asm.comment("guest ASID").lw(a3, cp0Slot(CP0.EntryHi), v1);
+  asm.andi(a3, a3, ASID_MASK);
+  asm.andi(at, v0, GUEST_MODE_MASK);
+  asm.xori(at, at, GUEST_USER_MODE);
+  asm.sltiu(at, at, 1);
+  asm.sll(at, at, 2);
+  asm.comment("is not the mode's: the guest has written Status").bne(at, t2, bail);
+  asm.addu(at, k1, t2);
+  asm.lw(at, VCPU.ready, at);
+  asm.comment("or EntryHi").bne(at, a3, bail);
   loadGuest(asm, a1, CP0.Cause);
   asm.lw(a3, VCPU.lines, k1);
   asm.comment("Cause shows the lines").loadConstant(at, HARDWARE_LINES);
@@ -115,14 +135,15 @@ function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: b
 
 function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
   emitReadRegister(asm, context.tables, a0, FIELD.rt);
-  if (context.statusSpecial !== 0) {
+  const { statusWritable, statusSpecial = 0 } = context.options;
+  if (statusSpecial !== 0) {
     asm.xor(t2, t1, v0);
-    asm.loadConstant(at, context.statusSpecial);
+    asm.loadConstant(at, statusSpecial);
     asm.and(at, at, t2);
     asm.comment("the FPU comes or goes").bnez(at, context.bail);
     asm.nop();
   }
-  asm.loadConstant(at, context.statusWritable);
+  asm.loadConstant(at, statusWritable);
   asm.and(t2, t1, at);
   asm.nor(at, at, zero);
   asm.and(at, at, v0);
@@ -193,6 +214,56 @@ function emitMatch(
   }
 }
 
+/** Position of rd in MFC0 and MTC0, and of the eight bits between it and sel, which are 0. */
+const MOVE = { rd: 11, zeros: 3, zerosWidth: 8 } as const;
+/** The bits of MFC0 and MTC0 above rt. */
+const [MFC0, MTC0] = (["mfc0", "mtc0"] as const).map(
+  (mnemonic) => encode(mnemonic, { rt: 0, rdNumber: 0, sel: 0 }) >>> FIELD.rs,
+) as [number, number];
+
+/**
+ * Emits MFC0 and MTC0 of the registers that are words with a mask, as the tables in the vcpu structure say. Falls
+ * through for everything else.
+ */
+function emitPlainMoves(asm: Assembler, context: FastExitContext): void {
+  const [read, write, others] = [asm.label("fast_mfc0"), asm.label("fast_mtc0"), asm.label("fast_others")];
+  /** t2 = the mask in a table, a3 = address of the register in the guest's array. */
+  const emitLookUp = (masks: number): void => {
+    asm.comment("8 rd, as the bits below it are 0").ext(a3, a0, MOVE.rd - 3, 8);
+    asm.andi(t1, a0, 7);
+    asm.or(a3, a3, t1);
+    asm.sll(a3, a3, 2);
+    asm.addu(t2, k1, a3);
+    asm.lw(t2, masks, t2);
+    asm.beqz(t2, others);
+    asm.addu(a3, v1, a3);
+  };
+  asm.srl(t1, a0, FIELD.rs);
+  asm.ext(at, a0, MOVE.zeros, MOVE.zerosWidth);
+  asm.sll(at, at, 3);
+  asm.addiu(t1, t1, -MFC0);
+  asm.or(t1, t1, at);
+  asm.beqz(t1, read);
+  asm.addiu(t1, t1, MFC0 - MTC0);
+  asm.bnez(t1, others);
+  asm.nop();
+  asm.bind(write);
+  emitLookUp(CP0_MASKS.write);
+  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+  asm.lw(at, 0, a3);
+  asm.xor(t1, t1, at);
+  asm.and(t1, t1, t2);
+  asm.xor(t1, t1, at);
+  asm.b(context.finish);
+  asm.sw(t1, 0, a3);
+  asm.bind(read);
+  emitLookUp(CP0_MASKS.read);
+  asm.lw(t1, 0, a3);
+  asm.and(t1, t1, t2);
+  emitWriteRegister(asm, context.tables);
+  asm.bind(others);
+}
+
 /** Emits what settles CP0 instructions of guest kernel mode. */
 export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
   const rt = 0;
@@ -206,6 +277,11 @@ export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
     [encode("eret", {}), asm.label("fast_eret"), () => emitEret(asm, context)],
     [move("mtc0", CP0.EntryHi), asm.label("fast_mtc0_entryhi"), () => emitMtc0EntryHi(asm, context)],
   ] as const;
+  // What dynamic translation replaces has to reach the hypervisor once.
+  if (!context.options.commpage) {
+    emitPlainMoves(asm, context);
+    emitCache(asm, context);
+  }
   emitMatch(asm, cases);
   asm.b(context.bail);
   asm.nop();

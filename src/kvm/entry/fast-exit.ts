@@ -2,31 +2,22 @@ import { CAUSE, CP0 } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
-import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
-import { ASID_MASK } from "../asid.ts";
 import { cp0Slot, FAST_EXIT_CODES, VCPU } from "../layout.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { emitBranchTarget } from "./fast-exit-branch.ts";
 import {
-  emitCheckCause,
+  emitCheckCommpage,
   emitPrivileged,
   emitReserved,
   emitSystemCall,
   type FastExitContext,
+  type FastExitOptions,
 } from "./fast-exit-operations.ts";
 import { emitLoadUser } from "./user-access.ts";
 import { emitBorrow, emitGiveBack, emitRegisterTables, slot } from "./fast-exit-registers.ts";
 import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
 
 const EXC_CODE_FIELD = fieldOf(CAUSE.ExcCode);
-
-/** What the code of fast exits has to know of the guest. */
-export interface FastExitOptions {
-  /** Bits of Status that the guest can write, and that are just bits. */
-  readonly statusWritable: number;
-  /** Other bits of Status that it can write: who changes one of these is not settled here. */
-  readonly statusSpecial?: number;
-}
 
 /**
  * Emits the general exception vector with fast exits: frees k0 and k1 as an exception stub does, and goes to
@@ -101,12 +92,11 @@ export function emitFastExit(
   commonExit: number,
   options: FastExitOptions,
 ): void {
-  const { at: tmp, k0, k1, v0, v1, a2, a3, t0, t2 } = GPR;
+  const { at: tmp, k0, k1, v0, v1, a2, t0, t2 } = GPR;
   const context: FastExitContext = {
     target,
     addresses: at,
-    statusWritable: options.statusWritable,
-    statusSpecial: options.statusSpecial ?? 0,
+    options,
     tables: { read: asm.label("read_register"), write: asm.label("write_register") },
     bail: asm.label("not_settled"),
     undo: asm.label("undo_status"),
@@ -121,17 +111,7 @@ export function emitFastExit(
   asm.comment("guest CP0 array").lw(v1, VCPU.cop0, k1);
   asm.comment("virtual Status").lw(v0, cp0Slot(CP0.Status), v1);
   asm.comment("the address space that is live").lw(t2, VCPU.liveMode, k1);
-  asm.comment("guest ASID").lw(a3, cp0Slot(CP0.EntryHi), v1);
-  asm.andi(a3, a3, ASID_MASK);
-  asm.andi(tmp, v0, GUEST_MODE_MASK);
-  asm.xori(tmp, tmp, GUEST_USER_MODE);
-  asm.sltiu(tmp, tmp, 1);
-  asm.sll(tmp, tmp, 2);
-  asm.comment("is not the mode's: the guest has written Status").bne(tmp, t2, context.bail);
-  asm.addu(tmp, k1, t2);
-  asm.lw(tmp, VCPU.ready, tmp);
-  asm.comment("or EntryHi").bne(tmp, a3, context.bail);
-  emitCheckCause(asm, context);
+  if (options.commpage) emitCheckCommpage(asm, context);
   asm.comment("ExcCode").ext(tmp, t0, ...EXC_CODE_FIELD);
   asm.addiu(tmp, tmp, -EXC_CODE.Sys);
   asm.beqz(tmp, systemCall);

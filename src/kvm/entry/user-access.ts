@@ -36,6 +36,21 @@ export function emitLoadUser(asm: Assembler, { eva }: CodeTarget, rt: number, ba
 }
 
 /**
+ * Emits cache operations on the line that user mode has at the address in `base`: it is written back from the data
+ * cache and dropped there, and then in the instruction cache.
+ */
+export function emitFlushUser(
+  asm: Assembler,
+  { eva }: CodeTarget,
+  cache: "data" | "instruction",
+  base: number,
+): void {
+  const operation = (op: number): void => (eva ? asm.cachee(op, 0, base) : asm.cache(op, 0, base));
+  operation(CACHE_OP.hitWritebackInvalidateD);
+  if (cache === "instruction") operation(CACHE_OP.hitInvalidateI);
+}
+
+/**
  * Emits the routines of {@link USER_ACCESS}. On an EVA host user mode and kernel mode see different things at one
  * address, so that they take the instructions that go where user mode would.
  */
@@ -49,19 +64,14 @@ export function emitUserAccess(asm: Assembler, target: CodeTarget, end: number):
     asm.b(done);
     asm.comment("success").move(v0, GPR.zero);
   };
-  const cacheOp = (op: number): void => (eva ? asm.cachee(op, 0, a0) : asm.cache(op, 0, a0));
-  const flush = (): void => {
-    cacheOp(CACHE_OP.hitWritebackInvalidateD);
-    cacheOp(CACHE_OP.hitInvalidateI);
-  };
   routine("loadWord", () => emitLoadUser(asm, target, v1, a0));
   routine("storeInstruction", () => {
     if (eva) asm.swe(a1, 0, a0);
     else asm.sw(a1, 0, a0);
-    flush();
+    emitFlushUser(asm, target, "instruction", a0);
   });
-  routine("flushData", () => cacheOp(CACHE_OP.hitWritebackInvalidateD));
-  routine("flushInstruction", flush);
+  routine("flushData", () => emitFlushUser(asm, target, "data", a0));
+  routine("flushInstruction", () => emitFlushUser(asm, target, "instruction", a0));
   asm.bind(RANGE.fault);
   asm.comment("-EFAULT").addiu(v0, GPR.zero, FAULT);
   asm.bind(done);

@@ -244,7 +244,7 @@ const SCENARIOS: readonly ((world: World) => Scenario)[] = [
   (world) => ({
     name: "the kernel's pages of both mapped segments and the commpage",
     user: false,
-    touched: [AT.both, AT.firstKernel, AT.lastKernel, world.vcpu.commpage],
+    touched: [AT.both, AT.firstKernel, AT.lastKernel, world.commpage],
     emit: (asm) => {
       asm.loadConstant(t0, AT.both);
       asm.lw(v0, 0, t0);
@@ -252,7 +252,7 @@ const SCENARIOS: readonly ((world: World) => Scenario)[] = [
       asm.lw(v1, 0, t0);
       asm.loadConstant(t0, AT.lastKernel);
       asm.sw(a3, 0, t0);
-      asm.lw(a0, world.vcpu.commpage + cp0Slot(CP0.PRId), zero);
+      asm.lw(a0, world.commpage + cp0Slot(CP0.PRId), zero);
       return [syscall(asm)];
     },
     changed: () => ({

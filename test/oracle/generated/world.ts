@@ -2,6 +2,7 @@ import { createInterpreter } from "../../../src/engine/index.ts";
 import { CP0, ENTRY_LO, STATUS } from "../../../src/isa/cp0.ts";
 import { GPR } from "../../../src/isa/registers.ts";
 import type { Gpa, Gva } from "../../../src/kvm/addresses.ts";
+import { commpageAddress } from "../../../src/kvm/guest-map.ts";
 import { Kvm } from "../../../src/kvm/index.ts";
 import type { HostKernel } from "../../../src/kvm/host-kernel.ts";
 import type { Vcpu } from "../../../src/kvm/vcpu.ts";
@@ -85,7 +86,7 @@ export class World {
     const kvm_exit = (): void => {
       if (++exits > MAX_EXITS) throw new Error(`more than ${MAX_EXITS} exits: the guest makes no progress`);
     };
-    const vm = kvm.createVm({ checkInvariants: true, tracer: { kvm_exit } });
+    const vm = kvm.createVm({ checkInvariants: true, dyntrans: true, tracer: { kvm_exit } });
     vm.setUserMemoryRegion({
       slot: 0,
       guestPhysAddr: 0,
@@ -98,6 +99,11 @@ export class World {
     this.usePages();
     this.addPairs();
     for (const user of [true, false]) this.vcpu.mmu.beforeEntry(user, GUEST_ASID);
+  }
+
+  /** Where the guest's kernel has its commpage. */
+  get commpage(): Gva {
+    return commpageAddress(this.vcpu.map, this.vcpu.pageSize);
   }
 
   // --- guest memory ---
@@ -173,7 +179,7 @@ export class World {
     const start: Gpa = 0x4000;
     inDirect(start, (asm) => {
       loadAll(asm, [...pages, ...direct]);
-      asm.lw(GPR.t1, this.vcpu.commpage, GPR.zero);
+      asm.lw(GPR.t1, this.commpage, GPR.zero);
       asm.wait();
     });
     inDirect(0x180, (asm) => asm.wait());
