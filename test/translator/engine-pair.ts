@@ -1,5 +1,5 @@
 import type { StopReason } from "../../src/machine/machine.ts";
-import { TLB_BASE, TLB_ENTRY } from "../../src/machine/state-layout.ts";
+import { STATE, TLB_BASE, TLB_ENTRY } from "../../src/machine/state-layout.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
 import { InterpreterEngine } from "../../src/engine/index.ts";
 import { TestMachine, type TestMachineOptions } from "../../src/engine/testing.ts";
@@ -78,9 +78,15 @@ export class EnginePair {
     same("refills", a.cpu.refills, b.cpu.refills);
     sameArray("register", a.cpu.gpr, b.cpu.gpr);
     sameArray("CP0 register", a.cpu.cp0, b.cpu.cp0);
+    sameArray("FPU register", fpuOf(this.interpreted), fpuOf(this.translated));
     sameArray("word of the TLB", tlbOf(this.interpreted), tlbOf(this.translated));
     sameArray("word of RAM", ramOf(this.interpreted), ramOf(this.translated));
   }
+}
+
+/** FPU registers, their upper halves, and FCSR. */
+function fpuOf({ machine: { cpu } }: TestMachine): Int32Array {
+  return cpu.state.subarray(STATE.fpr >>> 2, (STATE.fcsr >>> 2) + 1);
 }
 
 function tlbOf({ machine: { memory, cpu } }: TestMachine): Int32Array {

@@ -41,6 +41,8 @@ const isComputation = (row: InstructionRow): boolean =>
   lowerRow(row).every((s) => COMPUTATION.has(s.kind));
 const COMPUTATIONS = INSTRUCTIONS.filter(isComputation);
 const BRANCHES = INSTRUCTIONS.filter((row) => row.kind === "branch" && levelIncludes("mips32r2", row.level));
+const FPU = INSTRUCTIONS.filter((row) => row.kind === "fpu" && !/^(bc1|c1$|cop1)/.test(row.mnemonic));
+const FPU_BRANCHES = INSTRUCTIONS.filter((row) => row.mnemonic.startsWith("bc1"));
 const LOADS = ["lb", "lbu", "lh", "lhu", "lw", "lw", "lwl", "lwr", "lwl", "lwr"] as const;
 const STORES = ["sb", "sh", "sw", "sw", "swl", "swr", "swl", "swr"] as const;
 const RESERVED = 0x3b << 26;
@@ -86,6 +88,24 @@ function access(n: Numbers): number {
     rs: n.pick(pointers),
     imm: n.below(10) === 0 ? imm : imm * 4 + n.below(4 / align) * align,
   });
+}
+
+/** An instruction of the FPU. Its loads and stores go where others go, its doubles are in even registers mostly. */
+function fpu(n: Numbers): number {
+  const row = n.pick(FPU);
+  const isAccess = /^[ls][wdu]x?c1$/.test(row.mnemonic);
+  const operands: Record<string, number> = {};
+  for (const { name, width } of encodingOf(row).fields) {
+    const register = n.below(32);
+    if (name === "rs" && isAccess) operands[name] = n.pick(pointers);
+    else if (name === "rt" && isAccess) operands[name] = 0;
+    else if (name === "imm") operands[name] = 8 * n.below(16) + (n.below(10) === 0 ? 4 : 0);
+    else if (name === "rt" || name === "rd" || name === "rs") operands[name] = n.below(16);
+    else if (name === "fcr") operands[name] = n.pick([25, 26, 28, 31, 31]);
+    else if (width === 5) operands[name] = n.below(8) === 0 ? register : register & ~1;
+    else operands[name] = n.below(2 ** width);
+  }
+  return encodeRow(row, operands);
 }
 
 function trap(n: Numbers): number {
@@ -140,7 +160,8 @@ function privileged(n: Numbers): number[] {
 /** What comes behind a branch. A branch in a delay slot is a reserved instruction. */
 function delaySlot(n: Numbers): Word {
   const kind = n.below(100);
-  if (kind < 50) return computation(n);
+  if (kind < 40) return computation(n);
+  if (kind < 50) return fpu(n);
   if (kind < 82) return access(n);
   if (kind < 92) return trap(n);
   return kind < 96 ? 0 : branch(n);
@@ -148,7 +169,7 @@ function delaySlot(n: Numbers): Word {
 
 /** A branch to anywhere in the program: an item mostly, but also into the middle of one, or to its own delay slot. */
 function branch(n: Numbers): Word {
-  const word = randomOperands(n.pick(BRANCHES), n) & 0xffff_0000;
+  const word = randomOperands(n.pick(n.below(8) === 0 ? FPU_BRANCHES : BRANCHES), n) & 0xffff_0000;
   const how = n.below(100);
   const pick = n.below(1 << 20);
   return (pc, starts) => {
@@ -172,12 +193,13 @@ const addressOf = (rt: number, pick: number, base: number): Word[] =>
 
 function wordsOf({ kind, seed }: RandomItem, base: number): Word[] {
   const n = new Numbers(seed);
-  if (kind < 30) return Array.from({ length: 1 + n.below(4) }, () => computation(n));
+  if (kind < 20) return Array.from({ length: 1 + n.below(4) }, () => computation(n));
+  if (kind < 30) return Array.from({ length: 1 + n.below(4) }, () => fpu(n));
   if (kind < 52) return Array.from({ length: 1 + n.below(3) }, () => access(n));
   if (kind < 70) return [branch(n), delaySlot(n)];
   if (kind < 78) {
     const body = Array.from({ length: 1 + n.below(4) }, () =>
-      n.below(2) === 0 ? computation(n) : access(n),
+      n.pick([computation, computation, access, access, fpu])(n),
     );
     const back = encode(n.below(3) === 0 ? "bgtzl" : "bgtz", {
       rs: loopCounter,

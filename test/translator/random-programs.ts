@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
+import { FCR, FCSR } from "../../src/isa/fpu.ts";
 import { GPR } from "../../src/isa/registers.ts";
 import type { Endian } from "../../src/machine/memory.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
@@ -106,7 +107,7 @@ function generalHandler(a: Assembler): void {
   a.eret();
 }
 
-const MODELS = ["24Kc", "P5600"] as const;
+const MODELS = ["24Kc", "24Kf", "P5600"] as const;
 
 interface Run {
   readonly model: (typeof MODELS)[number];
@@ -116,6 +117,9 @@ interface Run {
   readonly items: readonly RandomItem[];
   readonly seed: number;
   readonly user: boolean;
+  /** Bits of Status and of FCSR, for programs that use the FPU. */
+  readonly fpuStatus: number;
+  readonly fcsr: number;
   /** Words of the program in front of the end of its first page. */
   readonly before: number;
   readonly period: number;
@@ -131,6 +135,12 @@ const RUNS: fc.Arbitrary<Run> = fc.record({
   items: fc.array(fc.record({ kind: fc.nat(99), seed: fc.integer() }), { minLength: 3, maxLength: 40 }),
   seed: fc.integer(),
   user: fc.boolean(),
+  fpuStatus: fc.constantFrom(0, STATUS.CU1, STATUS.CU1, STATUS.CU1 | STATUS.FR),
+  fcsr: fc.oneof(
+    fc.constant(0),
+    fc.nat(3),
+    fc.integer().map((bits) => bits & ~FCSR.CAUSES),
+  ),
   before: fc.oneof(fc.constant(1024), fc.integer({ min: 1, max: 60 })),
   period: fc.integer({ min: 60, max: 700 }),
   pieces: fc.array(fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 500 })), {
@@ -150,7 +160,7 @@ function newPair(model: string, endian: Endian): EnginePair {
 }
 
 /** Puts the program of `run` and everything that it can see into a machine. */
-function prepare(m: TestMachine, { asid, shared, items, seed, user, before, period }: Run): void {
+function prepare(m: TestMachine, { asid, shared, items, seed, user, before, period, ...run }: Run): void {
   const { cpu, memory } = m.machine;
   m.setCp0("Status", 0);
   const offset = CODE_PAGE + 0x1000 - 4 * before;
@@ -185,7 +195,16 @@ function prepare(m: TestMachine, { asid, shared, items, seed, user, before, peri
   cpu.setInterruptLine(2, false);
   m.setCp0("Compare", m.cp0("Count") + period);
   m.setCp0("Cause", 0);
-  m.setCp0("Status", STATUS.IE | 0x8400 | (user ? STATUS.UM : 0));
+  m.setCp0("Status", STATUS.IE | 0x8400 | (user ? STATUS.UM : 0) | run.fpuStatus);
+  const { fpu } = cpu;
+  if (fpu !== null) {
+    fpu.writeControl(FCR.FCSR, run.fcsr);
+    for (let n = 0; n < 32; n++) {
+      fpu.setWord(n, Math.imul(seed + n, 0x27d4_eb2f));
+      // Doubles of common size.
+      if (n % 2 !== 0) fpu.setWord(n, (fpu.word(n) & 0x800f_ffff) | ((0x3f8 + (n & 15)) << 20));
+    }
+  }
   cpu.setPc(start);
 }
 
