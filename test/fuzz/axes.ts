@@ -1,6 +1,7 @@
 import { EVA_MAP, TE_MAP } from "../../src/kvm/guest-map.ts";
 import type { HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import type { VmOptions } from "../../src/kvm/vm.ts";
+import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Random } from "./random.ts";
 
 /*
@@ -56,6 +57,11 @@ const GUEST_AXES = {
     [50, false],
     [50, true],
   ],
+  /** It has the FPU of the host, and uses it. */
+  fpu: [
+    [60, false],
+    [40, true],
+  ],
 } as const satisfies Record<string, Axis>;
 
 /** How the host runs it: nothing here may show in the guest, but for {@link hides}. */
@@ -65,6 +71,8 @@ export const HOST_AXES = {
     [15, "24Kc-kscratch"],
     [15, "24Kc-rixi"],
     [15, "34Kc"],
+    [10, "24Kf"],
+    [10, "34Kf"],
     [40, "P5600"],
   ],
   pageSize: [
@@ -123,10 +131,13 @@ const RULES: readonly ((guest: Point<typeof GUEST_AXES>, host: HostPlan) => bool
   // Only the P5600 has segmentation control and XPA.
   ({ map }, { model, xpa }) => model === "P5600" || (map === "te" && !xpa),
   ({ guestPage, smallPages }, { pageSize }) => pageSize <= guestPage || smallPages,
+  ({ fpu }, { model }) => !fpu || CPU_MODELS[model]!.fpu !== null,
 ];
 
 /** True if the guest cannot tell this host from the first that it ran on. */
 function hides(guest: GuestPlan, host: HostPlan): boolean {
+  // FPUs differ in FIR and in their NaNs.
+  if (guest.fpu && host.model !== "P5600") return false;
   // A wild guest reads its own code, and finds the commpage.
   if (guest.style === "wild" && host.dyntrans) return false;
   return host.pageSize <= guest.guestPage;
@@ -146,6 +157,7 @@ export const vmOptions = (guest: GuestPlan, host: HostPlan): VmOptions => ({
   guestTlb: guest.guestTlb,
   fastExits: host.fastExits,
   dyntrans: host.dyntrans,
+  fpu: guest.fpu,
 });
 
 /** Values that some axes are confined to, by name: what `--only model=P5600,map=eva` says. */

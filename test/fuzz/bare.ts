@@ -1,6 +1,7 @@
 import { CP0 } from "../../src/isa/cp0.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { Machine } from "../../src/machine/machine.ts";
+import { STATE } from "../../src/machine/state-layout.ts";
 import { HOST_AXES, type HostPlan } from "./axes.ts";
 import { Digest } from "./digest.ts";
 import { ENGINES } from "./engines.ts";
@@ -62,7 +63,13 @@ class BareProgram {
   /** Code and vectors in low memory, the rest random. */
   private fill(random: Random): void {
     const { machine } = this;
-    const aims = targetsFor("wild", { map: "eva", pageSize: 4096, commpage: true, branchesInSlots: true });
+    const aims = targetsFor("wild", {
+      map: "eva",
+      pageSize: 4096,
+      commpage: true,
+      branchesInSlots: true,
+      fpu: true,
+    });
     const words = new WordSource(random, aims);
     const code = words.code(CODE_END / 4);
     for (const page of VECTOR_PAGES)
@@ -116,6 +123,7 @@ class BareProgram {
       ...{
         registers,
         cp0: Array.from(cpu.cp0).join(),
+        fpu: cpu.state.subarray(STATE.fpr >>> 2, (STATE.fcsr >>> 2) + 1).join(),
         tlb: tlb.value,
         ram: ram.value,
         trace: this.trace.value,

@@ -1,7 +1,7 @@
 import { CAUSE, CP0, STATUS } from "../../src/isa/cp0.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { MASKED_WHEN_READ } from "../../src/kvm/guest-cp0.ts";
-import { Kvm, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
+import { Kvm, OneRegError, type MmioExit, type Vcpu, type VcpuExit, type Vm } from "../../src/kvm/index.ts";
 import { CPU_MODELS } from "../../src/machine/cpu-models.ts";
 import { legalPageMask } from "../../src/machine/tlb.ts";
 import { Machine } from "../../src/machine/machine.ts";
@@ -448,7 +448,23 @@ export class HostileVm {
   }
 
   private readEveryRegister(): void {
-    for (const id of this.vcpu.getRegList()) this.trace.add(Number(this.vcpu.getOneReg(id) & 0xffff_ffffn));
+    for (const id of this.vcpu.getRegList()) this.trace.add(Number(this.readRegister(id) & 0xffff_ffffn));
+  }
+
+  /** A register as KVM_GET_ONE_REG gives it; 0 for one of the FPU that there is not at the moment. */
+  private readRegister(id: bigint): bigint {
+    try {
+      return this.vcpu.getOneReg(id);
+    } catch (error) {
+      if (error instanceof OneRegError) return 0n;
+      throw error;
+    }
+  }
+
+  /** The FPU's registers. */
+  private fpuState(): string {
+    const fpu = this.vcpu.getRegList().filter((id) => ((id >> 16n) & 0xffffn) === 3n);
+    return fpu.map((id) => this.readRegister(id).toString(16)).join();
   }
 
   // --- the end ---
@@ -481,6 +497,7 @@ export class HostileVm {
       state: {
         registers: registers.join(" "),
         cp0: cp0.filter((text) => text !== "").join(" "),
+        fpu: this.fpuState(),
         tlb: tlb.value,
         memory: memory.value,
         trace: this.trace.value,

@@ -31,8 +31,8 @@ function codeBytes(name: RegionName, size: number): number {
 }
 
 /** What the generators aim at in this guest. */
-export const targetsOf = ({ style, map, guestPage, commpage, branchesInSlots }: GuestPlan): Targets =>
-  targetsFor(style, { map, pageSize: guestPage, commpage, branchesInSlots });
+export const targetsOf = ({ style, map, guestPage, commpage, branchesInSlots, fpu }: GuestPlan): Targets =>
+  targetsFor(style, { map, pageSize: guestPage, commpage, branchesInSlots, fpu });
 
 /** Words of each region of guest memory. */
 export type Image = ReadonlyMap<RegionName, readonly number[]>;

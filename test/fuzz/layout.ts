@@ -115,7 +115,7 @@ export const PLACES = {
 
 /** What the generators aim at, for a guest of this style and with these page sizes. */
 export function targetsFor(style: Style, options: TargetOptions): Targets {
-  const { pageSize, commpage, branchesInSlots } = options;
+  const { pageSize, commpage, branchesInSlots, fpu } = options;
   const places: Places = PLACES[options.map];
   const wild = style === "wild";
   const inPage = (random: Random): number => (wild && random.chance(30) ? random.below(0x1000) : 0x800);
@@ -147,6 +147,7 @@ export function targetsFor(style: Style, options: TargetOptions): Targets {
     direct: places.direct[0]!,
     smallestPage: pageSize,
     branchesInSlots,
+    fpu,
     data: (random) =>
       (random.weighted([
         [6, () => random.pick(places.direct) + dataGpa(random) + inPage(random)],
@@ -202,4 +203,5 @@ export interface TargetOptions {
   /** Whether data accesses may aim at the commpage and other strange places. */
   readonly commpage: boolean;
   readonly branchesInSlots: boolean;
+  readonly fpu: boolean;
 }

@@ -1,5 +1,6 @@
 import { CP0, ENTRY_LO, STATUS, CAUSE, HWRENA } from "../../src/isa/cp0.ts";
-import { encode } from "../../src/isa/encode.ts";
+import { encode, encodeRow } from "../../src/isa/encode.ts";
+import { FCR, FCSR } from "../../src/isa/fpu.ts";
 import { INSTRUCTIONS } from "../../src/isa/instructions.ts";
 import { encodingOf } from "../../src/isa/operands.ts";
 import { MAPPED_CODE_BIT } from "./roles.ts";
@@ -31,6 +32,8 @@ export interface Targets {
   readonly smallestPage: number;
   /** Branches in delay slots: what they do is unpredictable by the manual. */
   readonly branchesInSlots: boolean;
+  /** There is an FPU. */
+  readonly fpu: boolean;
   /** Data addresses worth an access, all segments. */
   data(random: Random): number;
   /** Code addresses. */
@@ -58,13 +61,18 @@ const ALU = [
 const ALU_IMMEDIATE = ["addiu", "addi", "slti", "sltiu"] as const;
 const TLB_OPERATIONS = ["tlbwi", "tlbwr", "tlbp", "tlbr"] as const;
 
+/** Instructions of the FPU, those that there are in no CPU left out, and its branches apart. */
+const FPU = INSTRUCTIONS.filter((row) => row.kind === "fpu" && !/^(bc1|c1$|cop1)/.test(row.mnemonic));
+const FPU_BRANCHES = ["bc1t", "bc1f", "bc1tl", "bc1fl"] as const;
+const FPU_ACCESS = /^[ls][wdu]x?c1$/;
+
 /** CP0 registers that the guest writes often. */
 const CP0_WRITTEN = [
   ...[CP0.Index, CP0.EntryLo0, CP0.EntryLo1, CP0.Context, CP0.PageMask, CP0.Wired, CP0.HWREna, CP0.Count],
   ...[CP0.EntryHi, CP0.Compare, CP0.Status, CP0.Cause, CP0.EPC, CP0.EBase, CP0.ErrorEPC, CP0.UserLocal],
 ];
 
-/** A word that no CPU model executes, and MFC1, for which there is no FPU. */
+/** A word that no CPU model executes, and MFC1, for which most guests have no FPU. */
 const RESERVED = 0x7c00_003e;
 const MFC1 = 0x4400_0000;
 
@@ -198,8 +206,49 @@ export class WordSource {
     const toss = (bit: number, percent: number): number => (random.chance(percent) ? bit : 0);
     let value = (random.word() & STATUS.IM) | toss(STATUS.IE, 60) | toss(STATUS.UM, 40);
     value |= toss(STATUS.EXL, 25) | toss(STATUS.ERL, 8) | toss(STATUS.BEV, 8) | toss(STATUS.CU0, 10);
+    if (this.targets.fpu) value |= toss(STATUS.CU1, 70) | toss(STATUS.FR, 40);
     if (this.wild && random.chance(10)) value |= random.word();
     return value;
+  }
+
+  /** Something with the FPU. */
+  private fpu(): number[] {
+    const { random } = this;
+    return random.weighted<number[]>([
+      [8, () => [this.fpuInstruction()]],
+      [
+        1,
+        () => [
+          ...this.loadImmediate(AT, random.chance(70) ? random.word() & ~FCSR.ENABLES : random.word()),
+          encode("ctc1", { rt: AT, fcr: random.pick([FCR.FCSR, FCR.FCCR, FCR.FEXR, FCR.FENR]) }),
+        ],
+      ],
+      [
+        2,
+        () => [
+          encode(random.pick(FPU_BRANCHES), { cc: random.below(8), offset: this.offset() }),
+          this.slot(),
+        ],
+      ],
+    ]);
+  }
+
+  private fpuInstruction(): number {
+    const { random } = this;
+    const row = random.pick(FPU);
+    const isAccess = FPU_ACCESS.test(row.mnemonic);
+    const operands: Record<string, number> = {};
+    for (const { name, width } of encodingOf(row).fields) {
+      if (name === "rs") operands[name] = isAccess ? this.base() : this.source();
+      else if (name === "rt") operands[name] = isAccess ? 0 : this.target();
+      else if (name === "rd") operands[name] = this.target();
+      else if (name === "imm")
+        operands[name] = random.chance(80) ? 8 * random.between(-4, 4) : this.displacement();
+      // Doubles are in even registers, or with FR = 1 in any.
+      else if (width === 5) operands[name] = random.chance(85) ? 2 * random.below(16) : random.below(32);
+      else operands[name] = random.below(2 ** width);
+    }
+    return encodeRow(row, operands);
   }
 
   private writeCp0(index: number): number[] {
@@ -281,6 +330,7 @@ export class WordSource {
       [2, () => encode("mtc0", { rt: AT, rdNumber: random.pick([CP0.Index, CP0.UserLocal]) >>> 3, sel: 0 })],
       [2, () => encode(random.pick(TLB_OPERATIONS), {})],
       [2, () => encode(random.pick(["di", "ei"]), { rt: this.target() })],
+      [this.targets.fpu ? 5 : 0, () => this.fpuInstruction()],
       [1, () => encode("syscall", {})],
       [1, () => encode("teq", { rs: 0, rt: 0 })],
       [1, () => encode("rdhwr", { rt: this.target(), rdNumber: random.pick([0, 1, 2, 3, 29]) })],
@@ -394,6 +444,7 @@ export class WordSource {
       [12, () => this.branch()],
       [6, () => this.pointer()],
       [3, () => [this.trap()]],
+      [this.targets.fpu ? 20 : 0, () => this.fpu()],
       [2, () => this.linkedSequence()],
       [2, () => this.cache()],
       [this.wild ? 2 : 0, () => this.selfModify()],
