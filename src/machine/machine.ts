@@ -122,9 +122,8 @@ export class Machine {
     const ram = config.ramRegions ?? [{ base: 0, size: config.ramBytes, offset: 0 }];
     this.mmu = new Mmu(this.cpu, this.memory, this.bus, ram);
     this.ops = new SystemOps(this.cpu, this.mmu);
-    const stored = (offset: number, bytes: number): void => this.stored(offset, bytes);
     this.fpuInstructions =
-      config.model.fpu === null ? null : new FpuInstructions(() => this.cpu, this.mmu, stored);
+      config.model.fpu === null ? null : new FpuInstructions(() => this.cpu, this.mmu, this);
     if (config.model.pageWalker) {
       const walker = new PageWalker(this.mmu, this.memory, this.ops);
       this.mmu.walk = (va) => walker.walk(va);

@@ -8,6 +8,14 @@ import type { Fpu } from "./fpu.ts";
 
 const DOUBLE_BYTES = 8;
 
+/** Who has to know of stores to RAM: the machine, for code that was decoded and links of other CPUs. */
+export interface StoreWatcher {
+  /** True if stores to the page of RAM offset `offset` have to be reported. */
+  watches(offset: number): boolean;
+  /** `bytes` bytes of RAM from `offset` were stored to. */
+  stored(offset: number, bytes: number): void;
+}
+
 /**
  * The operations of the FPU as the engine calls them in the middle of an instruction, as it calls those of
  * `SystemOps`: by name, with coprocessor 1 usable.
@@ -16,15 +24,14 @@ export class FpuInstructions {
   private readonly executing: () => Cpu;
   private readonly mmu: Mmu;
   private readonly ops: FpuOps;
-  /** Tells that `bytes` bytes of RAM from `offset` were stored to: decoded code there is stale. */
-  private readonly stored: (offset: number, bytes: number) => void;
+  private readonly watcher: StoreWatcher;
 
   /** `executing` is the CPU that executes; it has an FPU. */
-  constructor(executing: () => Cpu, mmu: Mmu, stored: (offset: number, bytes: number) => void) {
+  constructor(executing: () => Cpu, mmu: Mmu, watcher: StoreWatcher) {
     this.executing = executing;
     this.mmu = mmu;
     this.ops = new FpuOps(executing);
-    this.stored = stored;
+    this.watcher = watcher;
   }
 
   private get cpu(): Cpu {
@@ -92,7 +99,10 @@ export class FpuInstructions {
     mmu.writeWord(pa, isBig ? upper : lower);
     mmu.writeWord(pa + 4, isBig ? lower : upper);
     const offset = mmu.ramOffset(pa);
-    if (offset >= 0) this.stored(offset, DOUBLE_BYTES);
+    if (offset >= 0) {
+      if (!this.watcher.watches(offset)) return NEXT;
+      this.watcher.stored(offset, DOUBLE_BYTES);
+    }
     // What was written may be the code that comes next, and a device may have changed anything.
     cpu.advance();
     return RELOAD;
