@@ -22,7 +22,7 @@ describe("hostile guests", () => {
   });
 
   test("a bare machine that waits with every interrupt masked is at its end", () => {
-    expect(fuzzBare(831202, 10_000)).toBeLessThan(200);
+    expect(fuzzBare(831243, 10_000)).toBeLessThan(200);
   });
 
   test("seeds vary what guests and hosts are", () => {
@@ -31,6 +31,7 @@ describe("hostile guests", () => {
     for (const [name, values] of Object.entries(HOST_AXES))
       expect(kinds(({ host }) => host[name as keyof HostPlan])).toBe(values.length);
     expect(kinds(({ guest }) => guest.guestTlb)).toBe(3);
+    expect(kinds(({ guest, host }) => guest.fpu && host.model)).toBe(4);
     expect(kinds(({ host }) => `${host.refill} ${host.dyntrans} ${host.pageSize}`)).toBe(8);
     expect(kinds(({ guest, host }) => `${guest.map} ${host.model === "P5600"} ${host.xpa}`)).toBe(5);
     expect(kinds(({ guest }) => `${guest.style} ${guest.endian} ${guest.victim}`)).toBe(8);
@@ -54,9 +55,9 @@ test("axes can be confined to a value", () => {
 });
 
 describe("the fuzzer notices", () => {
-  /** Runs seed 1 with something wrong that happens at tick 500. */
+  /** Runs a seed with something wrong that happens at tick 500. */
   function runWith(break_: (vm: HostileVm) => void): () => void {
-    const { guest, host } = planOf(2, { map: "te", model: "24Kc", guestPage: "4096", refill: "fast" });
+    const { guest, host } = planOf(5, { map: "te", model: "24Kc", guestPage: "4096", refill: "fast" });
     const vm = new HostileVm(guest, host, "all");
     vm.machine.timeline.register("mischief", () => break_(vm));
     vm.machine.timeline.schedule("mischief", 500);
@@ -118,8 +119,9 @@ test("a guest that fails is made smaller", { timeout: 120_000 }, () => {
   const forget = vi.spyOn(ShadowMmu.prototype, "dropRange").mockImplementation(() => {});
   try {
     let error: unknown = null;
-    for (let seed = 1; error === null; seed++) {
-      const { guest, host } = planOf(seed, { refill: "fast", guestPage: "4096", style: "tame" });
+    for (let seed = 20; error === null; seed++) {
+      const only = { refill: "fast", guestPage: "4096", style: "tame", fpu: "false" };
+      const { guest, host } = planOf(seed, only);
       try {
         new HostileVm(guest, host, "all").run(20_000);
       } catch (thrown) {
