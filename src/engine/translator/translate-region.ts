@@ -243,7 +243,7 @@ class RegionTranslator {
     }
   }
 
-  private emitJumpEnding(node: FlowNode, { ending, edges }: Block): void {
+  private emitJumpEnding(node: FlowNode, { ending, edges, branch }: Block): void {
     const { code, registers, emitter } = this;
     switch (ending.kind) {
       case "goto":
@@ -256,9 +256,34 @@ class RegionTranslator {
         return;
       default:
         registers.spill(-1);
+        // J leads to another page.
+        if (branch!.operation.slots.get("index") === undefined) this.emitJumpInPage();
         code.get(emitter.target);
         this.emitJump(null);
     }
+  }
+
+  /** Goes on at `target` without a look-up if that is in the page, as for jumps through tables. */
+  private emitJumpInPage(): void {
+    const { code, emitter, linkage } = this;
+    code.get(emitter.target);
+    code.get(this.pc);
+    code.op(PLAIN.i32Xor);
+    code.const32(-PAGE_SIZE | 3);
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Eqz);
+    code.if();
+    code.get(emitter.target);
+    code.get(this.remaining);
+    code.get(this.depth);
+    code.get(emitter.target);
+    code.const32(PAGE_SIZE - 4);
+    code.op(PLAIN.i32And);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.memory(MEMORY.i32Load16U, linkage.functionAt(0));
+    code.returnCallIndirect(linkage.regionType);
+    code.end();
   }
 
   private emitBranch(node: FlowNode, block: Block, slot: Instruction): void {
