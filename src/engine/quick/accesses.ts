@@ -1,6 +1,7 @@
 import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, PW } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import type { CpuModel } from "../../machine/cpu-models.ts";
+import { ACCESS, type Access } from "../../machine/mmu.ts";
 import {
   PAGE_SIZE,
   SEGMENT_MAPPED,
@@ -12,6 +13,7 @@ import {
 } from "../../machine/state-layout.ts";
 import { LOAD_AROUND } from "../imports.ts";
 import { MEMORY, type Code } from "../wasm/code.ts";
+import { codeEntry, VECTOR } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
 import { TLB_ENTRY_AT } from "./tlb.ts";
@@ -34,14 +36,15 @@ function emitRefill(
   { machine }: QuickTarget,
   { enterException }: AccessHelpers,
   va: Variable,
-  isStore: boolean,
+  access: Access,
   rare: () => void,
 ): void {
   if (machine.cpu.model.pageWalker) r.when(r.and(r.cp0(CP0.PWCtl), PW.CTL_EN), rare);
   r.setCp0(CP0.BadVAddr, va);
   r.setCp0(CP0.Context, r.merge(r.cp0(CP0.Context), r.shr(va, 9), CONTEXT.BADVPN2));
   r.setCp0(CP0.EntryHi, r.merge(r.cp0(CP0.EntryHi), va, ENTRY_HI.VPN2));
-  r.answerWhen(r.call(enterException, isStore ? EXC_CODE.TLBS : EXC_CODE.TLBL, 1), 0);
+  const vector = access === ACCESS.fetch ? VECTOR.refillOfFetch : VECTOR.refill;
+  r.answerWhen(r.call(enterException, access === ACCESS.store ? EXC_CODE.TLBS : EXC_CODE.TLBL, vector), 0);
   rare();
 }
 
@@ -58,7 +61,7 @@ function emitTranslate(
   { machine }: QuickTarget,
   { probe }: AccessHelpers,
   va: Variable,
-  isStore: boolean,
+  access: Access,
   missed: () => void,
   rare: () => void,
 ): Physical {
@@ -72,7 +75,7 @@ function emitTranslate(
       const entry = r.variable(r.call(probe, va));
       r.when(r.eq(entry, -1), rare);
       r.when(r.not(entry), missed);
-      emitTranslateMapped(r, machine.cpu.model, entry, va, isStore, { pa, writable }, rare);
+      emitTranslateMapped(r, machine.cpu.model, entry, va, access, { pa, writable }, rare);
     },
     () => r.set(pa, r.or(r.shl(route, 29), r.and(va, 0x1fff_ffff))),
   );
@@ -85,7 +88,7 @@ function emitTranslateMapped(
   model: CpuModel,
   entry: Variable,
   va: Variable,
-  isStore: boolean,
+  access: Access,
   { pa, writable }: Physical,
   rare: () => void,
 ): void {
@@ -94,11 +97,12 @@ function emitTranslateMapped(
   const lo = r.variable(
     r.select(odd, r.load(entry, TLB_ENTRY_AT.entryLo1), r.load(entry, TLB_ENTRY_AT.entryLo0)),
   );
-  const needed = ENTRY_LO.V | (isStore ? ENTRY_LO.D : 0);
+  const needed = ENTRY_LO.V | (access === ACCESS.store ? ENTRY_LO.D : 0);
   r.when(r.ne(r.and(lo, needed), needed), rare);
-  // Pages that may be forbidden to read, and those beyond 4 GiB.
+  // Pages that may be forbidden to read or execute, and those beyond 4 GiB.
   const unusual = r.variable(r.shr(r.and(lo, ENTRY_LO.PFN), 26));
-  if (model.rixi) r.set(unusual, r.or(unusual, r.and(lo, ENTRY_LO.RI)));
+  const inhibit = access === ACCESS.fetch ? ENTRY_LO.XI : ENTRY_LO.RI;
+  if (model.rixi) r.set(unusual, r.or(unusual, r.and(lo, inhibit)));
   if (model.xpa) {
     const high = r.select(odd, r.load(entry, TLB_ENTRY_AT.high1), r.load(entry, TLB_ENTRY_AT.high0));
     r.set(unusual, r.or(unusual, high));
@@ -106,6 +110,36 @@ function emitTranslateMapped(
   r.when(unusual, rare);
   r.set(pa, r.or(r.shl(r.and(lo, ENTRY_LO.PFN), 6), r.and(va, r.sub(half, 1))));
   r.set(writable, r.and(lo, ENTRY_LO.D));
+}
+
+/** Where an address in RAM is. */
+interface Found extends Pick<Physical, "writable"> {
+  /** Memory offset of the byte. */
+  readonly place: Variable;
+  /** The page's decoded code, or 0. */
+  readonly records: Variable;
+}
+
+/** Finds `va` in RAM, or raises the refill exception and answers 0. All else is left to `rare`, which answers. */
+function emitFind(
+  r: Routine,
+  target: QuickTarget,
+  helpers: AccessHelpers,
+  va: Variable,
+  access: Access,
+  rare: () => void,
+): Found {
+  const { memory, mmu } = target.machine;
+  const place = r.variable();
+  const refill = (): void => emitRefill(r, target, helpers, va, access, rare);
+  const { pa, writable } = emitTranslate(r, target, helpers, va, access, refill, rare);
+  for (const { base, size, offset } of mmu.ram)
+    r.when(r.ltU(r.sub(pa, base), size), () =>
+      r.set(place, r.add(r.sub(pa, base), memory.plan.ram + offset)),
+    );
+  r.when(r.not(place), rare);
+  const page = r.shr(r.sub(place, memory.plan.ram), 12);
+  return { place, writable, records: r.variable(r.load(r.shl(page, 2), memory.plan.codeMap)) };
 }
 
 /**
@@ -117,21 +151,11 @@ function emitLookUp(
   target: QuickTarget,
   helpers: AccessHelpers,
   va: Variable,
-  isStore: boolean,
+  access: Access,
   rare: () => void,
 ): Variable {
-  const { memory, mmu } = target.machine;
-  const place = r.variable();
-  const refill = (): void => emitRefill(r, target, helpers, va, isStore, rare);
-  const { pa, writable } = emitTranslate(r, target, helpers, va, isStore, refill, rare);
-  for (const { base, size, offset } of mmu.ram)
-    r.when(r.ltU(r.sub(pa, base), size), () =>
-      r.set(place, r.add(r.sub(pa, base), memory.plan.ram + offset)),
-    );
-  r.when(r.not(place), rare);
-  const page = r.shr(r.sub(place, memory.plan.ram), 12);
-  const holdsCode = r.load(r.shl(page, 2), memory.plan.codeMap);
-  r.when(holdsCode, () => (isStore ? rare() : r.set(writable, 0)));
+  const { place, writable, records } = emitFind(r, target, helpers, va, access, rare);
+  r.when(records, () => (access === ACCESS.store ? rare() : r.set(writable, 0)));
   const entry = r.variable(dataEntry(r, va));
   const tag = r.variable(r.and(va, -PAGE_SIZE));
   r.store(entry, SOFT_TLB.readTag, tag);
@@ -158,7 +182,9 @@ export function buildLoad(target: QuickTarget, helpers: AccessHelpers): Code {
   const rare = (): void => r.answer(r.call(target.complete("load"), va, size));
   // The bits of an address that must be 0: none of an access to the word around it.
   r.when(r.and(va, r.sub(size, r.ne(size, LOAD_AROUND))), rare);
-  const place = emitKnownOr(r, va, SOFT_TLB.readTag, () => emitLookUp(r, target, helpers, va, false, rare));
+  const place = emitKnownOr(r, va, SOFT_TLB.readTag, () =>
+    emitLookUp(r, target, helpers, va, ACCESS.load, rare),
+  );
   r.when(r.eq(size, LOAD_AROUND), () => r.answer(r.and(place, -4)));
   if (target.machine.memory.endian === "little") return r.finish(place);
   return r.finish(r.xor(place, r.and(r.sub(4, size), 3)));
@@ -172,7 +198,9 @@ export function buildStore(target: QuickTarget, helpers: AccessHelpers): Code {
   const rare = (): void => r.answer(r.call(target.complete("store"), va, size, value));
   // Parts of words, and what is not aligned.
   r.when(r.or(r.ltU(4, size), r.and(va, r.sub(size, 1))), rare);
-  const place = emitKnownOr(r, va, SOFT_TLB.writeTag, () => emitLookUp(r, target, helpers, va, true, rare));
+  const place = emitKnownOr(r, va, SOFT_TLB.writeTag, () =>
+    emitLookUp(r, target, helpers, va, ACCESS.store, rare),
+  );
   if (endian === "big") r.set(place, r.xor(place, r.and(r.sub(4, size), 3)));
   const { i32Store, i32Store16, i32Store8 } = MEMORY;
   r.when(
@@ -188,6 +216,20 @@ export function buildStore(target: QuickTarget, helpers: AccessHelpers): Code {
   return r.finish(1);
 }
 
+/** `fetch`, of a page with decoded code. */
+export function buildFetch(target: QuickTarget, helpers: AccessHelpers): Code {
+  const r = new Routine(1);
+  const va = r.parameter(0);
+  const rare = (): void => r.answer(r.call(target.complete("fetch"), va));
+  r.when(r.and(va, 3), rare);
+  const { records } = emitFind(r, target, helpers, va, ACCESS.fetch, rare);
+  r.when(r.not(records), rare);
+  const entry = r.variable(codeEntry(r, va));
+  r.store(entry, SOFT_TLB.codeTag, r.and(va, -PAGE_SIZE));
+  r.store(entry, SOFT_TLB.codeRecords, records);
+  return r.finish(records);
+}
+
 /** Whether the soft TLB has the page of `va`, for an access to a word that `tag` stands for. */
 function isKnown(r: Routine, entry: Value, va: Value, tag: number): Value {
   return r.eq(r.load(entry, tag), r.and(va, -PAGE_SIZE | 3));
@@ -201,7 +243,7 @@ export function buildLinkToRam(target: QuickTarget, helpers: AccessHelpers): Cod
   const rare = (): void => r.answer(r.call(target.complete("linkToRam"), va));
   const entry = r.variable(dataEntry(r, va));
   r.when(isKnown(r, entry, va, SOFT_TLB.readTag), () => {
-    const { pa } = emitTranslate(r, target, helpers, va, false, rare, rare);
+    const { pa } = emitTranslate(r, target, helpers, va, ACCESS.load, rare, rare);
     r.setState(STATE.llBit, 1);
     r.setCp0(CP0.LLAddr, r.shl(r.shr(pa, 5), model.llb ? 1 : 0));
     if (model.xpa) r.setState(STATE.cp0High + CP0.LLAddr * 4, 0);

@@ -1,7 +1,7 @@
-import { CAUSE, CP0, ENTRY_HI, STATUS } from "../../isa/cp0.ts";
+import { CAUSE, CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
-import { BAD_INSTR_CODES, endsInstruction } from "../../machine/cpu.ts";
-import { MODE } from "../../machine/modes.ts";
+import { BAD_INSTR_CODES, endsInstruction, type Cpu } from "../../machine/cpu.ts";
+import { MODE, type Mode } from "../../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
   CODE_PAGE,
@@ -11,10 +11,19 @@ import {
   STATE,
 } from "../../machine/state-layout.ts";
 import type { Code } from "../wasm/code.ts";
-import { Routine, type Value } from "./routine.ts";
+import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
 
 const GENERAL_VECTOR = 0x180;
+
+/** What `enterException` is told of the exception's vector: the general one, or that for refills. */
+export const VECTOR = { general: 0, refill: 1, refillOfFetch: 2 } as const;
+
+/** Entry of the current code bank for `va`. */
+export function codeEntry(r: Routine, va: Value): Value {
+  const number = r.and(r.shr(va, 12), SOFT_TLB.codeEntries - 1);
+  return r.add(r.state(STATE.codeBank), r.shl(number, SOFT_TLB.codeEntryShift));
+}
 
 /** As bits by exception code. */
 const maskOf = (has: (code: number) => boolean): number =>
@@ -46,21 +55,20 @@ function emitSwitch(
 export function buildInstructionAt(): Code {
   const r = new Routine(1);
   const va = r.parameter(0);
-  const place = r.shl(r.and(r.shr(va, 12), SOFT_TLB.codeEntries - 1), SOFT_TLB.codeEntryShift);
-  const entry = r.variable(r.add(r.state(STATE.codeBank), place));
+  const entry = r.variable(codeEntry(r, va));
   r.answerWhen(r.ne(r.load(entry, SOFT_TLB.codeTag), r.and(va, -PAGE_SIZE)), 0);
   const page = r.load(r.load(entry, SOFT_TLB.codeRecords), CODE_PAGE.ram);
   return r.finish(r.add(page, r.and(va, PAGE_SIZE - 4)));
 }
 
 /**
- * (exception code, 1 for the refill vector) → 1 if the current instruction has raised the exception, 0 if nothing has
+ * (exception code, `VECTOR`) → 1 if the current instruction has raised the exception, 0 if nothing has
  * happened because it takes more than this form knows. No interrupts; see `Cpu.raise`.
  */
 export function buildEnterException(target: QuickTarget, instructionAt: number): Code {
   const { cpu } = target.machine;
   const r = new Routine(2);
-  const [code, refill] = [r.parameter(0), r.parameter(1)];
+  const [code, vector] = [r.parameter(0), r.parameter(1)];
   const status = r.variable(r.cp0(CP0.Status));
   r.answerWhen(has(r, status, STATUS.ERL | STATUS.BEV), 0);
   const bank = r.variable(r.bankOf(MODE.kernel));
@@ -72,7 +80,9 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
   if (cpu.model.badInstr) {
     r.answerWhen(r.not(r.and(r.shr(RECORDED, code), 1)), 0);
     const instruction = r.variable(r.call(instructionAt, pc));
-    r.answerWhen(r.not(instruction), 0);
+    // What could not be fetched is recorded as 0, as which the word at offset 0 of the memory reads.
+    const isUnknown = r.and(r.not(instruction), r.ne(vector, VECTOR.refillOfFetch));
+    r.answerWhen(isUnknown, 0);
     const branch = r.variable();
     r.when(inDelaySlot, () => {
       r.set(branch, r.call(instructionAt, r.sub(pc, 4)));
@@ -94,7 +104,7 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
   r.when(r.not(has(r, status, STATUS.EXL)), () => {
     r.setCp0(CP0.EPC, r.sub(pc, r.shl(inDelaySlot, 2)));
     r.set(cause, r.or(r.and(cause, ~CAUSE.BD), r.select(inDelaySlot, CAUSE.BD, 0)));
-    r.when(refill, () => {
+    r.when(vector, () => {
       r.set(offset, 0);
       r.count(STATE.refills);
     });
@@ -111,7 +121,7 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
 export function buildRaise({ complete }: QuickTarget, enterException: number): Code {
   const r = new Routine(1);
   const code = r.parameter(0);
-  r.answerWhen(r.call(enterException, code, 0), 0);
+  r.answerWhen(r.call(enterException, code, VECTOR.general), 0);
   return r.finish(r.call(complete("raise"), code));
 }
 
@@ -121,6 +131,13 @@ export function emitDenied(r: Routine, raise: number): void {
     r.drop(r.call(raise, EXC_CODE.CpU));
     r.answer(1);
   });
+}
+
+/** Goes on behind the current instruction, which is fetched anew. */
+export function emitAdvance(r: Routine): void {
+  const next = r.add(r.state(STATE.pc), 4);
+  r.setState(STATE.pc, r.select(r.state(STATE.inDelaySlot), r.state(STATE.branchTarget), next));
+  r.setState(STATE.inDelaySlot, 0);
 }
 
 /** Pushes whether an interrupt would be delivered with Status being `status`, EXL and ERL apart. */
@@ -152,6 +169,21 @@ export function buildEret(target: QuickTarget, raise: number): Code {
   return r.finish(1);
 }
 
+/** Writes an EntryHi with another ASID and goes on behind, if kernel mode has a bank for that. */
+function emitChangeAsid(r: Routine, cpu: Cpu, written: Variable): void {
+  const bankOf = (mode: Mode): Value => r.bankOf(mode, r.and(written, ENTRY_HI.ASID));
+  const bank = r.variable(r.select(r.eq(r.state(STATE.mode), MODE.kernel), bankOf(MODE.kernel), 0));
+  const userBank = r.variable(cpu.hasUserAccess ? bankOf(MODE.user) : EMPTY_BANK);
+  r.when(r.and(r.ne(bank, 0), r.ne(userBank, 0)), () => {
+    r.setCp0(CP0.EntryHi, written);
+    r.setState(STATE.dataBank, bank);
+    r.setState(STATE.codeBank, r.add(bank, CODE_BANK_OFFSET));
+    r.setState(STATE.userBank, userBank);
+    emitAdvance(r);
+    r.answer(1);
+  });
+}
+
 /** `mtc0`, of what Linux and the hypervisor's handlers write often. */
 export function buildMtc0(target: QuickTarget, raise: number): Code {
   const { cpu } = target.machine;
@@ -180,6 +212,17 @@ export function buildMtc0(target: QuickTarget, raise: number): Code {
       r.setCp0(CP0.EntryHi, written);
       r.answer(0);
     });
+    emitChangeAsid(r, cpu, written);
   });
+  if (!cpu.cp0Specs.get(CP0.EntryLo0)!.writesPlainly) {
+    const isEntryLo = (register: number): Value => r.eq(index, register);
+    for (const register of [CP0.EntryLo0, CP0.EntryLo1])
+      r.when(isEntryLo(register), () => {
+        const absent = r.and(r.xor(r.cp0(CP0.PageGrain), -1), ENTRY_LO.RI | ENTRY_LO.XI);
+        r.setCp0(register, r.and(merged(register), r.xor(absent, -1)));
+        r.setState(STATE.cp0High + register * 4, 0);
+        r.answer(0);
+      });
+  }
   return r.finish(r.call(target.complete("mtc0"), number, select, value));
 }

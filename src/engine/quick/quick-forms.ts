@@ -2,7 +2,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { ImportName } from "../imports.ts";
 import type { Code } from "../wasm/code.ts";
 import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
-import { buildLinkToRam, buildLoad, buildStore, buildStoreToRam } from "./accesses.ts";
+import { buildFetch, buildLinkToRam, buildLoad, buildStore, buildStoreToRam } from "./accesses.ts";
 import { buildEnterException, buildEret, buildInstructionAt, buildMtc0, buildRaise } from "./exceptions.ts";
 import type { QuickTarget } from "./target.ts";
 import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr, buildWriteEntry } from "./tlb.ts";
@@ -10,7 +10,7 @@ import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr, buildWriteEntry } from "
 /** The operations that have a quick form. */
 export const QUICK_FORMS = [
   ...["raise", "eret", "mtc0", "tlbp", "tlbwi", "tlbwr"],
-  ...["load", "store", "linkToRam", "storeToRam"],
+  ...["load", "store", "fetch", "linkToRam", "storeToRam"],
 ] as readonly ImportName[];
 
 /** Name under which the interpreter's module exports a quick form for translated code. */
@@ -47,6 +47,7 @@ export function addQuickForms(
   const helpers = { probe, enterException };
   form("load", 2, buildLoad(target, helpers));
   form("store", 3, buildStore(target, helpers));
+  form("fetch", 1, buildFetch(target, helpers));
   form("linkToRam", 1, buildLinkToRam(target, helpers));
   form("storeToRam", 2, buildStoreToRam(target));
 }

@@ -1,5 +1,5 @@
 import { CP0, ENTRY_HI } from "../../isa/cp0.ts";
-import { MODE, type Mode } from "../../machine/modes.ts";
+import type { Mode } from "../../machine/modes.ts";
 import { BANK_TABLE, STATE } from "../../machine/state-layout.ts";
 import { loadState, storeState } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN } from "../wasm/code.ts";
@@ -197,11 +197,8 @@ export class Routine {
   get asid(): Value {
     return this.and(this.cp0(CP0.EntryHi), ENTRY_HI.ASID);
   }
-  /** The soft TLB bank of a mode in the current ASID, 0 if it has none. */
-  bankOf(mode: Mode): Value {
-    return this.load(this.shl(this.asid, 2), BANK_TABLE.base + (mode << 10));
-  }
-  get isUser(): Value {
-    return this.eq(this.state(STATE.mode), MODE.user);
+  /** The soft TLB bank of a mode in an ASID, 0 if it has none. */
+  bankOf(mode: Mode, asid = this.asid): Value {
+    return this.load(this.shl(asid, 2), BANK_TABLE.base + (mode << 10));
   }
 }

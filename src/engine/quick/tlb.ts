@@ -11,7 +11,7 @@ import {
 } from "../../machine/state-layout.ts";
 import { hashShiftFor, NONE, SPREAD } from "../../machine/tlb-lists.ts";
 import { I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
-import { emitDenied } from "./exceptions.ts";
+import { emitAdvance, emitDenied } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
 
@@ -176,13 +176,6 @@ function emitForget(
   const link = r.variable(listOf(r, target, first));
   r.while(r.ne(r.load(link), index), () => r.set(link, r.add(r.shl(r.load(link), 2), TLB_LISTS.next)));
   r.store(link, 0, r.load(r.shl(index, 2), TLB_LISTS.next));
-}
-
-/** Goes on behind the current instruction, which is fetched anew. */
-function emitAdvance(r: Routine): void {
-  const next = r.add(r.state(STATE.pc), 4);
-  r.setState(STATE.pc, r.select(r.state(STATE.inDelaySlot), r.state(STATE.branchTarget), next));
-  r.setState(STATE.inDelaySlot, 0);
 }
 
 /** Random, as `SystemOps` works it out. */
