@@ -5,7 +5,8 @@ import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
 import { encode } from "../../src/isa/encode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { GPR } from "../../src/isa/registers.ts";
-import { RECORD } from "../../src/machine/state-layout.ts";
+import { RECORD, TRANSLATED_FLAG } from "../../src/machine/state-layout.ts";
+import type { Assembler } from "../../src/uasm/assembler.ts";
 import { EnginePair } from "./engine-pair.ts";
 
 const { zero, v0, v1, a0, a1, a2, t0, t1, t2, t3, k0, k1, ra } = GPR;
@@ -190,6 +191,39 @@ test("the FPU is usable in a hot loop while Status says so", () => {
   pair.both((m) => m.setCp0("Status", 0));
   pair.both((m) => m.machine.cpu.setPc(CODE));
   expect(pair.run(100)).toBe(UNEXPECTED);
+});
+
+test("what the kernel does before it returns to user mode is translated, too", () => {
+  const USER = 0x0001_0000;
+  const policy = { ...DEFAULT_POLICY, sampleEvery: 64, hot: 2 };
+  const pair = new EnginePair({}, policy).both((m) => {
+    m.load(0x8000_0180, (a) => {
+      a.mfc0(k0, ...cp0Operands(CP0.EPC));
+      a.addiu(k0, k0, 4);
+      a.mtc0(k0, ...cp0Operands(CP0.EPC));
+      // Writes what is there already. Whatever was translated so far is left here.
+      a.tlbwi();
+      a.addiu(v1, v1, 1);
+      a.addu(a0, a0, v1);
+      a.eret();
+    });
+    const loop = (a: Assembler): void => {
+      const again = a.bind();
+      a.addiu(v0, v0, 1);
+      a.syscall(0);
+      a.b(again);
+      a.nop();
+    };
+    m.load(USER, loop, CODE_PA);
+    m.map(0, USER, 0, CODE_PA, CODE_PA);
+    m.setCp0("Status", STATUS.UM);
+    m.machine.cpu.setPc(USER);
+  });
+  expect(pair.run(6000)).toEqual(BUDGET);
+  const { memory } = pair.translated.machine;
+  const records = memory.i32[memory.plan.codeMap >>> 2]!;
+  const behind = records + (0x190 / 4) * RECORD.bytes;
+  expect(memory.u8[behind + RECORD.op + 1]! & (TRANSLATED_FLAG >>> 8)).not.toBe(0);
 });
 
 describe("exceptions in translated code", () => {

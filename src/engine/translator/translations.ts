@@ -1,6 +1,7 @@
 import { decoderFor, type Decoder } from "../../isa/decode.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { MODE } from "../../machine/modes.ts";
 import {
   CODE_PAGE,
   PAGE_SHIFT,
@@ -166,10 +167,15 @@ export class Translations {
     u8[op] = index === 0 ? u8[op]! & ~flag : u8[op]! | flag;
   }
 
-  /** The decoded code at `va` in the current mode; null if there is none. */
+  /**
+   * The decoded code at `va` in the current mode, or in kernel mode, which may have been left since it was executed;
+   * null if there is none.
+   */
   private locate(va: number): Place | null {
     const { cpu, mmu, memory } = this.machine;
-    const pa = (va & 3) === 0 ? mmu.peek(va, cpu.mode, cpu.asid) : -1;
+    if ((va & 3) !== 0) return null;
+    let pa = mmu.peek(va, cpu.mode, cpu.asid);
+    if (pa < 0) pa = mmu.peek(va, MODE.kernel, cpu.asid);
     const at = pa < 0 ? -1 : mmu.ramOffset(pa);
     if (at < 0) return null;
     const ramPage = at >>> PAGE_SHIFT;
