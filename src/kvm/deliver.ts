@@ -1,5 +1,6 @@
-import { CAUSE, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import { setTlbExceptionRegisters } from "../machine/tlb.ts";
 import type { Gva } from "./addresses.ts";
 import { continueAt, vectorBase, type VcpuState } from "./vcpu-state.ts";
 
@@ -43,14 +44,10 @@ export function deliverAddressError(vcpu: VcpuState, gva: Gva, store: boolean): 
 }
 
 /**
- * Gives the guest a TLB exception on `gva`: BadVAddr, Context.BadVPN2 and EntryHi.VPN2 are set as hardware
- * does. `refill` selects the refill vector, which is used if EXL was 0.
+ * Gives the guest a TLB exception on `gva`, with registers set as the machine sets its own. `refill` selects the refill vector, which is used if EXL was 0.
  */
 export function deliverTlb(vcpu: VcpuState, code: ExcCode, gva: Gva, refill: boolean): void {
-  const { cp0 } = vcpu;
-  cp0[CP0.BadVAddr] = gva;
-  cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((gva >>> 9) & CONTEXT.BADVPN2);
-  cp0[CP0.EntryHi] = (gva & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ENTRY_HI.ASID);
+  setTlbExceptionRegisters(vcpu.cp0, gva);
   raise(vcpu, code, 0, refill ? VECTOR.refill : VECTOR.general);
 }
 

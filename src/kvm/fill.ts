@@ -1,6 +1,6 @@
 import { CP0, ENTRY_LO, STATUS } from "../isa/cp0.ts";
 import type { Gpa, Gva } from "./addresses.ts";
-import { directGpa, segmentOf, type GvaRange } from "./guest-map.ts";
+import { segmentOf, type GvaRange } from "./guest-map.ts";
 import { backingPage, translate } from "./translate.ts";
 import type { BackingPage } from "./shadow-mmu.ts";
 import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
@@ -46,12 +46,13 @@ function fillAround(
     if (pair !== wanted && isEmpty(pair)) fillPair(pair);
 }
 
-/** Guest KSeg0: maps the pages around `gva`, as far as memslots back them. */
+/** Addresses that are not translated by the guest's TLB: maps the pages around `gva`, as far as memslots back them. */
 function fillDirect(vcpu: VcpuState, gva: Gva, gpa: Gpa, store: boolean): Fill {
   const page = backingPage(vcpu, gpa, true);
   if (page === null || (store && !page.writable)) return { kind: "mmio", gpa };
   const segment = segmentOf(vcpu.map, gva);
-  const half = (at: Gva): BackingPage | null => backingPage(vcpu, directGpa(segment, at), true);
+  // Within a segment what belongs to an address rises with it.
+  const half = (at: Gva): BackingPage | null => backingPage(vcpu, gpa + (at - gva), true);
   fillAround(vcpu, gva, false, segment, (pair) =>
     vcpu.mmu.fillPair(pair, false, half(pair), half(pair + vcpu.pageSize)),
   );

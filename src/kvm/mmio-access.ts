@@ -1,4 +1,4 @@
-import { decode } from "../isa/decode.ts";
+import { decode, operandValue } from "../isa/decode.ts";
 import type { Gpa } from "./addresses.ts";
 import { deliverAddressError } from "./deliver.ts";
 import { evaluate } from "./emulate/evaluate.ts";
@@ -28,7 +28,8 @@ export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
     return internalError(vcpu, `cannot read the instruction that accesses ${gpa.toString(16)}`);
   const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
   const { endian } = vcpu.machine.memory;
-  if (effect?.kind === "load" && !effect.linked) {
+  // LL too: it reads the device, and no link is made.
+  if (effect?.kind === "load") {
     const { width, signed, register, old } = effect;
     if (isUnaligned(effect.address, width)) {
       deliverAddressError(vcpu, effect.address, false);
@@ -39,9 +40,16 @@ export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
     retireInstruction(vcpu);
     return exit;
   }
-  if (effect?.kind === "store" && !effect.conditional) {
+  if (effect?.kind === "store") {
     if (isUnaligned(effect.address, effect.width)) {
       deliverAddressError(vcpu, effect.address, true);
+      return null;
+    }
+    if (effect.conditional) {
+      // No device can be linked to: SC fails.
+      const register = operandValue(row, word, "rt");
+      if (register !== 0) vcpu.regs.gpr[register] = 0;
+      finishInstruction(vcpu, resume);
       return null;
     }
     const [first, ...rest] = storeAccesses(gpa, effect.width, effect.value, endian);

@@ -57,6 +57,11 @@ export class ShadowMmu {
   /** Where the guest kernel has its commpage; null if it has none. */
   private readonly commpage: Gva | null;
   private readonly pageSize: number;
+  /**
+   * The guest's Status.ERL is 1: its kernel finds physical memory at the addresses of user mode (PRA, "kuseg when
+   * Status.ERL = 1").
+   */
+  usegIsPhysical = false;
   private readonly kernelRoots: GvaRootSet;
   private readonly userRoots: GvaRootSet;
 
@@ -254,6 +259,14 @@ export class ShadowMmu {
   dropMapped(guestAsid: number | null): void {
     for (const set of [this.kernelRoots, this.userRoots])
       set.holding(guestAsid).forEach((root) => this.empty(set, root));
+    this.keepCommpage();
+  }
+
+  /** Follows the guest's Status.ERL: what its kernel has at the addresses of user mode is another thing from now on. */
+  setUsegPhysical(physical: boolean): void {
+    if (this.usegIsPhysical === physical) return;
+    this.usegIsPhysical = physical;
+    for (const root of this.kernelRoots.all()) this.empty(this.kernelRoots, root);
     this.keepCommpage();
   }
 

@@ -8,7 +8,7 @@ import { guestAsid, type VcpuState } from "./vcpu-state.ts";
 export type Translation =
   /** The kernel's window onto its virtual CP0, if it has one. */
   | { readonly kind: "commpage"; readonly gva: Gva }
-  /** Guest KSeg0: always mapped, to `gpa`. */
+  /** Guest KSeg0, or with Status.ERL useg: always mapped, to `gpa`. */
   | { readonly kind: "direct"; readonly gpa: Gpa }
   /** Entry `index` of the guest TLB translates it to `gpa`; `valid` and `dirty` are V and D of its half. */
   | {
@@ -51,6 +51,7 @@ export function translate(
       return { kind: "illegal" };
     case "mapped": {
       if (!user && isCommpage(vcpu, address)) return { kind: "commpage", gva: address };
+      if (!user && segment.user && vcpu.mmu.usegIsPhysical) return { kind: "direct", gpa: address };
       const { guestTlb } = vcpu;
       vcpu.stats.guestTlbLookups++;
       const index = guestTlb.lookup(address, asid);

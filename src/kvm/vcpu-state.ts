@@ -47,6 +47,8 @@ export interface VcpuState {
   inDelaySlot: boolean;
   /** The CPU counted the instruction of this exit, and the branch before it, when it raised ({@link endsInstruction}). */
   counted: boolean;
+  /** Instructions that the guest had retired when it wrote Wired last, which sets Random to the last entry. */
+  randomStart: number;
   /** An MMIO access that the VMM is carrying out, or whose rest it has yet to see. */
   pendingAccess: PendingAccess | null;
   /** WAIT was executed and nothing has ended it. */

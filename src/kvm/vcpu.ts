@@ -22,7 +22,7 @@ import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from ".
 import type { Memslots } from "./memslots.ts";
 import { completeMmio } from "./mmio-access.ts";
 import type { PendingAccess } from "./emulate/mmio.ts";
-import { syncGuestAsid } from "./emulate/tlb-ops.ts";
+import { syncAddressSpace } from "./emulate/tlb-ops.ts";
 import { internalError } from "./report.ts";
 import { ShadowMmu, type ShadowMmuOptions } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
@@ -114,6 +114,7 @@ export class Vcpu implements VcpuState {
   readonly code: VcpuCode;
   inDelaySlot = false;
   counted = false;
+  randomStart = 0;
   pendingAccess: PendingAccess | null = null;
   waiting = false;
   /** The host CPU that this vcpu is loaded on, or was last. */
@@ -168,7 +169,11 @@ export class Vcpu implements VcpuState {
       this.code = host.buildVcpuCode(
         options.refill,
         options.fastExits
-          ? { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial, commpage: options.dyntrans }
+          ? {
+              statusWritable: GUEST_STATUS_WRITABLE,
+              statusSpecial,
+              commpage: options.dyntrans,
+            }
           : null,
         fpuModel !== null,
       );
@@ -319,7 +324,7 @@ export class Vcpu implements VcpuState {
   /** Enters the guest, or goes back to it from an exit: the CPU stands at the generated code that does. */
   private enterGuest(): void {
     const { regs, tracer, host } = this;
-    syncGuestAsid(this);
+    syncAddressSpace(this);
     this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
     if (this.checks !== false) this.checkBeforeEntry();
     publishForFastExits(this);
@@ -368,7 +373,7 @@ export class Vcpu implements VcpuState {
     this.cpu.setInterruptLine(KICK_LINE, false);
     this.check(this.exitMoment);
     // With a commpage the guest kernel can store to its register array at will.
-    syncGuestAsid(this);
+    syncAddressSpace(this);
     this.interrupts.sync();
     const exit = handleExit(this) ?? this.livelock();
     if (exit !== null) this.leaveGuest();

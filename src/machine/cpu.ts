@@ -1,4 +1,4 @@
-import { CAUSE, CONTEXT, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuModel } from "./cpu-models.ts";
@@ -8,7 +8,7 @@ import type { Memory } from "./memory.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { SegmentMap } from "./segments.ts";
 import { CP0_BYTES, CPU_STRIDE, SEGMENT_ROUTES, STATE, STATE_BLOCK } from "./state-layout.ts";
-import { Tlb } from "./tlb.ts";
+import { setTlbExceptionRegisters, Tlb } from "./tlb.ts";
 
 /** What the engine caches of translations; the CPU tells it what became stale. */
 export interface TranslationCache {
@@ -467,10 +467,7 @@ export class Cpu {
 
   /** TLB exception on `va`: sets BadVAddr, Context and EntryHi. `refill` selects the refill vector. */
   raiseTlb(code: ExcCode, va: number, refill: boolean): void {
-    const cp0 = this.cp0;
-    cp0[CP0.BadVAddr] = va;
-    cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((va >>> 9) & CONTEXT.BADVPN2);
-    cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ~ENTRY_HI.VPN2);
+    setTlbExceptionRegisters(this.cp0, va);
     this.unretire(code);
     this.enter(code, 0, refill);
   }

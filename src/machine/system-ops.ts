@@ -4,7 +4,7 @@ import { EXIT, type Cpu } from "./cpu.ts";
 import { ACCESS, type Mmu } from "./mmu.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { STATE } from "./state-layout.ts";
-import type { TlbEntry } from "./tlb.ts";
+import { randomIndex, type TlbEntry } from "./tlb.ts";
 
 /** The engine goes on with the next instruction. */
 export const NEXT = 0;
@@ -77,12 +77,9 @@ export class SystemOps {
     return cpu.cp0[index]!;
   }
 
-  /** Random (PRA): falls by one with each instruction, from the last entry down to Wired. */
   private random(): number {
     const { cpu } = this;
-    const last = cpu.tlb.entries - 1;
-    const wired = Math.min(cpu.cp0[CP0.Wired]! >>> 0, last);
-    return last - (cpu.retiredSinceWired % (last - wired + 1));
+    return randomIndex(cpu.tlb.entries, cpu.cp0[CP0.Wired]! >>> 0, cpu.retiredSinceWired);
   }
 
   /** Upper half of CP0 register `index` as MFHC0 reads it. */

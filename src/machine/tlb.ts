@@ -1,4 +1,4 @@
-import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
+import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_LISTS, TLB_MAX_ENTRIES } from "./state-layout.ts";
 import { listsFor, NONE, TlbLists } from "./tlb-lists.ts";
 
@@ -13,6 +13,16 @@ export interface TlbEntry {
   readonly entryLo1: number;
 }
 
+/**
+ * What a TLB exception on `va` leaves in the CP0 registers `cp0`: BadVAddr, and the fields VPN2 of Context and EntryHi.
+ * All else in these stays, EHINV too.
+ */
+export function setTlbExceptionRegisters(cp0: Int32Array, va: number): void {
+  cp0[CP0.BadVAddr] = va;
+  cp0[CP0.Context] = (cp0[CP0.Context]! & ~CONTEXT.BADVPN2) | ((va >>> 9) & CONTEXT.BADVPN2);
+  cp0[CP0.EntryHi] = (va & ENTRY_HI.VPN2) | (cp0[CP0.EntryHi]! & ~ENTRY_HI.VPN2);
+}
+
 /** PageMask bits that can be set: two at a time, from 16K to 256M pages. */
 const PAGE_MASK_BITS = 0x1fff_e000;
 
@@ -24,6 +34,15 @@ export function legalPageMask(value: number): number {
     mask |= pair;
   }
   return mask;
+}
+
+/**
+ * Random (PRA), `instructions` instructions after reset or the last write of Wired, which set it to the last entry: it
+ * falls by one with each, from the last of `entries` entries down to `wired`, and starts anew.
+ */
+export function randomIndex(entries: number, wired: number, instructions: number): number {
+  const last = entries - 1;
+  return last - (instructions % (last - Math.min(wired, last) + 1));
 }
 
 /**

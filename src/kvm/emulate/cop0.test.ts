@@ -475,6 +475,31 @@ describe("dynamic translation", () => {
 });
 
 describe("CACHE", () => {
+  test("operations that have nothing to do on the machine do nothing: secondary caches, locks, write-backs of code", () => {
+    for (let op = 0; op < 32; op++)
+      run((asm) => {
+        asm.lui(t0, 0x4000);
+        asm.cache(op, 0x2000, t0);
+      });
+  });
+
+  test("LL and SC at a device are a plain load, and a failure", () => {
+    const guest = new TestGuest(createInterpreter);
+    guest.assemble(CODE, (asm) => {
+      asm.lui(t0, 0xb800);
+      asm.ll(t1, 0x3f8, t0);
+      asm.addiu(t2, 0, 1);
+      asm.sc(t2, 0x3f8, t0);
+      asm.wait();
+    });
+    guest.start(CODE);
+    const exit = guest.run();
+    expect(exit).toMatchObject({ reason: "mmio", physAddr: 0x1800_03f8, len: 4, isWrite: false });
+    if (exit.reason === "mmio") exit.data = 0x123;
+    guest.runToWait();
+    expect([guest.vcpu.regs.gpr[t1], guest.vcpu.regs.gpr[t2]]).toEqual([0x123, 0]);
+  });
+
   test("a hit operation on an address without a mapping is a TLB exception, once mapped it is done", () => {
     const guest = new TestGuest(createInterpreter);
     guest.trapExceptions();

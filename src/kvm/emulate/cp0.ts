@@ -43,6 +43,10 @@ export function mtc0(vcpu: VcpuState, index: number, value: number): void {
     case CP0.HWREna:
       cp0[index] = value & mask & ~hwrenaAbsent(vcpu);
       return;
+    case CP0.Wired:
+      cp0[index] = merge(mask);
+      vcpu.randomStart = vcpu.machine.timeline.retired;
+      return;
     case CP0.Count:
       vcpu.timer.setCount(value);
       return;

@@ -1,4 +1,4 @@
-import { CONFIG, CP0, HWR } from "../../isa/cp0.ts";
+import { CONFIG, CP0, HWR, STATUS } from "../../isa/cp0.ts";
 import { HWR_OP, HWR_REGISTER } from "../trace.ts";
 import { inUserMode, type VcpuState } from "../vcpu-state.ts";
 
@@ -24,11 +24,13 @@ function hardwareRegister(vcpu: VcpuState, number: number): number | null {
 }
 
 /**
- * RDHWR of hardware register `number`. Null if it is reserved: it does not exist, or the guest is in user mode
- * and has not enabled it in HWREna.
+ * RDHWR of hardware register `number`. Null if it is reserved: it does not exist, or the guest is in user mode without
+ * coprocessor 0 and has not enabled it in HWREna.
  */
 export function rdhwr(vcpu: VcpuState, number: number): number | null {
-  const enabled = !inUserMode(vcpu) || ((vcpu.cp0[CP0.HWREna]! >>> number) & 1) !== 0;
+  const { cp0 } = vcpu;
+  const privileged = !inUserMode(vcpu) || (cp0[CP0.Status]! & STATUS.CU0) !== 0;
+  const enabled = privileged || ((cp0[CP0.HWREna]! >>> number) & 1) !== 0;
   const value = enabled ? hardwareRegister(vcpu, number) : null;
   if (value !== null) vcpu.tracer.kvm_hwr?.(value, HWR_REGISTER | (number << 3), HWR_OP.RDHWR);
   return value;

@@ -71,6 +71,20 @@ describe.each(GUEST_TLB_SIZES)("a guest TLB of %i entries", (size) => {
     }
   });
 
+  test("has Random at its last entry when Wired is written, and falls from there", () => {
+    const guest = newGuest(size);
+    const gpr = run(guest, (asm) => {
+      for (let i = 0; i < 5; i++) asm.nop();
+      asm.addiu(t0, 0, 3);
+      asm.mtc0(t0, CP0.Wired >>> 3, 0);
+      asm.mfc0(t1, CP0.Random >>> 3, 0);
+      asm.mtc0(t0, CP0.Wired >>> 3, 0);
+      for (let i = 0; i < 4; i++) asm.nop();
+      asm.mfc0(t2, CP0.Random >>> 3, 0);
+    });
+    expect([gpr[t1], gpr[t2]]).toEqual([size - 2, size - 6]);
+  });
+
   test("is written by TLBWR at Random: above Wired, one lower with each instruction", () => {
     const guest = newGuest(size);
     const wired = size / 2 - 1;
@@ -199,11 +213,11 @@ describe("a guest with TLBINV", () => {
     expect(guest.vcpu.mmu.roots(false).length).toBeGreaterThan(2);
   });
 
-  test("finds EHINV cleared by the next TLB exception", () => {
+  test("keeps EHINV through a TLB exception", () => {
     const guest = withPages();
     run(guest, (asm) => emitMtc0(asm, CP0.EntryHi, ENTRY_HI.EHINV | 2));
     expect(guest.vcpu.cp0[CP0.EntryHi]! & ENTRY_HI.EHINV).toBe(ENTRY_HI.EHINV);
     load(guest, 2 | ENTRY_HI.EHINV, USEG + 0x8000);
-    expect(guest.vcpu.cp0[CP0.EntryHi]).toBe((USEG + 0x8000) | 2);
+    expect(guest.vcpu.cp0[CP0.EntryHi]).toBe((USEG + 0x8000) | ENTRY_HI.EHINV | 2);
   });
 });

@@ -1,6 +1,6 @@
 import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
-import { legalPageMask } from "../../machine/tlb.ts";
+import { legalPageMask, randomIndex } from "../../machine/tlb.ts";
 import { deliver } from "../deliver.ts";
 import { guestAsid, type VcpuState } from "../vcpu-state.ts";
 
@@ -13,12 +13,18 @@ export function writeEntryHi(vcpu: VcpuState, value: number): void {
 }
 
 /** Follows the ASID in the guest's EntryHi, which the guest can also change by a store to its commpage. */
-export function syncGuestAsid(vcpu: VcpuState): void {
+function syncGuestAsid(vcpu: VcpuState): void {
   const asid = guestAsid(vcpu);
   const old = vcpu.mmu.setGuestAsid(asid);
   if (old === asid) return;
   vcpu.stats.asidChanges++;
   vcpu.tracer.kvm_asid_change?.(vcpu.regs.pc, old, asid);
+}
+
+/** Follows what the guest's Status and EntryHi mean to its address space, which it can also store to its commpage. */
+export function syncAddressSpace(vcpu: VcpuState): void {
+  vcpu.mmu.setUsegPhysical((vcpu.cp0[CP0.Status]! & STATUS.ERL) !== 0);
+  syncGuestAsid(vcpu);
 }
 
 /** TLBP: Index names the entry that matches EntryHi, or has its P bit set. */
@@ -46,13 +52,13 @@ export function tlbr(vcpu: VcpuState): void {
 }
 
 /**
- * Random (PRA): falls with each instruction that the guest retires, from the last entry down to Wired. So it
- * depends on what the guest did and on nothing else.
+ * Random, as on the machine ({@link randomIndex}), by the instructions that the guest retires. So it depends on what
+ * the guest did and on nothing else.
  */
 export function random(vcpu: VcpuState): number {
-  const last = vcpu.guestTlb.size - 1;
-  const wired = vcpu.cp0[CP0.Wired]! & last;
-  return last - (vcpu.machine.timeline.retired % (last - wired + 1));
+  const { size } = vcpu.guestTlb;
+  const wired = vcpu.cp0[CP0.Wired]! & (size - 1);
+  return randomIndex(size, wired, vcpu.machine.timeline.retired - vcpu.randomStart);
 }
 
 /** How the write of a guest TLB entry ended. */

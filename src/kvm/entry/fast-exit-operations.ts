@@ -136,13 +136,11 @@ function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: b
 function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
   emitReadRegister(asm, context.tables, a0, FIELD.rt);
   const { statusWritable, statusSpecial = 0 } = context.options;
-  if (statusSpecial !== 0) {
-    asm.xor(t2, t1, v0);
-    asm.loadConstant(at, statusSpecial);
-    asm.and(at, at, t2);
-    asm.comment("the FPU comes or goes").bnez(at, context.bail);
-    asm.nop();
-  }
+  asm.xor(t2, t1, v0);
+  asm.loadConstant(at, STATUS.ERL | statusSpecial);
+  asm.and(at, at, t2);
+  asm.comment("useg changes, or the FPU comes or goes").bnez(at, context.bail);
+  asm.nop();
   asm.loadConstant(at, statusWritable);
   asm.and(t2, t1, at);
   asm.nor(at, at, zero);
