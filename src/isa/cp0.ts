@@ -82,7 +82,8 @@ export const CAUSE = {
   CE: 0x3000_0000, CE_SHIFT: 28, TI: 0x4000_0000, BD: 0x8000_0000,
 } as const;
 
-/** EntryHi, EntryLo, Context, PageMask and PageGrain fields (32-bit layout). */
+/** Index, EntryHi, EntryLo, Context, PageMask and PageGrain fields (32-bit layout). */
+export const INDEX = { P: 0x8000_0000 } as const;
 // prettier-ignore
 export const ENTRY_HI = { VPN2: 0xffff_e000, EHINV: 0x400, ASID: 0xff } as const;
 // prettier-ignore

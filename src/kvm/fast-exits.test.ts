@@ -409,3 +409,98 @@ describe("exits for TLB misses that are saved", () => {
     expect(exits[1]! - exits[0]!).toBe(4);
   });
 });
+
+describe("TLBP", () => {
+  const EPC = CP0.EPC >>> 3;
+  /** Its result into s0, then on behind the instruction that raised the exception. */
+  const probeAndSkip = (asm: Assembler): void => {
+    asm.tlbp();
+    asm.mfc0(s0, 0, 0);
+    asm.mfc0(k0, EPC, 0);
+    asm.addiu(k0, k0, 4);
+    asm.mtc0(k0, EPC, 0);
+    asm.eret();
+  };
+  const touch = kernel((asm) => {
+    asm.lui(t0, 0x0040);
+    asm.lw(t1, 0, t0);
+  });
+  /** Exits by CP0 instructions besides that of WAIT, once the outcome is the same without fast exits. */
+  function exits(program: (guest: TestGuest) => void): number {
+    compare({}, program);
+    const guest = new TestGuest(createInterpreter);
+    program(guest);
+    guest.runToWait();
+    return guest.vcpu.stats.exits.cop_unusable! - 1;
+  }
+
+  test("of the address of a TLB exception is settled where the entry is invalid", () => {
+    const program = (guest: TestGuest): void => {
+      guest.mapPages(5, 0x0040_0000, 0, 0, 0);
+      guest.assemble(0x4000_0180, probeAndSkip);
+      touch(guest);
+    };
+    expect(exits(program)).toBe(0);
+    const guest = new TestGuest(createInterpreter);
+    program(guest);
+    guest.runToWait();
+    expect(guest.vcpu.regs.gpr[s0]).toBe(5);
+  });
+
+  test("and where there is none", () => {
+    const program = (guest: TestGuest): void => {
+      guest.assemble(0x4000_0000, probeAndSkip);
+      touch(guest);
+    };
+    expect(exits(program)).toBe(0);
+    const guest = new TestGuest(createInterpreter);
+    program(guest);
+    guest.runToWait();
+    expect(guest.vcpu.regs.gpr[s0]! < 0).toBe(true);
+  });
+
+  test("of the entry that was just written is settled, of another one is not", () => {
+    const write = (then: (asm: Assembler) => void) =>
+      kernel((asm) => {
+        asm.lui(t0, 0x0040);
+        asm.mtc0(t0, 10, 0);
+        asm.addiu(t1, zero, 7);
+        asm.mtc0(t1, 0, 0);
+        asm.tlbwi();
+        then(asm);
+        asm.tlbp();
+        asm.mfc0(s0, 0, 0);
+      });
+    expect(exits(write(() => {}))).toBe(1);
+    const other = write((asm) => {
+      asm.lui(t0, 0x0050);
+      asm.mtc0(t0, 10, 0);
+    });
+    expect(exits(other)).toBe(2);
+  });
+
+  test("of the address of an exception asks the hypervisor once the TLB was written", () => {
+    const rewrite = kernel((asm) => {
+      asm.lui(t0, 0x0040);
+      asm.lw(t1, 0, t0);
+      // Another entry now, and then none at all, for the address that was just looked up.
+      asm.mtc0(zero, 0, 0);
+      asm.lui(t1, 0x0050);
+      asm.mtc0(t1, 10, 0);
+      asm.tlbwi();
+      asm.mtc0(t0, 10, 0);
+      asm.tlbp();
+      asm.mfc0(s0, 0, 0);
+    });
+    const program = (guest: TestGuest): void => {
+      guest.mapPages(0, 0x0040_0000, 0, 0, 0);
+      guest.assemble(0x4000_0180, probeAndSkip);
+      rewrite(guest);
+    };
+    expect(exits(program)).toBe(2);
+    const guest = new TestGuest(createInterpreter);
+    program(guest);
+    guest.runToWait();
+    expect(guest.vcpu.regs.gpr[s0]! < 0).toBe(true);
+  });
+});

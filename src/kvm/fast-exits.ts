@@ -13,6 +13,7 @@ export function publishForFastExits(vcpu: VcpuState): void {
     mmu.host.asids.isCurrent(mmu.mmOf(user)) ? mmu.guestAsidOf(user) : NOT_READY;
   regs.setReady(ready(false), ready(true));
   regs.userIsLive = inUserMode(vcpu);
+  regs.setProbe(vcpu.guestTlb.lastEntryHi, vcpu.guestTlb.lastIndex);
   // Under a wall clock Count runs on by itself, and could pass Compare before the timer is looked at.
   const virtual = machine.config.wallClock === undefined;
   regs.countBias = virtual ? timer.biasTo(machine.ops.readCp0(CP0.Count), machine.config.model.ccres) : null;

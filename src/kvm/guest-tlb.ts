@@ -2,6 +2,7 @@ import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { NONE, TlbLists } from "../machine/tlb-lists.ts";
 import { legalPageMask, type TlbEntry } from "../machine/tlb.ts";
 import type { Gpa, Gva } from "./addresses.ts";
+import { NO_PROBE } from "./layout.ts";
 
 /** Sizes that the TLB that a guest sees may have: what Config1.MMUSize and Config4.MMUSizeExt can say. */
 export const GUEST_TLB_SIZES: readonly number[] = [64, 128, 256, 512, 1024, 2048, 4096];
@@ -25,8 +26,9 @@ export class GuestTlb {
   private readonly entryLo1: Int32Array;
   private readonly used: Uint8Array;
   private readonly lists: TlbLists;
-  /** Lookups since creation. */
-  lookups = 0;
+  /** What the last lookup was for, as an EntryHi, and found (-1: nothing); NO_PROBE if the TLB was written since. */
+  lastEntryHi = NO_PROBE;
+  lastIndex = NONE;
 
   /** `size` is one of {@link GUEST_TLB_SIZES}. */
   constructor(size: number) {
@@ -66,6 +68,8 @@ export class GuestTlb {
     this.entryLo0[index] = (entry.entryLo0 & kept) | global;
     this.entryLo1[index] = (entry.entryLo1 & kept) | global;
     this.link(index);
+    // Linux asks for an entry right after it has written it, for the other page of the pair.
+    this.lookup(entry.entryHi, entry.entryHi & ENTRY_HI.ASID);
   }
 
   /** Makes entry `index` match nothing. Whoever calls drops first what was derived from it. */
@@ -80,11 +84,13 @@ export class GuestTlb {
   // --- lists ---
 
   private link(index: number): void {
+    this.lastEntryHi = NO_PROBE;
     this.lists.add(index, this.entryHi[index]!, this.pageMask[index]!);
     this.used[index] = 1;
   }
 
   private unlink(index: number): void {
+    this.lastEntryHi = NO_PROBE;
     if (this.used[index] === 0) return;
     this.lists.remove(index, this.entryHi[index]!, this.pageMask[index]!);
     this.used[index] = 0;
@@ -92,7 +98,6 @@ export class GuestTlb {
 
   /** Index of the first entry that matches `gva` in guest ASID `asid`, or -1. */
   lookup(gva: Gva, asid: number): number {
-    this.lookups++;
     let found = NONE;
     for (const mask of this.lists.masks) {
       for (let index = this.lists.firstAt(gva, mask); index !== NONE; index = this.lists.behind(index)) {
@@ -103,6 +108,8 @@ export class GuestTlb {
         if (found === NONE || index < found) found = index;
       }
     }
+    this.lastEntryHi = (gva & ENTRY_HI.VPN2) | (asid & ENTRY_HI.ASID);
+    this.lastIndex = found;
     return found;
   }
 

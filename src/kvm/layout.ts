@@ -45,8 +45,11 @@ export const VCPU = {
   countBias:  188,
   /** Fast exits, a word for each of {@link FAST_EXIT_CODES}. */
   fastExits:  192,
+  /** The EntryHi of which it is known what TLBP says, or {@link NO_PROBE}, and the entry that it finds or -1. */
+  probeHi:    208,
+  probeIndex: 212,
   /** The address space of guest kernel mode, an `MM` structure. That of user mode follows: {@link userMm}. */
-  kernelMm:   208,
+  kernelMm:   216,
 } as const;
 
 /** Offset of guest user mode's address space in the vcpu structure of a host with `cpus` CPUs. */
@@ -78,6 +81,9 @@ export const FAST_EXIT_CODES: readonly number[] = [EXC_CODE.Sys, EXC_CODE.Bp, EX
 
 /** No guest ASID. */
 export const NOT_READY = -1;
+
+/** No EntryHi: no guest's has bits 12 and 11. */
+export const NO_PROBE = 0x1800;
 
 /** Bits of Cause that hardware interrupt lines set. */
 export const HARDWARE_LINES = (CAUSE.IP & ~CAUSE.IP01) | CAUSE.TI;
@@ -194,6 +200,11 @@ export class VcpuMemory {
   }
   set userIsLive(user: boolean) {
     this.set(VCPU.liveMode, user ? 4 : 0);
+  }
+  /** Tells fast exits that TLBP with EntryHi `entryHi` finds `index`, or nothing if that is -1. */
+  setProbe(entryHi: number, index: number): void {
+    this.set(VCPU.probeHi, entryHi);
+    this.set(VCPU.probeIndex, index);
   }
   /** The bits {@link HARDWARE_LINES} of Cause. */
   set lines(value: number) {

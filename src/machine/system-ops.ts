@@ -1,4 +1,4 @@
-import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, HWRENA, PAGE_GRAIN, PW, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, INDEX, HWRENA, PAGE_GRAIN, PW, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { EXIT, type Cpu } from "./cpu.ts";
 import { ACCESS, type Mmu } from "./mmu.ts";
@@ -117,7 +117,7 @@ export class SystemOps {
     switch (index) {
       case CP0.Index:
         // The probe failure bit is writable only by TLBP; software clears it by writing an index.
-        cpu.cp0[index] = (old & 0x8000_0000) | merged;
+        cpu.cp0[index] = (old & INDEX.P) | merged;
         return false;
       case CP0.Count:
         cpu.clock.setCount(value);
@@ -234,7 +234,7 @@ export class SystemOps {
     if (this.denied()) return RELOAD;
     const { cp0, tlb } = this.cpu;
     const index = tlb.probe(cp0[CP0.EntryHi]!, this.cpu.asid);
-    cp0[CP0.Index] = index >= 0 ? index : cp0[CP0.Index]! | 0x8000_0000;
+    cp0[CP0.Index] = index >= 0 ? index : cp0[CP0.Index]! | INDEX.P;
     return NEXT;
   }
 

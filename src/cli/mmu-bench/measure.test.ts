@@ -17,16 +17,22 @@ describe("what one of each is", () => {
     expect(slow!.hostInstructions).toBeGreaterThan(100);
   });
 
-  test.each(["DI", "EI", "ERET", "MTC0 Status", "MFC0 Count", "MTC0 EntryHi, same ASID", "RDHWR"])(
-    "%s is a fast exit",
-    (name) => {
-      const { exits, fastExits, hostInstructions } = cost(named(name));
-      expect([exits, fastExits]).toEqual([0, 1]);
-      expect(hostInstructions).toBeLessThan(130);
-    },
-  );
+  test.each([
+    "DI",
+    "EI",
+    "ERET",
+    "MTC0 Status",
+    "MFC0 Count",
+    "MTC0 EntryHi, same ASID",
+    "TLBP, the address looked up last",
+    "RDHWR",
+  ])("%s is a fast exit", (name) => {
+    const { exits, fastExits, hostInstructions } = cost(named(name));
+    expect([exits, fastExits]).toEqual([0, 1]);
+    expect(hostInstructions).toBeLessThan(130);
+  });
 
-  test.each(["MTC0 Compare", "TLBWI", "TLBP", "TLBR", "load from a device"])("%s is an exit", (name) => {
+  test.each(["MTC0 Compare", "TLBWI", "TLBR", "load from a device"])("%s is an exit", (name) => {
     expect(cost(named(name))).toMatchObject({ exits: 1, fastExits: 0 });
   });
 

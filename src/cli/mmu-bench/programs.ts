@@ -159,7 +159,10 @@ export const TRAPS: readonly MmuProgram[] = [
     setup: (asm) => asm.addiu(t1, 0, 1),
   }),
   one("TLBWI", "cop_unusable", (asm) => asm.tlbwi(), { setup: mapAll(0), real: 863 }),
-  one("TLBP", "cop_unusable", (asm) => asm.tlbp(), { setup: mapAll(0), real: 1286 }),
+  one("TLBP, the address looked up last", "cop_unusable", (asm) => asm.tlbp(), {
+    setup: mapAll(0),
+    real: 1286,
+  }),
   one("TLBR", "cop_unusable", (asm) => asm.tlbr(), { setup: mapAll(0) }),
   one("RDHWR", "resvd_inst", (asm) => asm.rdhwr(t0, 2), { real: 650 }),
   {
@@ -225,23 +228,31 @@ export function asidTurns({ pages, gvaRoots, touching }: Turns, turning: boolean
   };
 }
 
-/** Look-ups by TLBP in a guest's TLB of `entries`, all different; found at the last one. */
+/** Look-ups by TLBP in a guest's TLB of `entries`, all different, of two addresses that take turns. */
 export function lookup(entries: NonNullable<GuestConfig["guestTlb"]>): MmuProgram {
   const setup: Emit = (asm) => {
     mtc0(asm, 0, CP0.PageMask);
     asm.loadConstant(t0, entries - 1);
     asm.loadConstant(t1, MAPPED);
+    asm.loadConstant(t2, PAIR);
     const head = asm.bind();
     mtc0(asm, t0, CP0.Index);
     mtc0(asm, t1, CP0.EntryHi);
-    asm.loadConstant(t2, PAIR);
     asm.tlbwi();
     asm.addu(t1, t1, t2);
     asm.bnez(t0, head);
     asm.addiu(t0, t0, -1);
+    asm.loadConstant(t1, MAPPED);
+  };
+  const body: Emit = (asm) => {
+    asm.xor(t1, t1, t2);
+    mtc0(asm, t1, CP0.EntryHi);
+    asm.tlbp();
   };
   return {
-    ...one(`TLBP among ${entries}`, "cop_unusable", (asm) => asm.tlbp(), { setup }),
+    name: `TLBP among ${entries}, and MTC0 EntryHi`,
+    code: { start: loop(body, setup) },
+    events: ({ exits }) => exits["cop_unusable"] ?? 0,
     config: { guestTlb: entries },
   };
 }

@@ -1,10 +1,8 @@
-import { CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
+import { CP0, ENTRY_HI, ENTRY_LO, INDEX, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { legalPageMask, randomIndex } from "../../machine/tlb.ts";
 import { deliver } from "../deliver.ts";
 import { guestAsid, type VcpuState } from "../vcpu-state.ts";
-
-const PROBE_FAILED = 0x8000_0000;
 
 /** Writes the guest's EntryHi. A new ASID changes what the guest's mapped addresses mean. */
 export function writeEntryHi(vcpu: VcpuState, value: number): void {
@@ -32,7 +30,7 @@ export function tlbp(vcpu: VcpuState): void {
   const { cp0 } = vcpu;
   vcpu.stats.guestTlbLookups++;
   const index = vcpu.guestTlb.lookup(cp0[CP0.EntryHi]!, guestAsid(vcpu));
-  cp0[CP0.Index] = index >= 0 ? index : cp0[CP0.Index]! | PROBE_FAILED;
+  cp0[CP0.Index] = index >= 0 ? index : cp0[CP0.Index]! | INDEX.P;
 }
 
 function indexRegister(vcpu: VcpuState): number {

@@ -1,4 +1,4 @@
-import { CAUSE, CONFIG, CP0, ENTRY_HI, HWR, HWRENA, STATUS } from "../../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0, ENTRY_HI, HWR, HWRENA, INDEX, STATUS } from "../../isa/cp0.ts";
 import { encode } from "../../isa/encode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
@@ -168,6 +168,22 @@ function emitMtc0EntryHi(asm: Assembler, context: FastExitContext): void {
   storeGuest(asm, t1, CP0.EntryHi);
 }
 
+/** TLBP of an address that the hypervisor has looked up last: that of the TLB exception, as a rule. */
+function emitTlbp(asm: Assembler, context: FastExitContext): void {
+  const found = asm.label("tlbp_found");
+  loadGuest(asm, at, CP0.EntryHi);
+  asm.lw(t1, VCPU.probeHi, k1);
+  asm.bne(t1, at, context.bail);
+  asm.lw(t1, VCPU.probeIndex, k1);
+  asm.bgez(t1, found);
+  asm.comment("P").lui(at, INDEX.P >>> 16);
+  loadGuest(asm, t1, CP0.Index);
+  asm.or(t1, t1, at);
+  asm.bind(found);
+  asm.b(context.finish);
+  storeGuest(asm, t1, CP0.Index);
+}
+
 function emitCount(asm: Assembler, context: FastExitContext): void {
   asm.lw(at, VCPU.countRuns, k1);
   asm.beqz(at, context.bail);
@@ -275,15 +291,17 @@ export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
     [encode("eret", {}), asm.label("fast_eret"), () => emitEret(asm, context)],
     [move("mtc0", CP0.EntryHi), asm.label("fast_mtc0_entryhi"), () => emitMtc0EntryHi(asm, context)],
   ] as const;
-  // What dynamic translation replaces has to reach the hypervisor once.
+  const tlbp = [encode("tlbp", {}), asm.label("fast_tlbp"), () => emitTlbp(asm, context)] as const;
+  // What dynamic translation replaces has to reach the hypervisor once, and so has an EntryHi that was stored.
+  const settled = context.options.commpage ? cases : [...cases, tlbp];
   if (!context.options.commpage) {
     emitPlainMoves(asm, context);
     emitCache(asm, context);
   }
-  emitMatch(asm, cases);
+  emitMatch(asm, settled);
   asm.b(context.bail);
   asm.nop();
-  for (const [, label, emit] of cases) {
+  for (const [, label, emit] of settled) {
     asm.bind(label);
     emit();
   }
