@@ -291,14 +291,13 @@ export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
     [encode("eret", {}), asm.label("fast_eret"), () => emitEret(asm, context)],
     [move("mtc0", CP0.EntryHi), asm.label("fast_mtc0_entryhi"), () => emitMtc0EntryHi(asm, context)],
   ] as const;
+  const { commpage } = context.options;
   const tlbp = [encode("tlbp", {}), asm.label("fast_tlbp"), () => emitTlbp(asm, context)] as const;
   // What dynamic translation replaces has to reach the hypervisor once, and so has an EntryHi that was stored.
-  const settled = context.options.commpage ? cases : [...cases, tlbp];
-  if (!context.options.commpage) {
-    emitPlainMoves(asm, context);
-    emitCache(asm, context);
-  }
+  const settled = commpage ? cases : [...cases, tlbp];
+  if (!commpage) emitPlainMoves(asm, context);
   emitMatch(asm, settled);
+  if (!commpage) emitCache(asm, context);
   asm.b(context.bail);
   asm.nop();
   for (const [, label, emit] of settled) {
