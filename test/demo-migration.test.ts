@@ -25,7 +25,7 @@ test.each<Partial<GuestConfig>>([
   expect(besidesMigration(moves.stats)).toEqual(besidesMigration(stays.stats));
   // Each migration takes it out of its code, but where it had left already.
   expect(moves.stats.counters["signal"]).toBeGreaterThan(1000);
-  expect(moves.stats.counters["signal"]).toBeLessThan(moves.slices);
+  expect(moves.stats.counters["signal"]).toBeLessThanOrEqual(moves.slices);
 });
 
 test("with slow refills and one root it prints the same too", () => {

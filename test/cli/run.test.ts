@@ -222,9 +222,9 @@ describe("kseg run, when it is cut short", () => {
   });
 
   it("keeps to its timeout with a guest that exits all the time", async () => {
-    const TLBP = 0x4200_0008;
+    const TLBR = 0x4200_0001;
     const file = join(folder, "exits.elf");
-    writeFileSync(file, teKernel(...Array.from({ length: 64 }, () => TLBP), 0x1000_ffbf, 0));
+    writeFileSync(file, teKernel(...Array.from({ length: 64 }, () => TLBR), 0x1000_ffbf, 0));
     await kseg(withStats("exits.json", "--kernel", file, "--timeout", "2"), { input: "" });
     const { seconds, exits } = statistics("exits.json").stats;
     expect(exits["cop_unusable"]).toBeGreaterThan(1000);
