@@ -492,6 +492,7 @@ export class Cpu {
     cause |= (code << 2) | (coprocessor << CAUSE.CE_SHIFT);
     let offset = 0x180;
     if ((status & STATUS.EXL) === 0) {
+      if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();
       if (this.inDelaySlot) {
         cp0[CP0.EPC] = this.pc - 4;
         cause |= CAUSE.BD;
@@ -504,7 +505,6 @@ export class Cpu {
         this.set64(STATE.refills, this.refills + 1);
       } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }
-    if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();
     cp0[CP0.Cause] = cause;
     cp0[CP0.Status] = status | STATUS.EXL;
     const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & 0xffff_f000) >>> 0;
@@ -515,7 +515,10 @@ export class Cpu {
   /** Reads the instruction word at a virtual address as the CPU would fetch it now; 0 if it cannot. */
   peekInstruction: (va: number) => number = () => 0;
 
-  /** BadInstr takes the instruction that raised, BadInstrP the branch before it if it is in a delay slot. */
+  /**
+   * BadInstr takes the instruction that raised, BadInstrP the branch before it if it is in a delay slot. They stay
+   * what they are where EPC does, as in QEMU: a handler that was itself interrupted finds what EPC is about.
+   */
   private recordBadInstr(): void {
     this.cp0[CP0.BadInstr] = this.peekInstruction(this.pc);
     if (this.inDelaySlot) this.cp0[CP0.BadInstrP] = this.peekInstruction(this.pc - 4);

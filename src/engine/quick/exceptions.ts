@@ -78,6 +78,7 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
   const pc = r.variable(r.state(STATE.pc));
   const inDelaySlot = r.variable(r.state(STATE.inDelaySlot));
   if (cpu.model.badInstr) {
+    r.answerWhen(has(r, status, STATUS.EXL), 0);
     r.answerWhen(r.not(r.and(r.shr(RECORDED, code), 1)), 0);
     const instruction = r.variable(r.call(instructionAt, pc));
     // What could not be fetched is recorded as 0, as which the word at offset 0 of the memory reads.
