@@ -14,4 +14,5 @@ export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-mode
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";
 export { Assembler } from "./uasm/assembler.ts";
 export { CP0 } from "./isa/cp0.ts";
+export { VECTOR_OFFSET } from "./isa/exceptions.ts";
 export { GPR } from "./isa/registers.ts";

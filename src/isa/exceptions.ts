@@ -24,6 +24,14 @@ export const EXC_CODE = {
   MCheck: 24,
 } as const;
 
+/** Offsets of the exception vectors from their base (MIPS32 PRA, "Exception Vector Locations"). */
+export const VECTOR_OFFSET = {
+  refill: 0x000,
+  general: 0x180,
+  /** With Cause.IV; vectored interrupts have theirs from here on. */
+  interrupt: 0x200,
+} as const;
+
 export type ExcCode = (typeof EXC_CODE)[keyof typeof EXC_CODE];
 
 /** Name of an ExcCode value, or `exc<N>` for a reserved one. */

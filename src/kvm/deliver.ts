@@ -1,11 +1,8 @@
 import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
-import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import { EXC_CODE, VECTOR_OFFSET, type ExcCode } from "../isa/exceptions.ts";
 import { setTlbExceptionRegisters } from "../machine/tlb.ts";
 import type { Gva } from "./addresses.ts";
 import { continueAt, vectorBase, type VcpuState } from "./vcpu-state.ts";
-
-/** Offsets of the exception vectors from their base (MIPS32 PRA, "Exception Vector Locations"). */
-const VECTOR = { refill: 0x000, general: 0x180, interrupt: 0x200 } as const;
 
 /** Enters the guest's exception `code`: the guest goes on at the vector. */
 function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: number): void {
@@ -17,7 +14,7 @@ function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: numb
     cp0[CP0.EPC] = regs.pc;
     cause = vcpu.inDelaySlot ? cause | CAUSE.BD : cause & ~CAUSE.BD;
     cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.EXL;
-  } else if (offset === VECTOR.refill) offset = VECTOR.general;
+  } else if (offset === VECTOR_OFFSET.refill) offset = VECTOR_OFFSET.general;
   cp0[CP0.Cause] = cause;
   continueAt(vcpu, base + offset);
   vcpu.stats.delivered++;
@@ -34,7 +31,7 @@ function raise(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: numb
 
 /** Gives the guest an exception at the instruction that caused the exit. `coprocessor` is Cause.CE. */
 export function deliver(vcpu: VcpuState, code: ExcCode, coprocessor = 0): void {
-  raise(vcpu, code, coprocessor, VECTOR.general);
+  raise(vcpu, code, coprocessor, VECTOR_OFFSET.general);
 }
 
 /** Gives the guest an address error on `gva`. */
@@ -44,17 +41,18 @@ export function deliverAddressError(vcpu: VcpuState, gva: Gva, store: boolean): 
 }
 
 /**
- * Gives the guest a TLB exception on `gva`, with registers set as the machine sets its own. `refill` selects the refill vector, which is used if EXL was 0.
+ * Gives the guest a TLB exception on `gva`, with registers set as the machine sets its own. `refill` selects the
+ * refill vector, which is used if EXL was 0.
  */
 export function deliverTlb(vcpu: VcpuState, code: ExcCode, gva: Gva, refill: boolean): void {
   setTlbExceptionRegisters(vcpu.cp0, gva);
-  raise(vcpu, code, 0, refill ? VECTOR.refill : VECTOR.general);
+  raise(vcpu, code, 0, refill ? VECTOR_OFFSET.refill : VECTOR_OFFSET.general);
 }
 
 /** Gives the guest the interrupt that it is ready to take, if there is one. True if it did. */
 export function deliverInterrupt(vcpu: VcpuState): boolean {
   if (!vcpu.interrupts.deliverable) return false;
-  const vector = (vcpu.cp0[CP0.Cause]! & CAUSE.IV) !== 0 ? VECTOR.interrupt : VECTOR.general;
+  const vector = (vcpu.cp0[CP0.Cause]! & CAUSE.IV) !== 0 ? VECTOR_OFFSET.interrupt : VECTOR_OFFSET.general;
   enter(vcpu, EXC_CODE.Int, 0, vector);
   return true;
 }

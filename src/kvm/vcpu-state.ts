@@ -1,4 +1,4 @@
-import { CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { CP0, EBASE, ENTRY_HI, STATUS } from "../isa/cp0.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Gva } from "./addresses.ts";
 import { isGuestUser } from "./guest-mode.ts";
@@ -101,5 +101,5 @@ export function retireInstruction(vcpu: VcpuState): void {
 /** Base of the guest's exception vectors. */
 export function vectorBase(vcpu: VcpuState): Gva {
   if ((vcpu.cp0[CP0.Status]! & STATUS.BEV) !== 0) return vcpu.map.bevBase;
-  return (vcpu.cp0[CP0.EBase]! & 0xffff_f000) >>> 0;
+  return (vcpu.cp0[CP0.EBase]! & EBASE.BASE) >>> 0;
 }

@@ -1,5 +1,5 @@
-import { CAUSE, CP0, ENTRY_HI, STATUS } from "../isa/cp0.ts";
-import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
+import { CAUSE, CP0, EBASE, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE, VECTOR_OFFSET, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
@@ -490,7 +490,7 @@ export class Cpu {
     const status = cp0[CP0.Status]!;
     let cause = cp0[CP0.Cause]! & ~(CAUSE.ExcCode | CAUSE.CE);
     cause |= (code << 2) | (coprocessor << CAUSE.CE_SHIFT);
-    let offset = 0x180;
+    let offset: number = VECTOR_OFFSET.general;
     if ((status & STATUS.EXL) === 0) {
       if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();
       if (this.inDelaySlot) {
@@ -501,13 +501,13 @@ export class Cpu {
         cause &= ~CAUSE.BD;
       }
       if (refill) {
-        offset = 0;
+        offset = VECTOR_OFFSET.refill;
         this.set64(STATE.refills, this.refills + 1);
       } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }
     cp0[CP0.Cause] = cause;
     cp0[CP0.Status] = status | STATUS.EXL;
-    const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & 0xffff_f000) >>> 0;
+    const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & EBASE.BASE) >>> 0;
     this.setPc(base + offset);
     this.modeMayHaveChanged();
   }
@@ -527,8 +527,8 @@ export class Cpu {
   /** Offset of the interrupt vector with Cause.IV = 1: one for all, or one each with IntCtl.VS (VI mode). */
   private interruptVector(): number {
     const spacing = this.cp0[CP0.IntCtl]! & 0x3e0;
-    if (spacing === 0 || (this.cp0[CP0.Status]! & STATUS.BEV) !== 0) return 0x200;
-    return 0x200 + (31 - Math.clz32(this.pendingInterrupts)) * spacing;
+    if (spacing === 0 || (this.cp0[CP0.Status]! & STATUS.BEV) !== 0) return VECTOR_OFFSET.interrupt;
+    return VECTOR_OFFSET.interrupt + (31 - Math.clz32(this.pendingInterrupts)) * spacing;
   }
 
   /**

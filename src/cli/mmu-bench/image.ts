@@ -1,10 +1,8 @@
 /** A kernel made of assembled pieces: what a guest of the measurements is. */
-import { Assembler } from "../../index.ts";
+import { Assembler, VECTOR_OFFSET } from "../../index.ts";
 
-/** What trap-and-emulate guests call kseg0, and in it the vectors and the place where the kernel begins. */
+/** What trap-and-emulate guests call kseg0, and in it the place where the kernel begins, behind the vectors. */
 const KSEG0 = 0x4000_0000;
-const REFILL = 0x000;
-const GENERAL = 0x180;
 const START = 0x1000;
 
 const ELF_HEADER = 52;
@@ -24,8 +22,8 @@ export interface KernelCode {
 export function kernelImage({ start, refill, general }: KernelCode): Uint8Array {
   const pieces = (
     [
-      [REFILL, refill],
-      [GENERAL, general],
+      [VECTOR_OFFSET.refill, refill],
+      [VECTOR_OFFSET.general, general],
       [START, start],
     ] as const
   ).flatMap(([offset, emit]) => {

@@ -1,5 +1,5 @@
-import { CAUSE, CP0, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
-import { EXC_CODE } from "../../isa/exceptions.ts";
+import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
+import { EXC_CODE, VECTOR_OFFSET } from "../../isa/exceptions.ts";
 import { BAD_INSTR_CODES, endsInstruction, type Cpu } from "../../machine/cpu.ts";
 import { MODE, type Mode } from "../../machine/modes.ts";
 import {
@@ -13,8 +13,6 @@ import {
 import type { Code } from "../wasm/code.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
-
-const GENERAL_VECTOR = 0x180;
 
 /** What `enterException` is told of the exception's vector: the general one, or that for refills. */
 export const VECTOR = { general: 0, refill: 1, refillOfFetch: 2 } as const;
@@ -101,18 +99,18 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
     );
   const kept = r.and(r.cp0(CP0.Cause), ~(CAUSE.ExcCode | CAUSE.CE));
   const cause = r.variable(r.or(kept, r.shl(code, 2)));
-  const offset = r.variable(GENERAL_VECTOR);
+  const offset = r.variable(VECTOR_OFFSET.general);
   r.when(r.not(has(r, status, STATUS.EXL)), () => {
     r.setCp0(CP0.EPC, r.sub(pc, r.shl(inDelaySlot, 2)));
     r.set(cause, r.or(r.and(cause, ~CAUSE.BD), r.select(inDelaySlot, CAUSE.BD, 0)));
     r.when(vector, () => {
-      r.set(offset, 0);
+      r.set(offset, VECTOR_OFFSET.refill);
       r.count(STATE.refills);
     });
   });
   r.setCp0(CP0.Cause, cause);
   r.setCp0(CP0.Status, r.or(status, STATUS.EXL));
-  r.setState(STATE.pc, r.add(r.and(r.cp0(CP0.EBase), 0xffff_f000), offset));
+  r.setState(STATE.pc, r.add(r.and(r.cp0(CP0.EBase), EBASE.BASE), offset));
   r.setState(STATE.inDelaySlot, 0);
   emitSwitch(r, target, MODE.kernel, bank, userBank);
   return r.finish(1);

@@ -1,14 +1,12 @@
+import { VECTOR_OFFSET } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import { VCPU } from "../layout.ts";
 import { mfc0, mtc0, type CodeTarget } from "./target.ts";
 
-/** Offsets from EBase of the vectors that a guest block fills (MIPS32 PRA, "Exception Vector Locations"). */
+/** The vectors that a guest block fills, by offset; with vectored interrupts the others follow at `spacing`. */
 export const VECTOR = {
-  refill: 0x000,
-  general: 0x180,
-  /** First interrupt vector with Cause.IV; with vectored interrupts the others follow at `spacing`. */
-  interrupt: 0x200,
+  ...VECTOR_OFFSET,
   spacing: 0x100,
   interrupts: 8,
 } as const;
