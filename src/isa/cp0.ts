@@ -82,6 +82,9 @@ export const CAUSE = {
   CE: 0x3000_0000, CE_SHIFT: 28, TI: 0x4000_0000, BD: 0x8000_0000,
 } as const;
 
+/** LLAddr holds the physical address from this bit on: it tells lines of 32 bytes apart. */
+export const LL_ADDR_SHIFT = 5;
+
 /** Index, EntryHi, EntryLo, Context, PageMask and PageGrain fields (32-bit layout). */
 export const INDEX = { P: 0x8000_0000 } as const;
 // prettier-ignore

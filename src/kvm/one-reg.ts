@@ -1,4 +1,4 @@
-import { CAUSE, CONFIG, CP0 } from "../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0, EBASE } from "../isa/cp0.ts";
 import { legalPageMask } from "../machine/tlb.ts";
 import { writeEntryHi } from "./emulate/tlb-ops.ts";
 import { FCR } from "../isa/fpu.ts";
@@ -120,9 +120,6 @@ const VMM_WRITABLE: ReadonlyMap<number, number> = new Map([
 ]);
 /** Index.P. */
 const PROBE_FAILED = 0x8000_0000;
-/** EBase.CPUNum, which a VMM may change besides what the guest may. */
-const EBASE_CPUNUM = 0x3ff;
-
 function setCp0(vcpu: VcpuState, index: number, value: number): void {
   const { cp0, map } = vcpu;
   switch (index) {
@@ -154,7 +151,8 @@ function setCp0(vcpu: VcpuState, index: number, value: number): void {
       cp0[index] = legalPageMask(value);
       return;
     case CP0.EBase: {
-      const mask = map.ebaseWritable | EBASE_CPUNUM;
+      // A VMM may change CPUNum besides what the guest may.
+      const mask = map.ebaseWritable | EBASE.CPUNUM;
       cp0[index] = (cp0[index]! & ~mask) | (value & mask);
       return;
     }

@@ -1,4 +1,4 @@
-import { CAUSE, CP0, EBASE, ENTRY_HI, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, EBASE, ENTRY_HI, LL_ADDR_SHIFT, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, VECTOR_OFFSET, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuModel } from "./cpu-models.ts";
@@ -267,8 +267,7 @@ export class Cpu {
     this.set(STATE.llBit, 1);
     this.linkedAddress = pa;
     // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
-    const shift = this.model.llb ? 16 : 32;
-    this.cp0[CP0.LLAddr] = (pa - (pa % 32)) / shift;
+    this.cp0[CP0.LLAddr] = Math.floor(pa / 2 ** LL_ADDR_SHIFT) * (this.model.llb ? 2 : 1);
     if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / 2 ** 36);
   }
 

@@ -1,8 +1,6 @@
+import { LL_ADDR_SHIFT } from "../isa/cp0.ts";
 import type { Cpu } from "./cpu.ts";
 import { PAGE_SHIFT } from "./state-layout.ts";
-
-/** log2 of the bytes around an address that LL links, as LLAddr shows it. */
-const LINE_SHIFT = 5;
 
 /**
  * The LL links of CPUs that stand still: a store of another CPU to the linked line ends them (MIPS32 instruction set,
@@ -14,7 +12,7 @@ export class ParkedLinks {
 
   /** The link of a CPU that is being parked, to the word at RAM offset `offset`. */
   add(cpu: Cpu, offset: number): void {
-    this.lines.set(cpu, offset >>> LINE_SHIFT);
+    this.lines.set(cpu, offset >>> LL_ADDR_SHIFT);
   }
 
   /** The CPU executes again. */
@@ -24,7 +22,7 @@ export class ParkedLinks {
 
   /** The pages with linked lines, by number. */
   get pages(): readonly number[] {
-    return Array.from(this.lines.values(), (line) => line >>> (PAGE_SHIFT - LINE_SHIFT));
+    return Array.from(this.lines.values(), (line) => line >>> (PAGE_SHIFT - LL_ADDR_SHIFT));
   }
 
   /** True if there is a linked line in the page of RAM offset `offset`. */
@@ -35,7 +33,7 @@ export class ParkedLinks {
   /** `length` bytes of RAM from `offset` were stored to. */
   stored(offset: number, length: number): void {
     for (const [cpu, line] of this.lines) {
-      if (line < offset >>> LINE_SHIFT || line > (offset + length - 1) >>> LINE_SHIFT) continue;
+      if (line < offset >>> LL_ADDR_SHIFT || line > (offset + length - 1) >>> LL_ADDR_SHIFT) continue;
       cpu.clearLlBit();
       this.lines.delete(cpu);
     }

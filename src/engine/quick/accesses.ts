@@ -1,4 +1,4 @@
-import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, PW } from "../../isa/cp0.ts";
+import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, LL_ADDR_SHIFT, PW } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import type { CpuModel } from "../../machine/cpu-models.ts";
 import { ACCESS, type Access } from "../../machine/mmu.ts";
@@ -245,7 +245,7 @@ export function buildLinkToRam(target: QuickTarget, helpers: AccessHelpers): Cod
   r.when(isKnown(r, entry, va, SOFT_TLB.readTag), () => {
     const { pa } = emitTranslate(r, target, helpers, va, ACCESS.load, rare, rare);
     r.setState(STATE.llBit, 1);
-    r.setCp0(CP0.LLAddr, r.shl(r.shr(pa, 5), model.llb ? 1 : 0));
+    r.setCp0(CP0.LLAddr, r.shl(r.shr(pa, LL_ADDR_SHIFT), model.llb ? 1 : 0));
     if (model.xpa) r.setState(STATE.cp0High + CP0.LLAddr * 4, 0);
     r.answer(r.add(va, r.load(entry, SOFT_TLB.addend)));
   });

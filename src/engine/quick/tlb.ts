@@ -1,4 +1,4 @@
-import { CP0, ENTRY_HI, ENTRY_LO } from "../../isa/cp0.ts";
+import { CP0, ENTRY_HI, ENTRY_LO, INDEX } from "../../isa/cp0.ts";
 import { MODE } from "../../machine/modes.ts";
 import {
   BANK_TABLE,
@@ -76,7 +76,7 @@ export function buildTlbp({ complete }: QuickTarget, probe: number, raise: numbe
   r.when(
     entry,
     () => r.setCp0(CP0.Index, r.quotient(r.sub(entry, TLB_BASE), TLB_ENTRY.words * 4)),
-    () => r.setCp0(CP0.Index, r.or(r.cp0(CP0.Index), 0x8000_0000)),
+    () => r.setCp0(CP0.Index, r.or(r.cp0(CP0.Index), INDEX.P)),
   );
   return r.finish(0);
 }
@@ -219,7 +219,7 @@ export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: numbe
   const { cpu } = target.machine;
   const r = new Routine(0);
   emitDenied(r, raise);
-  const index = r.remainder(r.and(r.cp0(CP0.Index), 0x7fff_ffff), cpu.tlb.entries);
+  const index = r.remainder(r.and(r.cp0(CP0.Index), ~INDEX.P), cpu.tlb.entries);
   const invalidates = cpu.model.tlbInvalidate ? r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV) : 0;
   r.when(invalidates, () => r.answer(r.call(target.complete("tlbwi"))));
   r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwi"))));

@@ -1,15 +1,13 @@
-import { CONFIG, CP0, HWR, STATUS } from "../../isa/cp0.ts";
+import { CONFIG, CP0, EBASE, HWR, STATUS } from "../../isa/cp0.ts";
 import { HWR_OP, HWR_REGISTER } from "../trace.ts";
 import { inUserMode, type VcpuState } from "../vcpu-state.ts";
-
-const EBASE_CPUNUM = 0x3ff;
 
 /** Value of hardware register `number`, or null if the guest has none of that number. */
 function hardwareRegister(vcpu: VcpuState, number: number): number | null {
   const { cp0, machine } = vcpu;
   switch (number) {
     case HWR.CPUNum:
-      return cp0[CP0.EBase]! & EBASE_CPUNUM;
+      return cp0[CP0.EBase]! & EBASE.CPUNUM;
     case HWR.SYNCI_Step:
       return machine.config.model.cacheLine;
     case HWR.CC:
