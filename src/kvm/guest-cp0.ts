@@ -23,17 +23,15 @@ const PLAIN_TLB = 64;
 
 /** Registers whose writes do more than set the writable bits, or other ones: `emulate/cp0.ts` treats them apart. */
 const WITH_EFFECT: ReadonlySet<number> = new Set([
-  ...[
-    CP0.PageMask,
-    CP0.Wired,
-    CP0.HWREna,
-    CP0.Count,
-    CP0.EntryHi,
-    CP0.Compare,
-    CP0.Status,
-    CP0.Cause,
-    CP0.EBase,
-  ],
+  CP0.PageMask,
+  CP0.Wired,
+  CP0.HWREna,
+  CP0.Count,
+  CP0.EntryHi,
+  CP0.Compare,
+  CP0.Status,
+  CP0.Cause,
+  CP0.EBase,
 ]);
 /** Registers whose value is worked out when they are read. */
 const COMPUTED: ReadonlySet<number> = new Set([CP0.Count, CP0.Random]);
@@ -41,8 +39,8 @@ const COMPUTED: ReadonlySet<number> = new Set([CP0.Count, CP0.Random]);
 const CAUSE_ABSENT = CAUSE.WP;
 
 /**
- * Registers that are masked when they are read, if MTC0 is translated. A guest writes EntryLo0 and EntryLo1 at every TLB refill and
- * hardly ever reads them, so it is worth more that the write is translated than that the read is.
+ * Registers that are masked when they are read, if MTC0 is translated. A guest writes EntryLo0 and EntryLo1 at every
+ * TLB refill and hardly ever reads them, so it is worth more that the write is translated than that the read is.
  */
 export const MASKED_WHEN_READ: ReadonlySet<number> = new Set([CP0.EntryLo0, CP0.EntryLo1]);
 

@@ -20,7 +20,7 @@ function result(on: Arithmetic, operation: (on: Arithmetic) => Datum): [Datum, n
   return [value, on.flags];
 }
 
-/** Finite numbers of a format: any, near 1, and with few bits. */
+/** Finite numbers of a format: of all sizes, near 1, and with few bits. */
 function numbers(format: FloatFormat): fc.Arbitrary<number> {
   const asFormat = (value: number): number => (format === SINGLE ? Math.fround(value) : value);
   const few = fc
