@@ -91,8 +91,7 @@ export function handleExit(vcpu: VcpuState): VcpuExit | null {
   vcpu.inDelaySlot = (cause & CAUSE.BD) !== 0;
   vcpu.counted = endsInstruction(code);
   vcpu.stats.countExit(code);
-  const { retired } = vcpu.machine.timeline;
-  vcpu.lastExits.add({ guestInstructions: retired, pc, code, badVAddr: vcpu.regs.badVAddr });
+  vcpu.lastExits.add(vcpu.machine.timeline.retired, pc, code, vcpu.regs.badVAddr);
   vcpu.tracer.kvm_exit?.(pc, code);
   if (inUserMode(vcpu) && deliverPrivileged(vcpu, code, coprocessor)) return null;
   return dispatch(vcpu, code, coprocessor);
