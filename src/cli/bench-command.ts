@@ -5,17 +5,26 @@ import type { GuestConfig } from "../index.ts";
 import { runFlag } from "./flags.ts";
 import { bootExits } from "./mmu-bench/boot.ts";
 import { measure, type Cost } from "./mmu-bench/measure.ts";
-import { asidTurns, lookup, PAGE_COUNTS, PLAIN, REFILLS, TRAPS, type Turns } from "./mmu-bench/programs.ts";
+import {
+  asidTurns,
+  lookup,
+  PAGE_COUNTS,
+  PLAIN,
+  REFILLS,
+  TRAPS,
+  type MmuProgram,
+  type Turns,
+} from "./mmu-bench/programs.ts";
 import { OutputFile } from "./output-file.ts";
-import { tableOf, type BootExits, type Part } from "./mmu-bench/report.ts";
+import { HEAD, textOfBoot, textOfPart, type BootExits, type Part } from "./mmu-bench/report.ts";
 
 const NOTES = `
 Small guests do one thing over and over; what it costs is what their loop takes beyond the
 same number of instructions that do not trap. "host instr." counts generated code and handlers,
 TypeScript is in the time only. "real system" has the host instructions (below: the exits) of
 KVM in Linux 5.10, for a whole event; it handles all of it in machine code. The exits of a boot
-need the guest kvm-linux-16k in the cache (kseg guest build kvm-linux). Takes half a minute; on
-a computer that does nothing else the times are worth more.`;
+need the guest kvm-linux-16k in the cache (kseg guest build kvm-linux). It takes a minute or
+more; on a computer that does nothing else the times are worth more.`;
 
 interface BenchFlags {
   readonly hostCpu: string;
@@ -52,21 +61,28 @@ async function benchMmu({ hostCpu, hostPageSize, fastExits, json }: BenchFlags):
     ...(hostPageSize === undefined ? {} : { hostPageSize }),
     ...(fastExits === undefined ? {} : { fastExits }),
   };
-  const parts: Part[] = [
-    { title: "host TLB miss", costs: REFILLS.map((program) => measure(program, PLAIN, config)) },
-    { title: "trap of a guest", costs: TRAPS.map((program) => measure(program, PLAIN, config)) },
-    ...TURNS.map(({ title, ...turns }) => ({
-      title,
-      costs: PAGE_COUNTS.map((pages) => asidChange({ pages, ...turns }, config)),
-    })),
-    {
-      title: "look-up in the guest's TLB",
-      costs: TLB_SIZES.map((entries) => measure(lookup(entries), PLAIN, config)),
-    },
-  ];
+  process.stdout.write(HEAD);
+  const parts: Part[] = [];
+  for (const part of measurements(config)) {
+    parts.push(part);
+    process.stdout.write(textOfPart(part));
+  }
   const boot = await bootOrNote(config);
-  process.stdout.write(tableOf(parts, boot));
+  if (boot !== null) process.stdout.write(textOfBoot(boot));
   await file?.write({ config, parts, boot });
+}
+
+/** The parts of the table, each measured when its turn comes. */
+function* measurements(config: Partial<GuestConfig>): Generator<Part> {
+  const alone = (program: MmuProgram): Cost => measure(program, PLAIN, config);
+  yield { title: "host TLB miss", costs: REFILLS.map(alone) };
+  yield { title: "trap of a guest", costs: TRAPS.map(alone) };
+  for (const { title, ...turns } of TURNS)
+    yield { title, costs: PAGE_COUNTS.map((pages) => asidChange({ pages, ...turns }, config)) };
+  yield {
+    title: "look-up in the guest's TLB",
+    costs: TLB_SIZES.map((entries) => alone(lookup(entries))),
+  };
 }
 
 /** A change compared with a write of the ASID that is there already. */

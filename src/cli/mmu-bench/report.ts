@@ -30,17 +30,19 @@ function line({ name, nanoseconds, hostInstructions, exits, fastExits, real }: C
   return `  ${name.padEnd(NAME_WIDTH)}${cells.join("")}`.trimEnd();
 }
 
-/** The table as text. */
-export function tableOf(parts: readonly Part[], boot: BootExits | null): string {
-  const head = `${"".padEnd(NAME_WIDTH + 2)}${COLUMNS.map(right).join("")}`;
-  const lines = [head, ...parts.flatMap(({ title, costs }) => [title, ...costs.map(line)])];
-  if (boot !== null) {
-    const cells = ({ exits, real }: BootExits["rows"][number]): string =>
-      [undefined, undefined, exits, undefined, real].map(figure).join("");
-    lines.push(
-      `exits of the boot of ${boot.guest}, up to its shell`,
-      ...boot.rows.map((row) => `  ${row.name.padEnd(NAME_WIDTH)}${cells(row)}`.trimEnd()),
-    );
-  }
-  return `${lines.join("\n")}\n`;
+/** The first line of the table. */
+export const HEAD = `${"".padEnd(NAME_WIDTH + 2)}${COLUMNS.map(right).join("")}\n`;
+
+/** The lines of a part. */
+export function textOfPart({ title, costs }: Part): string {
+  return [title, ...costs.map(line), ""].join("\n");
+}
+
+/** The lines about a boot. */
+export function textOfBoot({ guest, rows }: BootExits): string {
+  const lines = rows.map(({ name, exits, real }) => {
+    const cells = [undefined, undefined, exits, undefined, real].map(figure).join("");
+    return `  ${name.padEnd(NAME_WIDTH)}${cells}`.trimEnd();
+  });
+  return [`exits of the boot of ${guest}, up to its shell`, ...lines, ""].join("\n");
 }
