@@ -119,7 +119,7 @@ export const MUTATIONS: readonly Mutation[] = [
   one(27, "a fault of the hypervisor's is the host's own", `${ENTRY}host-code.ts`, "      emitFixup(asm, labels);\n", ""),
   one(28, "the wrap drops wired entries too", `${KVM}host-tlb.ts`, "let index = ops.readCp0(CP0.Wired);", "let index = 0;"),
   one(29, "a TLB exception flushes the host TLB", `${KVM}deliver.ts`,
-    "  raise(vcpu, code, 0, refill ? VECTOR.refill", "  vcpu.mmu.host.tlb.flushAllNonWired();\n  raise(vcpu, code, 0, refill ? VECTOR.refill"),
+    "  raise(vcpu, code, 0, refill ? VECTOR_OFFSET.refill", "  vcpu.mmu.host.tlb.flushAllNonWired();\n  raise(vcpu, code, 0, refill ? VECTOR_OFFSET.refill"),
   one(30, "guests have an allocator of their own", `${KVM}shadow-mmu.ts`,
     "    this.host.asids.check(this.rootsOf(user).mm);", "    (this.host.guestAsids ??= new this.host.asids.constructor(this.host.tlb)).check(this.rootsOf(user).mm);"),
 ];
