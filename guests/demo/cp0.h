@@ -61,6 +61,9 @@ CP0_REGISTER(cause, 13, 0)
 CP0_REGISTER(prid, 15, 0)
 CP0_REGISTER(ebase, 15, 1)
 CP0_REGISTER(config1, 16, 1)
+CP0_REGISTER(config2, 16, 2)
+CP0_REGISTER(config3, 16, 3)
+CP0_REGISTER(config4, 16, 4)
 
 /* Make the effect of earlier CP0 writes visible to what follows. */
 static inline void hazard(void) { __asm__ volatile("ehb" : : : "memory"); }

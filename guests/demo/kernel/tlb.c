@@ -17,8 +17,19 @@ static u32 live_asid; /* what EntryHi holds while no TLB operation is under way 
 
 #define PAIR_MASK (2 * PAGE_SIZE - 1)
 
+#define CONFIG_MORE 0x80000000 /* M: the next Config register exists */
+#define CONFIG4_MMU_EXT_DEF(config4) (((config4) >> 14) & 3)
+#define MMU_SIZE_EXT 1 /* MMUExtDef: the lower 8 bits extend Config1.MMUSize upwards */
+
+/* What a large TLB has beyond Config1.MMUSize's 6 bits. */
+static u32 mmu_size_ext(void) {
+  if (!(read_config1() & read_config2() & read_config3() & CONFIG_MORE)) return 0;
+  u32 config4 = read_config4();
+  return CONFIG4_MMU_EXT_DEF(config4) == MMU_SIZE_EXT ? config4 & 255 : 0;
+}
+
 void tlb_init(void) {
-  tlb_entries = ((read_config1() >> 25) & 63) + 1; /* Config1.MMUSize */
+  tlb_entries = (mmu_size_ext() << 6 | ((read_config1() >> 25) & 63)) + 1; /* Config1.MMUSize */
   write_pagemask(PAGEMASK_VALUE);
   write_wired(0);
   tlb_flush();

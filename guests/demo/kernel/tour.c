@@ -15,10 +15,13 @@ struct stop {
   bool (*run)(struct result *result);
 };
 
-/* Sizes relative to this machine's TLB, whose entries map two pages each. */
+/* Sizes relative to this machine's TLB, whose entries map two pages each, as far as memory goes. */
 static u32 pages_few(void) { return tlb_entries / 2; }
 static u32 pages_fitting(void) { return tlb_entries * 3 / 2; }
-static u32 pages_many(void) { return tlb_entries * 8; }
+static u32 pages_many(void) {
+  u32 pages = tlb_entries * 4, most = memory.free / 2;
+  return pages < most ? pages : most;
+}
 
 static bool stop_spin(struct result *result) { return measure_spin(1000000, result); }
 static bool stop_rdhwr(struct result *result) { return measure_rdhwr(10000, result); }
@@ -75,10 +78,10 @@ static const struct stop stops[] = {
           "raises TLB modified, and the kernel makes a page of the process's own.\n"),
      stop_demand},
     {"context switches",
-     TEXT("Two processes take turns. Writing another ASID to EntryHi makes the hypervisor\n"
-          "drop the shadow entries of the old one: there is one table per mode for all\n"
-          "guest ASIDs. The guest TLB still holds the pages, so getting them back costs\n"
-          "the hypervisor work but the guest no refills.\n",
+     TEXT("Two processes take turns. The hypervisor keeps shadow tables for the guest ASIDs\n"
+          "used last, so writing another ASID to EntryHi changes tables. With a single one\n"
+          "(kseg run --gva-roots 1) it drops the shadow entries of the old ASID: to get them\n"
+          "back costs the hypervisor work, but the guest no refills.\n",
           "Two processes take turns. Their ASIDs keep their TLB entries apart.\n"),
      stop_asid},
     {"short-lived processes",
