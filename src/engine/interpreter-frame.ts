@@ -1,4 +1,4 @@
-import { EXIT } from "../machine/cpu.ts";
+import { EXIT } from "../machine/cpu-contracts.ts";
 import type { Endian } from "../machine/memory.ts";
 import { PAGE_SIZE, RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../machine/state-layout.ts";
 import { STEP } from "./chain.ts";

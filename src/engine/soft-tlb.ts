@@ -1,4 +1,5 @@
-import type { Cpu, TranslationCache } from "../machine/cpu.ts";
+import type { Cpu } from "../machine/cpu.ts";
+import type { TranslationCache } from "../machine/cpu-contracts.ts";
 import type { Memory } from "../machine/memory.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
 import {

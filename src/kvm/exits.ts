@@ -1,7 +1,7 @@
 import { CAUSE } from "../isa/cp0.ts";
 import { decode } from "../isa/decode.ts";
 import { EXC_CODE, excCodeName } from "../isa/exceptions.ts";
-import { endsInstruction } from "../machine/cpu.ts";
+import { endsInstruction } from "../machine/exception-kinds.ts";
 import { emulateCop0 } from "./emulate/cop0.ts";
 import { evaluate } from "./emulate/evaluate.ts";
 import { rdhwr } from "./emulate/rdhwr.ts";

@@ -1,29 +1,21 @@
 import { CP0 } from "../isa/cp0.ts";
-import type { Cpu } from "../machine/cpu.ts";
 import type { Machine } from "../machine/machine.ts";
 import { wakeUpOf, type WakeUp } from "../machine/wake-up.ts";
 import type { Gva } from "./addresses.ts";
-import { exitResult, RESUME_GUEST } from "./entry/enter-exit.ts";
-import { HOST_CALL } from "./entry/host-code.ts";
 import type { VcpuCode } from "./entry/code-block.ts";
-import { DestroyedError, HostFaultError } from "./errors.ts";
-import { deliverInterrupt } from "./deliver.ts";
-import { handleExit } from "./exits.ts";
-import { collectFastExits, publishCp0Masks, publishForFastExits } from "./fast-exits.ts";
+import { DestroyedError } from "./errors.ts";
+import { collectFastExits, publishCp0Masks } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
 import { GUEST_STATUS_WRITABLE, GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
 import { FPU_STATUS, GuestFpu } from "./guest-fpu.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
-import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
-import { CP0_MASKS, GUEST_CP0_BYTES, VcpuMemory } from "./layout.ts";
+import { CP0_MASKS, VcpuMemory } from "./layout.ts";
 import { getOneReg, getRegs, regList, setOneReg, setRegs, type KvmRegs } from "./one-reg.ts";
 import type { Memslots } from "./memslots.ts";
-import { completeMmio } from "./mmio-access.ts";
 import type { PendingAccess } from "./emulate/mmio.ts";
-import { syncAddressSpace } from "./emulate/tlb-ops.ts";
-import { internalError } from "./report.ts";
+import { RunLoop } from "./run-loop.ts";
 import { ShadowMmu, type ShadowMmuOptions } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { LastExits } from "./last-exits.ts";
@@ -32,25 +24,7 @@ import { CountTimer } from "./timer.ts";
 import type { TimerSlot } from "./timer-slots.ts";
 import type { Tracer } from "./trace.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
-
-/** Host interrupt line that takes the CPU out of the guest so that it can be given an interrupt. */
-const KICK_LINE = 2;
-
-/** More exits than any instruction of a live guest takes: each page it needs is good for a few. */
-const MAX_IDLE_EXITS = 1000;
-
-/** The result of vcpu_run when it returns because it was interrupted. */
-const EINTR = 4;
-
-/** Where the CPU is with respect to a vcpu. */
-type Phase =
-  /** In the host: vcpu_run was not called or has returned. */
-  | "outside"
-  /** An exit was handled; the CPU stands behind the call of the exit handler. */
-  | "parked"
-  /** In guest code or in the generated code on its way there or out. */
-  | "guest";
+import type { VcpuState } from "./vcpu-state.ts";
 
 export interface VcpuOptions extends ShadowMmuOptions {
   /** Entries of the guest's TLB, one of `GUEST_TLB_SIZES`. */
@@ -89,7 +63,7 @@ export interface VcpuParts {
   readonly takeCpu: (cpu: number) => void;
 }
 
-/** A virtual CPU: the vcpu structure in host memory, what belongs to it in TypeScript, and the run loop. */
+/** A virtual CPU: the vcpu structure in host memory, what belongs to it in TypeScript, and what the VMM asks of it. */
 export class Vcpu implements VcpuState {
   readonly id: number;
   readonly machine: Machine;
@@ -117,19 +91,8 @@ export class Vcpu implements VcpuState {
   randomStart = 0;
   pendingAccess: PendingAccess | null = null;
   waiting = false;
-  /** The host CPU that this vcpu is loaded on, or was last. */
-  private hostCpu = 0;
-  private phase: Phase = "outside";
-  /** Address at which the CPU goes on in the host's code after an exit. */
-  private hostPc = 0;
-  /** An exit to the VMM that came up while the CPU was taken away. */
-  private deferred: VcpuExit | null = null;
-  private stopRequested = false;
-  /** Time of the last exit, and exits since then that took none. */
-  private lastExitAt = -1;
-  private idleExits = 0;
   private destroyed = false;
-  private readonly checks: boolean | (() => boolean);
+  private readonly loop: RunLoop;
   private readonly takeCpu: (cpu: number) => void;
   private readonly timerSlot: TimerSlot;
 
@@ -144,7 +107,6 @@ export class Vcpu implements VcpuState {
     this.pageSize = host.pages.pageSize;
     this.commpage = options.dyntrans ? commpageAddress(map, this.pageSize) : null;
     this.tracer = options.tracer;
-    this.checks = options.checkInvariants;
     this.fastExits = options.fastExits;
     this.takeCpu = parts.takeCpu;
     this.timerSlot = timerSlot;
@@ -182,6 +144,7 @@ export class Vcpu implements VcpuState {
       for (const page of got) pages.release(page);
       throw error;
     }
+    this.loop = new RunLoop(this, host, this.code, options.checkInvariants);
     this.cp0 = this.regs.cp0;
     resetGuestCp0(this.cp0, this.machine, this.guestCpu, map, this.id);
     publishCp0Masks(this);
@@ -190,7 +153,7 @@ export class Vcpu implements VcpuState {
     this.interrupts = new GuestInterrupts(this.regs);
     this.timer = new CountTimer(timerSlot, this.cp0, (level) => {
       this.interrupts.setTimer(level);
-      this.kickIfReady();
+      this.loop.kickIfReady();
     });
     timerSlot.attach(() => this.timer.expire());
   }
@@ -198,7 +161,7 @@ export class Vcpu implements VcpuState {
   /** Frees what the vcpu has. */
   destroy(): void {
     if (this.destroyed) return;
-    this.leaveGuest();
+    this.loop.leaveGuest();
     this.destroyed = true;
     this.timer.destroy();
     this.timerSlot.detach();
@@ -208,18 +171,16 @@ export class Vcpu implements VcpuState {
     this.host.pages.release(this.regs.hpa);
   }
 
-  // --- what the VMM calls ---
-
   /**
    * KVM_RUN: runs the guest until it needs the VMM, or `ticks` of virtual time have passed, and with a branch its
    * delay slot. After an `mmio` exit of a load, put the value into the exit's `data` before the next call. The guest
    * runs on host CPU `cpu`, by default where it is; it does not notice when that is another one than before. Throws
    * {@link HostCpuError}.
    */
-  run(ticks = Infinity, cpu = this.hostCpu): VcpuExit {
+  run(ticks = Infinity, cpu = this.loop.hostCpu): VcpuExit {
     if (this.destroyed) throw new DestroyedError(`vcpu ${this.id}`);
     this.takeCpu(cpu);
-    const exit = this.runUntilExit(this.machine.timeline.now() + ticks);
+    const exit = this.loop.run(this.machine.timeline.now() + ticks);
     collectFastExits(this);
     this.tracer.kvm_out?.(this.regs.pc);
     if (exit.reason === "mmio") this.stats.counters.mmio_exits++;
@@ -232,7 +193,7 @@ export class Vcpu implements VcpuState {
    */
   interrupt(irq: number): void {
     this.interrupts.set(irq);
-    this.kickIfReady();
+    this.loop.kickIfReady();
   }
 
   /** KVM_GET_REGS. */
@@ -252,13 +213,13 @@ export class Vcpu implements VcpuState {
   /** KVM_GET_ONE_REG: a 64-bit pattern, 32-bit values sign-extended. Throws OneRegError. */
   getOneReg(id: bigint): bigint {
     this.settle();
-    this.loseFpu();
+    this.loop.loseFpu();
     return getOneReg(this, id);
   }
   /** KVM_SET_ONE_REG. Throws OneRegError and TimerValueError. */
   setOneReg(id: bigint, value: bigint): void {
     this.settle();
-    this.loseFpu();
+    this.loop.loseFpu();
     setOneReg(this, id, value);
     publishCp0Masks(this);
   }
@@ -274,228 +235,29 @@ export class Vcpu implements VcpuState {
 
   /** Makes `run` return `intr` as soon as it can. */
   requestStop(): void {
-    this.stopRequested = true;
-    this.machine.stop();
+    this.loop.requestStop();
   }
-
   /** True if `run` would go on in the middle of guest code: registers in `regs` are then out of date. */
   get inGuest(): boolean {
-    return this.phase === "guest";
+    return this.loop.inGuest;
   }
-
-  /**
-   * Brings the guest's registers up to date in `regs`, by an exit if guest code was interrupted in the middle.
-   */
+  /** Brings the guest's registers up to date in `regs`: see {@link RunLoop.settle}. */
   settle(): void {
-    if (this.phase !== "guest") return;
-    const { machine } = this;
-    const caller = machine.cpu.number;
-    machine.executeOn(this.hostCpu);
-    this.forceExit();
-    machine.executeOn(caller);
+    this.loop.settle();
   }
-
-  // --- the run loop ---
-
-  private runUntilExit(limit: number): VcpuExit {
-    const { timeline } = this.machine;
-    for (;;) {
-      if (this.phase !== "guest") {
-        const exit = this.deferred ?? completeMmio(this);
-        this.deferred = null;
-        if (exit !== null) return exit;
-        timeline.fireDue();
-        if (this.waiting) {
-          if (!this.interrupts.pending) return { reason: "irq-window-open" };
-          this.waiting = false;
-        }
-        deliverInterrupt(this);
-      }
-      if (this.stopRequested || timeline.now() >= limit) {
-        this.stopRequested = false;
-        return { reason: "intr" };
-      }
-      if (this.phase !== "guest") this.enterGuest();
-      const exit = this.continueGuest(limit);
-      if (exit !== null) return exit;
-    }
-  }
-
-  /** Enters the guest, or goes back to it from an exit: the CPU stands at the generated code that does. */
-  private enterGuest(): void {
-    const { regs, tracer, host } = this;
-    syncAddressSpace(this);
-    this.mmu.beforeEntry(inUserMode(this), guestAsid(this));
-    if (this.checks !== false) this.checkBeforeEntry();
-    publishForFastExits(this);
-    this.forgetCommpageCode();
-    if (this.phase === "outside") {
-      host.suspendVmm();
-      host.prepareRun(this.code, regs);
-      tracer.kvm_enter?.(regs.pc);
-    } else {
-      this.fpu?.resume();
-      this.machine.cpu.setPc(this.hostPc);
-      host.answerExit(RESUME_GUEST);
-      tracer.kvm_reenter?.(regs.pc);
-    }
-    this.phase = "guest";
-    this.cpu.setInterruptLine(KICK_LINE, false);
-  }
-
-  /** A guest that executes its commpage is to find the registers there as they are, and not as they were. */
-  private forgetCommpageCode(): void {
-    const { machine, regs } = this;
-    if (this.commpage !== null && machine.watches(regs.cp0Page))
-      machine.stored(regs.cp0Page, GUEST_CP0_BYTES);
-  }
-
-  /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
-  private continueGuest(limit: number): VcpuExit | null {
-    const { machine } = this;
-    let stop = machine.run(limit - machine.timeline.now());
-    // Not between a branch and its delay slot: an exit there goes back to the branch, and single steps that look
-    // at the registers would never get past it.
-    if (stop.kind === "budget" && machine.cpu.inDelaySlot) stop = machine.run(1);
-    if (stop.kind !== "host-call") {
-      this.stopRequested = false;
-      return { reason: "intr" };
-    }
-    if (stop.code !== HOST_CALL.exit) throw new HostFaultError(this.machine);
-    return this.exited();
-  }
-
-  /** The guest exited: handles it. Leaves the guest if the VMM is needed. */
-  private exited(): VcpuExit | null {
-    this.phase = "parked";
-    // The privileged operations step the PC as instructions do; this is where the host's code goes on.
-    this.hostPc = this.cpu.pc;
-    this.cpu.setInterruptLine(KICK_LINE, false);
-    this.check(this.exitMoment);
-    // With a commpage the guest kernel can store to its register array at will.
-    syncAddressSpace(this);
-    this.interrupts.sync();
-    const exit = handleExit(this) ?? this.livelock();
-    if (exit !== null) this.leaveGuest();
-    return exit;
-  }
-
-  /**
-   * Whatever a guest does takes time: each instruction, and each exception that it is given, is a tick. Exits
-   * without any are a mistake of the hypervisor's that would never end. Returns an exit that says so.
-   */
-  private livelock(): VcpuExit | null {
-    const now = this.machine.timeline.now();
-    if (now !== this.lastExitAt) {
-      this.lastExitAt = now;
-      this.idleExits = 0;
-    } else if (++this.idleExits > MAX_IDLE_EXITS) {
-      this.idleExits = 0;
-      return internalError(this, "the guest exits over and over at the same instruction");
-    }
-    return null;
-  }
-
-  /** Returns from vcpu_run through the generated code: the host is as it was before. */
-  private leaveGuest(): void {
-    this.settle();
-    if (this.phase === "outside") return;
-    const { machine, host } = this;
-    machine.executeOn(this.hostCpu);
-    machine.cpu.setPc(this.hostPc);
-    host.answerExit(exitResult(-EINTR));
-    this.runHostUntil(HOST_CALL.vcpuReturned);
-    this.fpu?.leave();
-    host.activate(host.vmmMm);
-    host.resumeVmm();
-    this.phase = "outside";
-  }
-
-  private get exitMoment(): Moment {
-    return this.regs.userIsLive ? "exit-user" : "exit-kernel";
-  }
-
-  private check(moment: Moment): void {
-    const { checks } = this;
-    if (checks === false) return;
-    checkInvariants(this, moment, checks === true || checks());
-  }
-
-  private checkBeforeEntry(): void {
-    checkEntry(this);
-    // After an exit the kernel's ASID may just have been renewed, while the old one is still live.
-    if (this.phase === "outside") this.check("outside");
-  }
-
-  /** Takes the CPU out of guest code, before it executes another guest instruction. */
-  private forceExit(): void {
-    this.cpu.setInterruptLine(KICK_LINE, true);
-    this.runHostUntil(HOST_CALL.exit);
-    this.stats.counters.signal++;
-    this.deferred ??= this.exited();
-  }
-
-  /** Runs the machine until the host's code makes host call `code`. */
-  private runHostUntil(code: number): void {
-    for (;;) {
-      const stop = this.machine.run();
-      if (stop.kind !== "host-call") continue;
-      if (stop.code === code) return;
-      throw new HostFaultError(this.machine);
-    }
-  }
-
-  /** An interrupt line rose while guest code runs: the guest has to exit to be given it. */
-  private kickIfReady(): void {
-    if (this.phase === "guest" && this.interrupts.deliverable) this.cpu.setInterruptLine(KICK_LINE, true);
-  }
-
-  // --- which host CPU it has ---
-
-  /** The host CPU that this vcpu is loaded on, or was last. */
-  private get cpu(): Cpu {
-    return this.machine.cpus[this.hostCpu]!;
-  }
-
-  /**
-   * vcpu_load: this vcpu has host CPU `cpu`, which executes, from now on. `link` is what {@link put} returned if the
-   * vcpu comes straight from another CPU, else null.
-   */
+  /** vcpu_load: see {@link RunLoop.load}. */
   load(cpu: number, link: number | null): void {
-    if (cpu !== this.hostCpu) this.mmu.migrated(this.hostCpu);
-    this.hostCpu = cpu;
-    if (link !== null) this.cpu.link(link);
+    this.loop.load(cpu, link);
   }
-
-  /**
-   * vcpu_put: takes the CPU away from this vcpu. The guest's LL link on it ends, as at any change of context. Returns
-   * the physical address that it was to, null if there was none.
-   */
+  /** vcpu_put: see {@link RunLoop.put}. */
   put(): number | null {
-    this.leaveGuest();
-    this.loseFpu();
-    const { cpu } = this;
-    const link = cpu.llBit ? cpu.linkedAddress : null;
-    cpu.clearLlBit();
-    return link;
-  }
-
-  /** Gives up the host's FPU, on the host CPU whose it is. */
-  private loseFpu(): void {
-    if (this.fpu === null || !this.fpu.isLive) return;
-    const { machine } = this;
-    const caller = machine.cpu.number;
-    machine.executeOn(this.hostCpu);
-    this.fpu.lose();
-    machine.executeOn(caller);
+    return this.loop.put();
   }
 
   /** Address of the guest's current instruction, up to date even in the middle of guest code. */
   get pc(): Gva {
-    if (this.phase === "guest" && !this.cpu.isKernel) return this.cpu.pc;
-    return this.regs.pc;
+    return this.loop.pc;
   }
-
   /** The guest's virtual Status, as it is at any time. */
   get status(): number {
     return this.cp0[CP0.Status]! >>> 0;

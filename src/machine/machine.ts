@@ -1,7 +1,8 @@
 import { CP0 } from "../isa/cp0.ts";
 import { Bus } from "./bus.ts";
 import { CountCompare } from "./count-compare.ts";
-import { Cpu, EXIT } from "./cpu.ts";
+import { Cpu } from "./cpu.ts";
+import { EXIT } from "./cpu-contracts.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { FpuInstructions } from "./fpu/fpu-instructions.ts";
 import { Memory, type Endian } from "./memory.ts";

@@ -1,6 +1,7 @@
 import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, INDEX, HWRENA, PAGE_GRAIN, PW, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
-import { EXIT, type Cpu } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
+import { EXIT } from "./cpu-contracts.ts";
 import { ACCESS, type Mmu } from "./mmu.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { STATE } from "./state-layout.ts";

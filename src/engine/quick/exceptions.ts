@@ -1,6 +1,7 @@
 import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE, VECTOR_OFFSET } from "../../isa/exceptions.ts";
-import { BAD_INSTR_CODES, endsInstruction, type Cpu } from "../../machine/cpu.ts";
+import type { Cpu } from "../../machine/cpu.ts";
+import { BAD_INSTR_CODES, endsInstruction } from "../../machine/exception-kinds.ts";
 import { MODE, type Mode } from "../../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,

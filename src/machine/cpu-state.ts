@@ -1,0 +1,213 @@
+import { CP0, ENTRY_HI, LL_ADDR_SHIFT } from "../isa/cp0.ts";
+import type { CpuModel } from "./cpu-models.ts";
+import type { Memory } from "./memory.ts";
+import { CP0_BYTES, CPU_STRIDE, STATE, STATE_BLOCK } from "./state-layout.ts";
+
+/** The registers in a state block, as they are seen from TypeScript. */
+interface Registers {
+  /** The block itself, as words: index by {@link STATE} offset / 4. */
+  readonly state: Int32Array;
+  readonly gpr: Int32Array;
+  readonly cp0: Int32Array;
+  readonly cp0High: Int32Array;
+}
+
+/** The registers in the state block at memory offset `block`. */
+function registersAt(memory: Memory, block: number): Registers {
+  const { buffer } = memory.wasm;
+  const shift = block - STATE_BLOCK.executing;
+  return {
+    state: new Int32Array(buffer, shift, (STATE_BLOCK.executing + STATE_BLOCK.bytes) / 4),
+    gpr: new Int32Array(buffer, shift + STATE.gpr, 32),
+    cp0: new Int32Array(buffer, shift + STATE.cp0, CP0_BYTES / 4),
+    cp0High: new Int32Array(buffer, shift + STATE.cp0High, CP0_BYTES / 4),
+  };
+}
+
+/**
+ * The registers of a host CPU, and the count of its instructions: what engine and TypeScript share in a state block.
+ * Of several CPUs one executes; the registers of the others are elsewhere meanwhile ({@link park}), and can be reached
+ * all the same. What changes more than a register is {@link Cpu}'s.
+ */
+export abstract class CpuState {
+  /** 0 for the first; EBase.CPUNum. */
+  readonly number: number;
+  readonly model: CpuModel;
+  readonly memory: Memory;
+  /** This CPU's state block, as words: index by {@link STATE} offset / 4. */
+  state: Int32Array;
+  /** General registers, signed; `$zero` is index 0 and always 0. */
+  gpr: Int32Array;
+  /** CP0 registers by flat index, as raw 32-bit patterns. Write through `writeCp0` unless you own the field. */
+  cp0: Int32Array;
+  /** Upper halves of the CP0 registers that have one, by the same index. */
+  cp0High: Int32Array;
+  /** Instructions retired when Wired was written last, which sets Random to the last entry. */
+  private randomStart = 0;
+  /** Physical address of the last LL. */
+  linkedAddress = 0;
+  private readonly executing: Registers;
+  private readonly parked: Registers;
+  /** Instructions retired before the current slice, and the length of that slice. */
+  private retiredBefore = 0;
+  private sliceLength = 0;
+
+  constructor(model: CpuModel, memory: Memory, number: number) {
+    this.number = number;
+    this.model = model;
+    this.memory = memory;
+    this.executing = registersAt(memory, STATE_BLOCK.executing);
+    this.parked = registersAt(memory, STATE_BLOCK.parked + number * CPU_STRIDE);
+    const registers = number === 0 ? this.executing : this.parked;
+    this.state = registers.state;
+    this.gpr = registers.gpr;
+    this.cp0 = registers.cp0;
+    this.cp0High = registers.cp0High;
+  }
+
+  // --- which of several CPUs executes ---
+
+  /** Makes room for another CPU's state block. */
+  park(): void {
+    this.move(this.executing, this.parked);
+  }
+
+  /** Takes the place of the CPU that executes, which was parked before. */
+  unpark(): void {
+    this.move(this.parked, this.executing);
+  }
+
+  private move(from: Registers, to: Registers): void {
+    const first = STATE_BLOCK.executing >>> 2;
+    to.state.set(from.state.subarray(first), first);
+    this.state = to.state;
+    this.gpr = to.gpr;
+    this.cp0 = to.cp0;
+    this.cp0High = to.cp0High;
+  }
+
+  protected get(offset: number): number {
+    return this.state[offset >>> 2]!;
+  }
+  protected set(offset: number, value: number): void {
+    this.state[offset >>> 2] = value;
+  }
+
+  /** Address of the next instruction, unsigned. */
+  get pc(): number {
+    return this.get(STATE.pc) >>> 0;
+  }
+  get inDelaySlot(): boolean {
+    return this.get(STATE.inDelaySlot) !== 0;
+  }
+  get hi(): number {
+    return this.get(STATE.hi);
+  }
+  set hi(value: number) {
+    this.set(STATE.hi, value);
+  }
+  get lo(): number {
+    return this.get(STATE.lo);
+  }
+  set lo(value: number) {
+    this.set(STATE.lo, value);
+  }
+  get llBit(): boolean {
+    return this.get(STATE.llBit) !== 0;
+  }
+  clearLlBit(): void {
+    this.set(STATE.llBit, 0);
+  }
+  /** LL at physical address `pa`. */
+  link(pa: number): void {
+    this.set(STATE.llBit, 1);
+    this.linkedAddress = pa;
+    // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
+    this.cp0[CP0.LLAddr] = Math.floor(pa / 2 ** LL_ADDR_SHIFT) * (this.model.llb ? 2 : 1);
+    if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / 2 ** 36);
+  }
+
+  /** Continues at `pc`, outside any delay slot. */
+  setPc(pc: number): void {
+    this.set(STATE.pc, pc);
+    this.set(STATE.inDelaySlot, 0);
+  }
+
+  /** Continues behind the current instruction: the next word, or the branch target after a delay slot. */
+  advance(): void {
+    this.setPc(this.inDelaySlot ? this.get(STATE.branchTarget) : this.get(STATE.pc) + 4);
+  }
+
+  get asid(): number {
+    return this.cp0[CP0.EntryHi]! & ENTRY_HI.ASID;
+  }
+
+  // --- retired instructions ---
+
+  /** The 64-bit number at `offset` of the state block. */
+  protected get64(offset: number): number {
+    return (this.get(offset) >>> 0) + this.get(offset + 4) * 2 ** 32;
+  }
+  protected set64(offset: number, value: number): void {
+    this.set(offset, value);
+    this.set(offset + 4, Math.floor(value / 2 ** 32));
+  }
+
+  /** Instructions retired since reset, this moment. */
+  get instructions(): number {
+    return this.retiredBefore + this.sliceLength - this.get(STATE.remaining);
+  }
+  /** Instructions retired in the current slice. */
+  get retiredInSlice(): number {
+    return this.sliceLength - this.get(STATE.remaining);
+  }
+  /** Starts a slice: the engine will execute at most `length` instructions before it comes back. */
+  openSlice(length: number): void {
+    this.retiredBefore = this.instructions;
+    this.sliceLength = length;
+    this.set(STATE.remaining, length);
+    this.sliceEndMoved();
+  }
+  private sliceEndMoved(): void {
+    this.set64(STATE.sliceEnd, this.retiredBefore + this.sliceLength - this.randomStart);
+  }
+  /** Instructions retired since Wired was written last: what Random depends on. */
+  get retiredSinceWired(): number {
+    return this.instructions - this.randomStart;
+  }
+  /** Wired was written. */
+  restartRandom(): void {
+    this.randomStart = this.instructions;
+    this.sliceEndMoved();
+  }
+  /** Makes the engine come back before the next instruction. */
+  endSlice(): void {
+    this.sliceLength -= this.get(STATE.remaining);
+    this.set(STATE.remaining, 0);
+    this.sliceEndMoved();
+  }
+  /** Ends the slice after at most `length` more instructions. */
+  shortenSlice(length: number): void {
+    const surplus = this.get(STATE.remaining) - length;
+    if (surplus <= 0) return;
+    this.sliceLength -= surplus;
+    this.set(STATE.remaining, length);
+    this.sliceEndMoved();
+  }
+  /** Makes the engine return `reason` before it executes another instruction. */
+  requestExit(reason: number): void {
+    this.set(STATE.exitReason, reason);
+  }
+  /** Exceptions taken at the refill vector since reset. */
+  get refills(): number {
+    return this.get64(STATE.refills);
+  }
+  /** TLB entries written since reset. */
+  get tlbWrites(): number {
+    return this.get64(STATE.tlbWrites);
+  }
+  /** A TLB entry was written. */
+  tlbWritten(): void {
+    this.set64(STATE.tlbWrites, this.tlbWrites + 1);
+  }
+}
