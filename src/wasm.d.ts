@@ -12,12 +12,15 @@ declare namespace WebAssembly {
     grow(delta: number): number;
     set(index: number, value: unknown): void;
   }
+  /** What a module can import. */
+  type ImportValue = object | number;
+  type ModuleImports = Record<string, ImportValue>;
   class Module {
     constructor(bytes: BufferSource);
   }
   class Instance {
-    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
-    readonly exports: Record<string, unknown>;
+    constructor(module: Module, imports?: Record<string, ModuleImports>);
+    readonly exports: Record<string, ImportValue>;
   }
   function validate(bytes: BufferSource): boolean;
 }

@@ -33,7 +33,11 @@ import { i32Function, ModuleBuilder } from "./wasm/module.ts";
  *
  * With `quick`, the module has quick forms of operations as well, for one CPU.
  */
-export function buildInterpreter(machine: Machine, fetchRecord: number, quick: boolean): Uint8Array {
+export function buildInterpreter(
+  machine: Machine,
+  fetchRecord: number,
+  quick: boolean,
+): Uint8Array<ArrayBuffer> {
   const { endian, plan } = machine.memory;
   const module = new ModuleBuilder("interpreter");
   const regionType = module.typeIndex(REGION_TYPE);

@@ -81,10 +81,10 @@ export class Translations {
   /** What stands in the table where there is no translation. */
   private notTranslated: unknown = null;
   /** What translated code may call, by name. */
-  private readonly callable: Record<string, unknown>;
+  private readonly callable: WebAssembly.ModuleImports;
 
   /** `slowPaths`: what translated code may call of the engine, by name. */
-  constructor(machine: Machine, policy: TranslationPolicy, slowPaths: Readonly<Record<string, unknown>>) {
+  constructor(machine: Machine, policy: TranslationPolicy, slowPaths: Readonly<WebAssembly.ModuleImports>) {
     this.machine = machine;
     this.policy = policy;
     this.decode = decoderFor(machine.cpu.model.isa);
@@ -93,10 +93,10 @@ export class Translations {
   }
 
   /** Takes what the interpreter's module exports for translated code. */
-  connect(exports: Readonly<Record<string, unknown>>): void {
-    for (const name of ["enter", "goesOn"]) this.callable[name] = exports[name];
-    for (const name of QUICK_FORMS) this.callable[name] = exports[quickName(name)] ?? this.callable[name];
-    for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)];
+  connect(exports: Readonly<WebAssembly.ModuleImports>): void {
+    for (const name of ["enter", "goesOn"]) this.callable[name] = exports[name]!;
+    for (const name of QUICK_FORMS) this.callable[name] = exports[quickName(name)] ?? this.callable[name]!;
+    for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)]!;
     this.notTranslated = exports["notTranslated"];
     this.table.set(0, this.notTranslated);
   }

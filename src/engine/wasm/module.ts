@@ -69,7 +69,7 @@ export class ModuleBuilder {
   }
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
-  build(memoryPages: number): Uint8Array {
+  build(memoryPages: number): Uint8Array<ArrayBuffer> {
     const out = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
     const section = (id: number, items: readonly number[][]): void => {
       const content: number[] = [];

@@ -1,0 +1,49 @@
+import type { GuestFiles, Port, Report, Request, Settings } from "./protocol.ts";
+
+/** What is to be done when the worker tells something, by the kind of the report. */
+export type Listeners = {
+  readonly [Kind in Report["kind"]]?: (report: Extract<Report, { readonly kind: Kind }>) => void;
+};
+
+/** The page's side: a guest in a worker. */
+export class GuestClient {
+  private readonly port: Port<Report, Request>;
+  private readonly listeners = new Set<Listeners>();
+
+  /** `port` is the worker. */
+  constructor(port: Port<Report, Request>) {
+    this.port = port;
+    port.onmessage = ({ data }) => {
+      for (const listeners of this.listeners) (listeners[data.kind] as (report: Report) => void)?.(data);
+    };
+  }
+
+  /** Has these called from now on. Returns what ends it. */
+  listen(listeners: Listeners): () => void {
+    this.listeners.add(listeners);
+    return () => this.listeners.delete(listeners);
+  }
+
+  /** Starts a guest in place of the one there is. The answer is "started" or "refused". */
+  start(settings: Settings, files: GuestFiles, paused = false): void {
+    this.port.postMessage({ kind: "start", settings, files, paused });
+  }
+
+  run(): void {
+    this.port.postMessage({ kind: "run" });
+  }
+
+  pause(): void {
+    this.port.postMessage({ kind: "pause" });
+  }
+
+  /** Types `bytes` on the guest's console. */
+  send(bytes: Uint8Array): void {
+    this.port.postMessage({ kind: "input", bytes });
+  }
+
+  /** So many bytes of the console have been shown: lets a guest that prints faster than the page can show go on. */
+  shown(bytes: number): void {
+    this.port.postMessage({ kind: "shown", bytes });
+  }
+}

@@ -1,0 +1,3 @@
+/** kseg for pages: guests in workers. What a page needs besides the worker itself, `worker.ts`. */
+export { GuestClient, type Listeners } from "./client.ts";
+export type { GuestFiles, Port, Report, Request, RunState, Sample, Settings } from "./protocol.ts";

@@ -1,0 +1,158 @@
+import { readFileSync } from "node:fs";
+import { afterEach, expect, it } from "vitest";
+import { createGuest } from "../index.ts";
+import { GuestClient } from "./client.ts";
+import type { Port, Report, Request, Sample } from "./protocol.ts";
+import { serve } from "./serve.ts";
+
+const kernel = readFileSync(new URL("../../guests/demo/demo-te.elf", import.meta.url));
+
+/** Both ends of a connection, over which messages are copied and come in a later turn, as those of workers do. */
+function connection(): { readonly page: Port<Report, Request>; readonly worker: Port<Request, Report> } {
+  const end = (other: () => Port<never, never>): Port<never, never> => ({
+    onmessage: null,
+    postMessage: (message) => {
+      const data: never = structuredClone(message);
+      setImmediate(() => other().onmessage?.({ data }));
+    },
+  });
+  const page: Port<never, never> = end(() => worker);
+  const worker: Port<never, never> = end(() => page);
+  return { page: page as Port<Report, Request>, worker: worker as Port<Request, Report> };
+}
+
+const clients: GuestClient[] = [];
+function newClient(): GuestClient {
+  const { page, worker } = connection();
+  serve(worker);
+  const client = new GuestClient(page);
+  clients.push(client);
+  return client;
+}
+afterEach(() => {
+  for (const client of clients.splice(0)) client.pause();
+});
+
+/** The next report of this kind for which `wanted` holds. */
+function next<Kind extends Report["kind"]>(
+  client: GuestClient,
+  kind: Kind,
+  wanted: (report: Extract<Report, { kind: Kind }>) => boolean = () => true,
+): Promise<Extract<Report, { kind: Kind }>> {
+  return new Promise((resolve) => {
+    const stop = client.listen({
+      [kind]: (report: Extract<Report, { kind: Kind }>) => {
+        if (!wanted(report)) return;
+        stop();
+        resolve(report);
+      },
+    });
+  });
+}
+
+/** Collects the console, and says that it was shown unless `slow`. */
+function consoleOf(client: GuestClient, slow = false): { text: string; shows(text: string): Promise<void> } {
+  const seen = {
+    text: "",
+    async shows(text: string) {
+      while (!seen.text.includes(text)) await next(client, "console");
+    },
+  };
+  client.listen({
+    console: ({ bytes }) => {
+      seen.text += new TextDecoder().decode(bytes);
+      if (!slow) client.shown(bytes.length);
+    },
+  });
+  return seen;
+}
+
+it("runs a guest that takes what is typed, up to its end", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  client.send(new TextEncoder().encode("poweroff\n"));
+  const { state } = await next(client, "state", (report) => report.state.kind === "off");
+  expect(state).toEqual({ kind: "off", how: "power-off" });
+  expect(screen.text).toContain("power off");
+});
+
+it("holds a guest where it has done exactly what it does without a page", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({ refill: "slow" }, { kernel });
+  await screen.shows("kseg> ");
+  client.pause();
+  const halted = await next(client, "state", ({ state }) => state.kind === "paused");
+  expect(halted.state.kind).toBe("paused");
+  const { sample } = await next(client, "sample");
+  const guest = createGuest({ kernel, refill: "slow", onConsole() {} });
+  while (guest.time < sample.time) guest.run(sample.time - guest.time);
+  expect(guest.time).toBe(sample.time);
+  expect(sample.stats).toEqual(guest.stats());
+});
+
+it("a paused guest stands still, and goes on", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  const samples: Sample[] = [];
+  client.listen({ sample: ({ sample }) => samples.push(sample) });
+  client.start({}, { kernel }, true);
+  await next(client, "sample");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(samples.map(({ time }) => time)).toEqual([0]);
+  client.run();
+  await screen.shows("kseg> ");
+});
+
+it("a guest that waits takes hardly longer than on a real machine, and no less", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  const { sample: first } = await next(client, "sample");
+  const { sample: last } = await next(
+    client,
+    "sample",
+    ({ sample }) => sample.milliseconds > first.milliseconds + 400,
+  );
+  const guestMilliseconds = (last.time - first.time) / 200_000;
+  expect(guestMilliseconds / (last.milliseconds - first.milliseconds)).toBeLessThan(1.1);
+  expect(guestMilliseconds / (last.milliseconds - first.milliseconds)).toBeGreaterThan(0.5);
+});
+
+it("a guest that prints faster than the page shows has to wait", async () => {
+  const client = newClient();
+  const screen = consoleOf(client, true);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  client.send(new TextEncoder().encode("help\n".repeat(200)));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const before = screen.text.length;
+  expect(before).toBeGreaterThan(100_000);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(screen.text.length).toBe(before);
+  client.shown(before);
+  await next(client, "console");
+});
+
+it("says what is wrong with a configuration, and takes a better one", async () => {
+  const client = newClient();
+  const refusal = (start: () => void): Promise<Extract<Report, { kind: "refused" }>> => {
+    const refused = next(client, "refused");
+    start();
+    return refused;
+  };
+  expect(await refusal(() => client.start({}, { kernel: new Uint8Array(100) }))).toMatchObject({
+    setting: "kernel",
+    message: expect.stringMatching(/ELF/) as string,
+  });
+  expect(await refusal(() => client.start({ hostCpu: "Z80" }, { kernel }))).toMatchObject({
+    setting: "hostCpu",
+    message: expect.stringContaining("24Kc") as string,
+  });
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+});

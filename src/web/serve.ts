@@ -1,0 +1,115 @@
+/** The worker's side: makes guests, runs them and tells the page what they do. */
+import { GuestConfigError } from "../index.ts";
+import { GuestRunner } from "./guest-runner.ts";
+import type { Port, Report, Request } from "./protocol.ts";
+
+/** Milliseconds between two samples. */
+const SAMPLE_EVERY = 100;
+
+/** Runs guests as the page at the other end of `port` asks. */
+export function serve(port: Port<Request, Report>): void {
+  new Server(port).listen();
+}
+
+class Server {
+  private readonly port: Port<Request, Report>;
+  private runner: GuestRunner | null = null;
+  private sampledAt = 0;
+
+  constructor(port: Port<Request, Report>) {
+    this.port = port;
+  }
+
+  listen(): void {
+    this.port.onmessage = ({ data }) => this.take(data);
+  }
+
+  private take(request: Request): void {
+    switch (request.kind) {
+      case "start":
+        this.start(request);
+        break;
+      case "input":
+        this.runner?.send(request.bytes);
+        break;
+      case "shown":
+        this.runner?.consoleShown(request.bytes);
+        break;
+      case "run":
+        this.runner?.run();
+        break;
+      case "pause":
+        this.runner?.pause();
+        break;
+      default:
+        request satisfies never;
+    }
+  }
+
+  private start({ settings, files, paused }: Extract<Request, { kind: "start" }>): void {
+    this.runner?.destroy();
+    this.runner = null;
+    try {
+      this.runner = new GuestRunner(
+        { ...settings, ...files },
+        {
+          now: () => performance.now(),
+          later,
+          onConsole: (bytes) => this.report({ kind: "console", bytes }),
+          onState: (state) => {
+            this.report({ kind: "state", state });
+            if (state.kind !== "running") this.sample();
+          },
+          onPart: () => {
+            if (performance.now() - this.sampledAt >= SAMPLE_EVERY) this.sample();
+          },
+        },
+      );
+    } catch (error) {
+      this.report({ kind: "refused", ...reasonOf(error) });
+      return;
+    }
+    this.report({ kind: "started" });
+    this.sample();
+    if (!paused) this.runner.run();
+  }
+
+  private sample(): void {
+    if (this.runner === null) return;
+    this.sampledAt = performance.now();
+    this.report({ kind: "sample", sample: this.runner.sample() });
+  }
+
+  private report(report: Report): void {
+    this.port.postMessage(report);
+  }
+}
+
+function reasonOf(error: unknown): Pick<Extract<Report, { kind: "refused" }>, "setting" | "message"> {
+  if (error instanceof GuestConfigError) return { setting: error.setting, message: error.message };
+  // What WebAssembly throws when the browser does not give it the memory.
+  if (error instanceof RangeError && /memory/i.test(error.message))
+    return { setting: "memory", message: "the browser does not have that much memory for the machine" };
+  return { setting: null, message: String(error) };
+}
+
+/** Browsers make nested timers wait 4 ms at least; a message to oneself comes at once, behind those from outside. */
+const turns = new MessageChannel();
+const waiting: (() => void)[] = [];
+turns.port1.addEventListener("message", () => waiting.shift()?.());
+turns.port1.start();
+
+function later(action: () => void, milliseconds: number): () => void {
+  if (milliseconds > 0) {
+    const timer = setTimeout(action, milliseconds);
+    return () => clearTimeout(timer);
+  }
+  let cancelled = false;
+  waiting.push(() => {
+    if (!cancelled) action();
+  });
+  turns.port2.postMessage(null);
+  return () => {
+    cancelled = true;
+  };
+}

@@ -1,0 +1,55 @@
+/** A real Chromium for the tests of the page. */
+import { accessSync, constants, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import { chromium, type Browser, type Page } from "playwright-core";
+
+/** Where Debian's chromium is; KSEG_CHROMIUM names another one. */
+const PATH = process.env["KSEG_CHROMIUM"] ?? "/usr/bin/chromium";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Whether there is a Chromium. If not, that is printed. */
+export function hasChromium(): boolean {
+  try {
+    accessSync(PATH, constants.X_OK);
+    return true;
+  } catch {
+    console.log(`the web page: skipped: there is no ${PATH} (Debian: apt-get install chromium)`);
+    return false;
+  }
+}
+
+/** Starts it, with a profile of its own. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: PATH, args: FLAGS });
+}
+
+/** What the guest's console shows. */
+export function consoleText(page: Page): Promise<string> {
+  return page.locator(".xterm-rows").innerText();
+}
+
+/** Waits until the console shows `text`. */
+export async function untilConsoleShows(page: Page, text: string, timeout = 30_000): Promise<void> {
+  await page.locator(".xterm-rows").filter({ hasText: text }).waitFor({ timeout });
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+
+/** What axe finds wrong with the page as it is: rule and place. */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const results = await page.evaluate<AxeResults>("axe.run()");
+  return results.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+  );
+}

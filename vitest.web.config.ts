@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+import { reporters } from "./tools/test-report.ts";
+
+/** `npm run test:web`: the built page in a real Chromium. Without one it is skipped, with a line that says so. */
+export default defineConfig({
+  test: {
+    include: ["test/web/**/*.test.ts"],
+    reporters,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Times are measured: one browser at a time.
+    maxWorkers: 1,
+    fileParallelism: false,
+  },
+});

@@ -1,0 +1,27 @@
+/** Making elements: all that the page needs of a framework. */
+
+type Child = Node | string;
+
+/** An element with attributes (class, aria-label, …) and children. A boolean attribute is there if it is true. */
+export function el<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes: Readonly<Record<string, string | boolean>> = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== false) element.setAttribute(name, value === true ? "" : value);
+  element.append(...children);
+  return element;
+}
+
+/** Calls `action` now and whenever the colour scheme changes. */
+export function onColourScheme(action: () => void): void {
+  action();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", action);
+}
+
+/** The value of a custom property of the style sheet, such as `--ink`. */
+export function colour(name: `--${string}`): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
