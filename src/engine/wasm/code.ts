@@ -64,8 +64,15 @@ export interface Label {
   readonly depth: number;
 }
 
+/** Which way a branch most often goes, as the engine's compilers are told: code of the other way gets no registers. */
+export const LIKELY = 1;
+export const UNLIKELY = 0;
+export type BranchHint = typeof LIKELY | typeof UNLIKELY | undefined;
+
 export class Code {
   readonly bytes: number[] = [];
+  /** Branches with a hint: place in `bytes`, and the hint. */
+  private readonly hinted: (readonly [at: number, hint: number])[] = [];
   private readonly locals: ValueType[] = [];
   private readonly parameters: number;
   private depth = 0;
@@ -145,7 +152,8 @@ export class Code {
   loop(type: number = BLOCK_VOID): Label {
     return this.open(OP.loop, type);
   }
-  if(type: number = BLOCK_VOID): Label {
+  if(type: number = BLOCK_VOID, hint?: BranchHint): Label {
+    this.hint(hint);
     return this.open(OP.if, type);
   }
   private open(opcode: number, type: number): Label {
@@ -163,7 +171,8 @@ export class Code {
     this.bytes.push(OP.br);
     unsignedLeb(this.bytes, this.depth - 1 - label.depth);
   }
-  brIf(label: Label): void {
+  brIf(label: Label, hint?: BranchHint): void {
+    this.hint(hint);
     this.bytes.push(OP.brIf);
     unsignedLeb(this.bytes, this.depth - 1 - label.depth);
   }
@@ -175,11 +184,26 @@ export class Code {
     unsignedLeb(this.bytes, this.depth - 1 - otherwise.depth);
   }
 
-  /** The body as the code section holds it: local declarations, instructions, final end. */
-  finish(): number[] {
+  private hint(hint: BranchHint): void {
+    if (hint !== undefined) this.hinted.push([this.bytes.length, hint]);
+  }
+
+  /** The hints as the section "metadata.code.branch_hint" holds them: places are relative to the body's start. */
+  get hints(): readonly (readonly [at: number, hint: number])[] {
+    const before = this.declarations().length;
+    return this.hinted.map(([at, hint]) => [before + at, hint]);
+  }
+
+  private declarations(): number[] {
     const out: number[] = [];
     unsignedLeb(out, this.locals.length);
     for (const type of this.locals) out.push(1, type);
+    return out;
+  }
+
+  /** The body as the code section holds it: local declarations, instructions, final end. */
+  finish(): number[] {
+    const out = this.declarations();
     // Appended piecewise: a spread of a long body would overflow the stack.
     for (const byte of this.bytes) out.push(byte);
     out.push(OP.end);

@@ -97,6 +97,7 @@ export class ModuleBuilder {
       SECTION.export,
       this.exports.map((e) => [...text(e.name), KIND.function, ...leb(e.index)]),
     );
+    out.push(...this.branchHints());
     section(
       SECTION.code,
       this.functions.map((f) => {
@@ -113,6 +114,20 @@ export class ModuleBuilder {
     ];
     out.push(...sized(SECTION.custom, [...text("name"), ...names]));
     return Uint8Array.from(out);
+  }
+
+  /** The custom section with the hints of all functions that have some; nothing if there are none. */
+  private branchHints(): number[] {
+    const hinted = this.functions.flatMap(({ body }, n) =>
+      body.hints.length === 0 ? [] : [{ index: this.imports.length + n, hints: body.hints }],
+    );
+    if (hinted.length === 0) return [];
+    const content = [...text("metadata.code.branch_hint"), ...leb(hinted.length)];
+    for (const { index, hints } of hinted) {
+      content.push(...leb(index), ...leb(hints.length));
+      for (const [at, hint] of hints) content.push(...leb(at), 1, hint);
+    }
+    return sized(SECTION.custom, content);
   }
 }
 
