@@ -23,7 +23,6 @@ if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) await runHere();
 else handOver();
 
 async function runHere() {
-  (await import("node:v8")).setFlagsFromString("--experimental-wasm-branch-hinting");
   module.enableCompileCache();
   const { main } = await import("../src/cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));

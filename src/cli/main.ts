@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
 import { benchCommand } from "./bench-command.ts";
+import { heedBranchHints } from "./branch-hints.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { addRunFlags, type RunFlags } from "./flags.ts";
 import { disasmCommand } from "./disasm-command.ts";
@@ -32,6 +33,7 @@ ${STATUSES}`;
 /** Runs kseg with these arguments (without Node's and the program's own). Returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   process.on("uncaughtException", (error) => process.exit(explain(error)));
+  heedBranchHints();
   survivePipe(process.stdout);
   survivePipe(process.stderr);
   try {

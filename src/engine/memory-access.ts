@@ -3,7 +3,7 @@ import type { Endian } from "../machine/memory.ts";
 import { PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState } from "./compile-ir.ts";
 import { LOAD_AROUND } from "./imports.ts";
-import { I32, LIKELY, MEMORY, PLAIN, type Code } from "./wasm/code.ts";
+import { I32, MEMORY, PLAIN, type Code } from "./wasm/code.ts";
 
 const PAGE_MASK = -PAGE_SIZE;
 
@@ -68,7 +68,7 @@ export class MemoryAccess {
     const part = width === "left" || width === "right";
     code.setLocal(this.va);
     this.pushHit(SOFT_TLB.readTag, kind, use);
-    code.if(I32, LIKELY);
+    code.ifLikely(I32);
     this.pushPlace(part ? LOAD_AROUND : width, use);
     code.else();
     this.emitUnknown(use);
@@ -89,7 +89,7 @@ export class MemoryAccess {
     value();
     code.setLocal(this.value);
     this.pushHit(SOFT_TLB.writeTag, kind, use);
-    code.if(undefined, LIKELY);
+    code.ifLikely();
     this.pushPlace(part ? LOAD_AROUND : width, use);
     this.emitStoreAtPlace(width);
     code.else();

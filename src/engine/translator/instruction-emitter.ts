@@ -7,7 +7,7 @@ import { STATE } from "../../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "../compile-ir.ts";
 import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
 import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../memory-access.ts";
-import { I32, I64, MEMORY, PLAIN, UNLIKELY, type Code, type Label } from "../wasm/code.ts";
+import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
 import { pageSharesOf, type PageShare } from "./page-sharing.ts";
@@ -270,7 +270,7 @@ export class InstructionEmitter {
         return this.emitRaise(EXC_CODE[s.exception], instruction.at);
       case "raiseIf":
         push(s.condition);
-        code.if(undefined, UNLIKELY);
+        code.ifUnlikely();
         this.emitRaise(EXC_CODE[s.exception], instruction.at);
         code.end();
         return;
@@ -289,7 +289,7 @@ export class InstructionEmitter {
     const { code } = this;
     loadState(code, STATE.fpuUsable);
     code.op(PLAIN.i32Eqz);
-    code.if(undefined, UNLIKELY);
+    code.ifUnlikely();
     this.spillState(at);
     code.const32(1);
     code.call(this.callTarget("coprocessorUnusable"));
@@ -377,7 +377,7 @@ export class InstructionEmitter {
     const { code } = this;
     this.hadSlowPath = false;
     code.get(this.budgetChanged);
-    code.if(undefined, UNLIKELY);
+    code.ifUnlikely();
     this.emitLeaveBehind(at);
     code.end();
   }
@@ -415,7 +415,7 @@ export class InstructionEmitter {
     const { code } = this;
     code.tee(this.value);
     code.op(PLAIN.i32Eqz);
-    code.if(undefined, UNLIKELY);
+    code.ifUnlikely();
     this.emitLeaveBefore(at);
     code.end();
   }
@@ -455,7 +455,7 @@ export class InstructionEmitter {
     code.call(this.callTarget(name));
     code.tee(this.value);
     code.op(PLAIN.i32Eqz);
-    code.brIf(this.around.left(), UNLIKELY);
+    code.brIfUnlikely(this.around.left());
     this.leaveSlot();
   }
 

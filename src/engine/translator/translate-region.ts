@@ -2,7 +2,7 @@ import type { Statement } from "../../isa/ir.ts";
 import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { loadState, pushExpr } from "../compile-ir.ts";
-import { Code, I32, MEMORY, PLAIN, UNLIKELY, type Label } from "../wasm/code.ts";
+import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
 import { STATE_LEFT, type Linkage } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
@@ -70,7 +70,7 @@ class RegionTranslator {
     code.get(this.depth);
     code.const32(0);
     code.op(PLAIN.i32LtS);
-    code.if(undefined, UNLIKELY);
+    code.ifUnlikely();
     code.get(this.pc);
     code.get(this.remaining);
     code.return();
@@ -86,7 +86,7 @@ class RegionTranslator {
       code.get(this.pc);
       code.const32(region.onlyAt + region.head);
       code.op(PLAIN.i32Ne);
-      code.if(undefined, UNLIKELY);
+      code.ifUnlikely();
       code.get(this.pc);
       this.emitter.pushLeaving(0);
       code.return();
@@ -153,7 +153,7 @@ class RegionTranslator {
     code.get(this.remaining);
     code.const32(this.needs[node.order]!);
     code.op(PLAIN.i32LtS);
-    code.if(undefined, UNLIKELY);
+    code.ifUnlikely();
     this.registers.spill(-1);
     this.emitLeave(node.block.start);
     code.end();
@@ -351,7 +351,7 @@ class RegionTranslator {
     code.const32(this.needs[to.order]!);
     code.op(PLAIN.i32LtS);
     code.op(PLAIN.i32Or);
-    code.brIf(this.out, UNLIKELY);
+    code.brIfUnlikely(this.out);
     // Another mode would have come back with everything in the state block: the bank is the same.
     registers.forget();
     this.emitEdge(node, edge);

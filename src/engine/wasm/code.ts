@@ -64,15 +64,13 @@ export interface Label {
   readonly depth: number;
 }
 
-/** Which way a branch most often goes, as the engine's compilers are told: code of the other way gets no registers. */
-export const LIKELY = 1;
-export const UNLIKELY = 0;
-export type BranchHint = typeof LIKELY | typeof UNLIKELY | undefined;
+/** Place of a branch in a function's body, and whether it is likely that the condition is not 0. */
+export type BranchHint = readonly [at: number, likely: 0 | 1];
 
 export class Code {
   readonly bytes: number[] = [];
-  /** Branches with a hint: place in `bytes`, and the hint. */
-  private readonly hinted: (readonly [at: number, hint: number])[] = [];
+  /** Hints with places in `bytes`. */
+  private readonly hinted: BranchHint[] = [];
   private readonly locals: ValueType[] = [];
   private readonly parameters: number;
   private depth = 0;
@@ -152,8 +150,17 @@ export class Code {
   loop(type: number = BLOCK_VOID): Label {
     return this.open(OP.loop, type);
   }
-  if(type: number = BLOCK_VOID, hint?: BranchHint): Label {
-    this.hint(hint);
+  if(type: number = BLOCK_VOID): Label {
+    return this.open(OP.if, type);
+  }
+  /** An `if` whose condition is mostly true: a compiler gives no registers to what is needed otherwise only. */
+  ifLikely(type: number = BLOCK_VOID): Label {
+    this.hinted.push([this.bytes.length, 1]);
+    return this.open(OP.if, type);
+  }
+  /** An `if` whose condition is mostly false. */
+  ifUnlikely(type: number = BLOCK_VOID): Label {
+    this.hinted.push([this.bytes.length, 0]);
     return this.open(OP.if, type);
   }
   private open(opcode: number, type: number): Label {
@@ -171,10 +178,14 @@ export class Code {
     this.bytes.push(OP.br);
     unsignedLeb(this.bytes, this.depth - 1 - label.depth);
   }
-  brIf(label: Label, hint?: BranchHint): void {
-    this.hint(hint);
+  brIf(label: Label): void {
     this.bytes.push(OP.brIf);
     unsignedLeb(this.bytes, this.depth - 1 - label.depth);
+  }
+  /** A `br_if` whose condition is mostly false. */
+  brIfUnlikely(label: Label): void {
+    this.hinted.push([this.bytes.length, 0]);
+    this.brIf(label);
   }
   /** Branches to `labels[index]`, or to `otherwise` if the index is out of range. */
   brTable(labels: readonly Label[], otherwise: Label): void {
@@ -184,14 +195,10 @@ export class Code {
     unsignedLeb(this.bytes, this.depth - 1 - otherwise.depth);
   }
 
-  private hint(hint: BranchHint): void {
-    if (hint !== undefined) this.hinted.push([this.bytes.length, hint]);
-  }
-
-  /** The hints as the section "metadata.code.branch_hint" holds them: places are relative to the body's start. */
-  get hints(): readonly (readonly [at: number, hint: number])[] {
+  /** The hints given, in order, with places as of what `finish` returns. */
+  get hints(): readonly BranchHint[] {
     const before = this.declarations().length;
-    return this.hinted.map(([at, hint]) => [before + at, hint]);
+    return this.hinted.map(([at, likely]) => [before + at, likely]);
   }
 
   private declarations(): number[] {

@@ -97,7 +97,7 @@ export class ModuleBuilder {
       SECTION.export,
       this.exports.map((e) => [...text(e.name), KIND.function, ...leb(e.index)]),
     );
-    out.push(...this.branchHints());
+    for (const byte of this.branchHints()) out.push(byte);
     section(
       SECTION.code,
       this.functions.map((f) => {
@@ -116,16 +116,19 @@ export class ModuleBuilder {
     return Uint8Array.from(out);
   }
 
-  /** The custom section with the hints of all functions that have some; nothing if there are none. */
+  /**
+   * The custom section that says which way branches mostly go (WebAssembly 3.0, appendix "Custom Sections"), for all
+   * functions that have such hints; nothing if there are none.
+   */
   private branchHints(): number[] {
-    const hinted = this.functions.flatMap(({ body }, n) =>
-      body.hints.length === 0 ? [] : [{ index: this.imports.length + n, hints: body.hints }],
-    );
+    const hinted = this.functions
+      .map(({ body }, n) => ({ index: this.imports.length + n, hints: body.hints }))
+      .filter(({ hints }) => hints.length > 0);
     if (hinted.length === 0) return [];
     const content = [...text("metadata.code.branch_hint"), ...leb(hinted.length)];
     for (const { index, hints } of hinted) {
       content.push(...leb(index), ...leb(hints.length));
-      for (const [at, hint] of hints) content.push(...leb(at), 1, hint);
+      for (const [at, likely] of hints) content.push(...leb(at), 1, likely);
     }
     return sized(SECTION.custom, content);
   }
