@@ -1,3 +1,4 @@
+import type { Inspection } from "./inspect/views.ts";
 import type { Stats } from "./stats.ts";
 
 /** How a guest is run: under the hypervisor, or directly on the machine. */
@@ -93,6 +94,11 @@ export interface Guest {
   readonly inputPending: number;
   /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
   stats(): Stats;
+  /**
+   * What can be seen of the guest, as it is whenever a view is taken; taking one changes nothing. Not to be used
+   * once the guest was destroyed.
+   */
+  inspect(): Inspection;
   /**
    * Pulls the plug, and gives everything back: a `run` that is under way and all later ones return "off", unless
    * the guest had come to another end. Input is dropped from now on. Can be called at any time, and again.

@@ -9,6 +9,14 @@ export {
   type Mode,
   type RunResult,
 } from "./guest.ts";
+export {
+  explanationText,
+  guestTlbText,
+  hostTlbText,
+  rootsText,
+  type Explanation,
+  type Inspection,
+} from "./inspect/index.ts";
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Guest, RunResult, Stats } from "../index.ts";
-import { RunLoop, SLICE_TICKS, type Ending, type RunWorld } from "./run-loop.ts";
+import type { RunResult } from "../index.ts";
+import { RunLoop, SLICE_TICKS, type Ending, type RunnableGuest, type RunWorld } from "./run-loop.ts";
 
 const IDLE: RunResult = { kind: "idle", milliseconds: Infinity };
 const RUNNING: RunResult = { kind: "running" };
 const OFF: RunResult = { kind: "off", how: "power-off" };
 
 /** A guest whose slices end as told, the last one again and again. */
-class ScriptedGuest implements Guest {
+class ScriptedGuest implements RunnableGuest {
   private readonly results: readonly (RunResult | (() => RunResult))[];
   slices = 0;
   stops = 0;
@@ -28,11 +28,6 @@ class ScriptedGuest implements Guest {
   stop(): void {
     this.stops++;
   }
-  sendInput(): void {}
-  stats(): Stats {
-    throw new Error("the loop has no use for statistics");
-  }
-  destroy(): void {}
 }
 
 function loopIn(world: Partial<RunWorld> = {}): RunLoop {

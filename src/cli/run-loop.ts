@@ -36,12 +36,15 @@ export type Ending =
   /** The guest waits for input, and there will be none. */
   | { readonly kind: "stuck" };
 
+/** What a run needs of a guest. */
+export type RunnableGuest = Pick<Guest, "run" | "stop" | "time" | "inputPending">;
+
 /** What a run needs of the world. */
 export interface RunWorld {
   /** Milliseconds that never go back. */
   readonly now: () => number;
   /** Called before each slice. */
-  readonly beforeSlice?: (guest: Guest) => void;
+  readonly beforeSlice?: (guest: RunnableGuest) => void;
   /** Called when the guest waits, for at least as long as a slice takes. */
   readonly onWait?: () => void;
   /** What to wait for before the guest may print more; null if there is nothing. */
@@ -56,7 +59,7 @@ export interface RunWorld {
 /** One run of a guest. Anyone may end it or wake it; it ends once. */
 export class RunLoop {
   private readonly world: RunWorld;
-  private guest: Guest | null = null;
+  private guest: RunnableGuest | null = null;
   private wakeUp: () => void = () => {};
   /** Something happened since the last part that the guest may have waited for. */
   private woken = false;
@@ -84,7 +87,7 @@ export class RunLoop {
   }
 
   /** Runs `guest` to the end of the run. */
-  async run(guest: Guest): Promise<Ending> {
+  async run(guest: RunnableGuest): Promise<Ending> {
     this.guest = guest;
     let sliceEnd = guest.time;
     for (;;) {
@@ -105,7 +108,7 @@ export class RunLoop {
   }
 
   /** Runs the guest for at most `ticks`, and learns from it how long a part may be. */
-  private runPart(guest: Guest, ticks: number): RunResult {
+  private runPart(guest: RunnableGuest, ticks: number): RunResult {
     const began = this.world.now();
     const result = guest.run(Math.min(this.part, ticks));
     const took = this.world.now() - began;

@@ -135,3 +135,44 @@ export const CONFIG = {
   C4_MMU_SIZE_EXT: 0xff, C4_MMU_SIZE_EXT_DEF: 0x4000, C4_KSCREXIST_SHIFT: 16, C4_IE_SHIFT: 29,
   C5_LLB: 0x10, C5_MVH: 0x20, C5_EVA: 0x1000_0000, C5_CV: 0x2000_0000, C5_K: 0x4000_0000, C7_WII: 0x8000_0000,
 } as const;
+
+/** The fields of `group` whose names begin with `prefix`, without it. */
+function fieldsOf(group: Readonly<Record<string, number>>, prefix: string): Readonly<Record<string, number>> {
+  const found = Object.entries(group).filter(([name]) => name.startsWith(prefix) && !name.endsWith("_SHIFT"));
+  return Object.fromEntries(found.map(([name, mask]) => [name.slice(prefix.length), mask >>> 0]));
+}
+
+/** All of `group` that are masks, but for those that only name parts of other fields. */
+function masksOf(
+  group: Readonly<Record<string, number>>,
+  ...parts: string[]
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(fieldsOf(group, "")).filter(([name]) => !parts.includes(name) && !/^C\d_/.test(name)),
+  );
+}
+
+/** What is to be shown of registers beside their values: the masks of their fields. Registers without are one number. */
+export const CP0_FIELDS: ReadonlyMap<number, Readonly<Record<string, number>>> = new Map([
+  [CP0.Index, masksOf(INDEX)],
+  [CP0.EntryLo0, masksOf(ENTRY_LO)],
+  [CP0.EntryLo1, masksOf(ENTRY_LO)],
+  [CP0.Context, masksOf(CONTEXT)],
+  [CP0.PageGrain, masksOf(PAGE_GRAIN)],
+  [CP0.EntryHi, masksOf(ENTRY_HI)],
+  [CP0.HWREna, masksOf(HWRENA)],
+  [CP0.Status, masksOf(STATUS, "UM", "SM")],
+  [CP0.Cause, masksOf(CAUSE, "IP01")],
+  [CP0.EBase, masksOf(EBASE, "BASE_NO_WG")],
+  [CP0.Config, masksOf(CONFIG)],
+  [CP0.Config1, fieldsOf(CONFIG, "C1_")],
+  [CP0.Config3, fieldsOf(CONFIG, "C3_")],
+  [CP0.Config4, fieldsOf(CONFIG, "C4_")],
+  [CP0.Config5, fieldsOf(CONFIG, "C5_")],
+  [CP0.Config7, fieldsOf(CONFIG, "C7_")],
+]);
+
+/** The value of the field with mask `mask` in `value`, unsigned and right-aligned. */
+export function fieldOf(value: number, mask: number): number {
+  return (value & mask) >>> (31 - Math.clz32(mask & -mask));
+}

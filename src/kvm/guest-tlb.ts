@@ -96,8 +96,15 @@ export class GuestTlb {
     this.used[index] = 0;
   }
 
-  /** Index of the first entry that matches `gva` in guest ASID `asid`, or -1. */
+  /** Index of the first entry that matches `gva` in guest ASID `asid`, or -1. Fast exits can do the next TLBP of it. */
   lookup(gva: Gva, asid: number): number {
+    this.lastEntryHi = (gva & ENTRY_HI.VPN2) | (asid & ENTRY_HI.ASID);
+    this.lastIndex = this.find(gva, asid);
+    return this.lastIndex;
+  }
+
+  /** As {@link lookup}, for someone who only looks. */
+  find(gva: Gva, asid: number): number {
     let found = NONE;
     for (const mask of this.lists.masks) {
       for (let index = this.lists.firstAt(gva, mask); index !== NONE; index = this.lists.behind(index)) {
@@ -108,8 +115,6 @@ export class GuestTlb {
         if (found === NONE || index < found) found = index;
       }
     }
-    this.lastEntryHi = (gva & ENTRY_HI.VPN2) | (asid & ENTRY_HI.ASID);
-    this.lastIndex = found;
     return found;
   }
 

@@ -3,7 +3,7 @@ import type { Gva, Hpa } from "./addresses.ts";
 import { flushRanges, segmentOf, type GuestMap } from "./guest-map.ts";
 import type { HostPages } from "./host-pages.ts";
 import { isXpa, type PteFormat, type TableGeometry } from "./page-format.ts";
-import { TableLevels } from "./table-levels.ts";
+import { TableLevels, type TableStep } from "./table-levels.ts";
 
 /** Pages that a cache holds when it is topped up: more than the levels of any walk. */
 const CACHE_PAGES = 4;
@@ -196,6 +196,16 @@ export class GvaTables {
       for (const root of sharers) this.levels.link(root, slot, table, cache);
     }
     return table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift);
+  }
+
+  /** The walk that the refill handler makes for `gva`: the slots, and where the PTE is (null if a slot is empty). */
+  path(pgd: Hpa, gva: Gva): { readonly steps: readonly TableStep[]; readonly pte: Hpa | null } {
+    const { tableShift, pageShift, pteShift, ptesPerTable } = this.geometry;
+    const address = gva >>> 0;
+    const steps = this.levels.path(pgd, address >>> tableShift);
+    const table = steps.at(-1)!.next;
+    if (table === null) return { steps, pte: null };
+    return { steps, pte: table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift) };
   }
 
   /** The PTE at `pte`, unsigned. */

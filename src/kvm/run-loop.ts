@@ -250,7 +250,7 @@ export class RunLoop {
   // --- which host CPU it has ---
 
   /** The host CPU that this vcpu is loaded on, or was last. */
-  private get cpu(): Cpu {
+  get cpu(): Cpu {
     return this.machine.cpus[this.hostCpu]!;
   }
 

@@ -135,7 +135,8 @@ export class ShadowMmu {
     this.stayLive(this.kernelRoots, this.kernelRoots.current.pgd);
   }
 
-  private get commpageBacking(): BackingPage {
+  /** The page behind the commpage. */
+  get commpageBacking(): BackingPage {
     return { hpa: this.regs.cp0Page, writable: true };
   }
 
@@ -196,7 +197,8 @@ export class ShadowMmu {
     this.stats.gvaPtesFilled++;
   }
 
-  private pteFor(page: BackingPage): number {
+  /** The PTE by which a page is mapped. */
+  pteFor(page: BackingPage): number {
     return this.tables.format.make(page.hpa, { write: page.writable, young: true, dirty: true });
   }
 

@@ -8,6 +8,16 @@ interface PageSource {
   take(): Hpa;
 }
 
+/** A slot that a walk comes by. */
+export interface TableStep {
+  readonly level: "pgd" | "pmd";
+  readonly index: number;
+  /** Where the slot is. */
+  readonly at: Hpa;
+  /** Where it points; null if it is empty, which leads the handler to the invalid table. */
+  readonly next: Hpa | null;
+}
+
 /** Upper word of a 64-bit pointer into kseg0, which is sign-extended. */
 const SIGN = 0xffff_ffff;
 
@@ -82,6 +92,19 @@ export class TableLevels {
     if (found === null) return 0;
     const table = this.read(found.table, found.index);
     return table === this.invalidPteTable ? 0 : table;
+  }
+
+  /** The slots that lead from a root to table of PTEs `number`, up to the first that is empty. */
+  path(pgd: Hpa, number: number): TableStep[] {
+    const { pmd } = this.geometry;
+    const step = (level: TableStep["level"], table: Hpa, index: number): TableStep => {
+      const next = this.read(table, index);
+      const isEmpty = next === this.invalidPteTable || next === this.invalidPmdTable;
+      return { level, index, at: this.slot(table, index), next: isEmpty ? null : next };
+    };
+    if (pmd === null) return [step("pgd", pgd, number)];
+    const first = step("pgd", pgd, Math.floor(number / pmd.entries));
+    return first.next === null ? [first] : [first, step("pmd", first.next, number % pmd.entries)];
   }
 
   /** Makes `table` table `number` of a root. A pmd that is missing is taken from `source`. */

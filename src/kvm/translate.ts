@@ -1,4 +1,4 @@
-import { ENTRY_LO } from "../isa/cp0.ts";
+import { CP0, ENTRY_LO, STATUS } from "../isa/cp0.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 import { directGpa, segmentOf } from "./guest-map.ts";
 import type { BackingPage } from "./shadow-mmu.ts";
@@ -32,14 +32,13 @@ function isCommpage({ commpage, pageSize }: VcpuState, gva: Gva): boolean {
   return commpage !== null && gva >= commpage && gva - commpage < pageSize;
 }
 
-/** Translates `gva` as the guest's hardware would, in guest user or kernel mode and in ASID `asid`. */
-export function translate(
+/** What `address` means whatever the guest's TLB says, or null if that decides. */
+function withoutTlb(
   vcpu: VcpuState,
-  gva: Gva,
+  address: Gva,
   user: boolean,
-  asid: number = guestAsid(vcpu),
-): Translation {
-  const address = gva >>> 0;
+  usegIsPhysical: boolean,
+): Translation | null {
   const segment = segmentOf(vcpu.map, address);
   if (user && !segment.user) return { kind: "forbidden" };
   switch (segment.kind) {
@@ -49,19 +48,43 @@ export function translate(
       return { kind: "mmio", gpa: directGpa(segment, address) };
     case "illegal":
       return { kind: "illegal" };
-    case "mapped": {
+    case "mapped":
       if (!user && isCommpage(vcpu, address)) return { kind: "commpage", gva: address };
-      if (!user && segment.user && vcpu.mmu.usegIsPhysical) return { kind: "direct", gpa: address };
-      const { guestTlb } = vcpu;
-      vcpu.stats.guestTlbLookups++;
-      const index = guestTlb.lookup(address, asid);
-      if (index < 0) return { kind: "miss" };
-      const lo = guestTlb.entryLo(index, address);
-      const valid = (lo & ENTRY_LO.V) !== 0;
-      const dirty = (lo & ENTRY_LO.D) !== 0;
-      return { kind: "mapped", gpa: guestTlb.gpa(index, address), index, valid, dirty };
-    }
+      if (!user && segment.user && usegIsPhysical) return { kind: "direct", gpa: address };
+      return null;
   }
+}
+
+/** What entry `index` of the guest's TLB, or -1 for none, makes of `address`. */
+function byEntry({ guestTlb }: VcpuState, index: number, address: Gva): Translation {
+  if (index < 0) return { kind: "miss" };
+  const lo = guestTlb.entryLo(index, address);
+  const valid = (lo & ENTRY_LO.V) !== 0;
+  const dirty = (lo & ENTRY_LO.D) !== 0;
+  return { kind: "mapped", gpa: guestTlb.gpa(index, address), index, valid, dirty };
+}
+
+/** Translates `gva` as the guest's hardware would, in guest user or kernel mode and in ASID `asid`. */
+export function translate(
+  vcpu: VcpuState,
+  gva: Gva,
+  user: boolean,
+  asid: number = guestAsid(vcpu),
+): Translation {
+  const address = gva >>> 0;
+  const found = withoutTlb(vcpu, address, user, vcpu.mmu.usegIsPhysical);
+  if (found !== null) return found;
+  vcpu.stats.guestTlbLookups++;
+  return byEntry(vcpu, vcpu.guestTlb.lookup(address, asid), address);
+}
+
+/** As {@link translate} in the guest's ASID, for someone who only looks: nothing is counted or remembered. */
+export function peekTranslation(vcpu: VcpuState, gva: Gva, user: boolean): Translation {
+  const address = gva >>> 0;
+  // With its registers mapped the guest can have changed Status since its last exit.
+  const usegIsPhysical = (vcpu.cp0[CP0.Status]! & STATUS.ERL) !== 0;
+  const found = withoutTlb(vcpu, address, user, usegIsPhysical);
+  return found ?? byEntry(vcpu, vcpu.guestTlb.find(address, guestAsid(vcpu)), address);
 }
 
 /** The host page behind GPA `gpa`, or null if no memslot holds it. Read-only slots are never writable. */

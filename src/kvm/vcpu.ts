@@ -1,4 +1,5 @@
 import { CP0 } from "../isa/cp0.ts";
+import type { Cpu } from "../machine/cpu.ts";
 import type { Machine } from "../machine/machine.ts";
 import { wakeUpOf, type WakeUp } from "../machine/wake-up.ts";
 import type { Gva } from "./addresses.ts";
@@ -244,6 +245,10 @@ export class Vcpu implements VcpuState {
   /** Brings the guest's registers up to date in `regs`: see {@link RunLoop.settle}. */
   settle(): void {
     this.loop.settle();
+  }
+  /** The host CPU that this vcpu is loaded on, or was last. */
+  get cpu(): Cpu {
+    return this.loop.cpu;
   }
   /** vcpu_load: see {@link RunLoop.load}. */
   load(cpu: number, link: number | null): void {

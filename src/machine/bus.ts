@@ -42,6 +42,11 @@ export class Bus {
     this.regions.sort((a, b) => a.base - b.base);
   }
 
+  /** All regions, by address. */
+  get all(): readonly BusRegion[] {
+    return this.regions;
+  }
+
   /** The region that holds physical address `pa`, or null. */
   find(pa: number): BusRegion | null {
     for (const region of this.regions) {

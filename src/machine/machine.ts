@@ -96,6 +96,8 @@ export class Machine {
   readonly bus = new Bus();
   readonly mmu: Mmu;
   readonly ops: SystemOps;
+  /** The hardware page walker of the CPUs, null if the model has none. */
+  readonly pageWalker: PageWalker | null;
   /** What the FPU executes, null if the CPUs have none. */
   readonly fpuInstructions: FpuInstructions | null;
   readonly timeline: MachineTimeline;
@@ -125,10 +127,9 @@ export class Machine {
     this.ops = new SystemOps(this.cpu, this.mmu);
     this.fpuInstructions =
       config.model.fpu === null ? null : new FpuInstructions(() => this.cpu, this.mmu, this);
-    if (config.model.pageWalker) {
-      const walker = new PageWalker(this.mmu, this.memory, this.ops);
-      this.mmu.walk = (va) => walker.walk(va);
-    }
+    this.pageWalker = config.model.pageWalker ? new PageWalker(this.mmu, this.memory, this.ops) : null;
+    const walker = this.pageWalker;
+    if (walker !== null) this.mmu.walk = (va) => walker.walk(va);
     this.timeline = new MachineTimeline(
       () => (this.guestRuns ? this.cpu.retiredInSlice : 0),
       config.wallClock,

@@ -3,6 +3,7 @@ import type { Memory } from "./memory.ts";
 import type { Mmu } from "./mmu.ts";
 import { MODE } from "./modes.ts";
 import type { SystemOps } from "./system-ops.ts";
+import type { TlbEntry } from "./tlb.ts";
 
 const field = (register: number, shift: number): number => (register >>> shift) & PW.FIELD;
 
@@ -33,8 +34,16 @@ export class PageWalker {
 
   /** Tries to write a TLB entry for `va`; true if it did. CP0 is as before. */
   walk(va: number): boolean {
+    const entry = this.find(va);
+    const written = entry !== null && this.ops.fillTlb(entry);
+    if (written) this.refills++;
+    return written;
+  }
+
+  /** The entry that the page table has for `va`; null if something stops the walk. */
+  find(va: number): TlbEntry | null {
     const { cp0 } = this.mmu.cpu;
-    if ((cp0[CP0.PWCtl]! & PW.CTL_EN) === 0) return false;
+    if ((cp0[CP0.PWCtl]! & PW.CTL_EN) === 0) return null;
     const fields = cp0[CP0.PWField]!;
     const sizes = cp0[CP0.PWSize]!;
     let levels = 0;
@@ -44,23 +53,21 @@ export class PageWalker {
       if (width === 0) continue;
       levels++;
       table = this.read(table + indexOf(va, field(fields, level), width) * 4);
-      if (table === null) return false;
+      if (table === null) return null;
     }
-    if (levels === 0 || field(sizes, PW.PTE_SHIFT) !== 0) return false;
+    if (levels === 0 || field(sizes, PW.PTE_SHIFT) !== 0) return null;
     const pageShift = field(fields, PW.PT_SHIFT);
     const pair = indexOf(va, pageShift, field(sizes, PW.PT_SHIFT)) & ~1;
     const even = this.read(table + (pair << WORD_SHIFT));
     const odd = even === null ? null : this.read(table + ((pair + 1) << WORD_SHIFT));
-    if (even === null || odd === null) return false;
+    if (even === null || odd === null) return null;
     const shift = field(fields, PW.PTE_SHIFT);
-    const written = this.ops.fillTlb({
+    return {
       entryHi: (va & ENTRY_HI.VPN2) | this.mmu.cpu.asid,
       pageMask: 2 ** (pageShift + 1) - 0x2000,
       entryLo0: entryLoOf(even, shift),
       entryLo1: entryLoOf(odd, shift),
-    });
-    if (written) this.refills++;
-    return written;
+    };
   }
 
   /** The word at `address` of the kernel's unmapped space, or null if it is not RAM there. */

@@ -339,12 +339,17 @@ export class SystemOps {
    * matches already: then the refill handler is to meet the machine check.
    */
   fillTlb(entry: TlbEntry): boolean {
+    const index = this.placeToFill(entry);
+    if (index >= 0) this.replaceEntry(index, entry);
+    return index >= 0;
+  }
+
+  /** The place that {@link fillTlb} would write `entry` to now, or -1. */
+  placeToFill(entry: TlbEntry): number {
     let index = this.random();
     // Not the entry that maps the instruction: whether it is fetched again meanwhile would show.
     if (index === this.cpu.tlb.probe(this.cpu.pc, this.cpu.asid)) index = this.otherEntry(index);
-    if (this.cpu.tlb.conflicts(index, entry)) return false;
-    this.replaceEntry(index, entry);
-    return true;
+    return this.cpu.tlb.conflicts(index, entry) ? -1 : index;
   }
 
   /** Has the engine forget what entry `index` maps. */

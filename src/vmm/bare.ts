@@ -2,6 +2,7 @@ import { createMalta } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { GuestConfig, RunResult } from "../guest.ts";
+import { BareInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
@@ -93,6 +94,10 @@ export class BareGuest extends MachineGuest {
       gvaPtesFilled: 0,
       hostTlbWrites: machine.tlbWrites,
     };
+  }
+
+  inspect(): Inspection {
+    return new BareInspection(this.machine);
   }
 
   /** A machine by itself holds nothing that the garbage collector does not find. */

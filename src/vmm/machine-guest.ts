@@ -1,4 +1,5 @@
 import { checkHostCpu, checkTicks, GuestBusyError, type Guest, type RunResult } from "../guest.ts";
+import type { Inspection } from "../inspect/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Stats } from "../stats.ts";
 import { Console } from "./console.ts";
@@ -32,6 +33,7 @@ export abstract class MachineGuest implements Guest {
   /** Gives back what the guest has. */
   protected abstract release(): void;
   abstract stats(): Stats;
+  abstract inspect(): Inspection;
 
   /** The guest turns the machine off, or asks for a reset. */
   protected turnOff(how: "power-off" | "reset"): void {

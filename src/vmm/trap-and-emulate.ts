@@ -2,6 +2,7 @@ import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { GuestConfig, RunResult } from "../guest.ts";
+import { GuestInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
@@ -182,6 +183,10 @@ export class TrapAndEmulateGuest extends MachineGuest {
       gvaPtesFilled: stats.gvaPtesFilled,
       hostTlbWrites: machine.tlbWrites,
     };
+  }
+
+  inspect(): Inspection {
+    return new GuestInspection(this.vcpu, () => this.bus.all);
   }
 
   protected release(): void {

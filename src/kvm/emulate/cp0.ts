@@ -7,7 +7,7 @@ import type { VcpuState } from "../vcpu-state.ts";
 import { random, writeEntryHi } from "./tlb-ops.ts";
 
 /** The value that the guest's MFC0 of register `index` reads. */
-function readGuestCp0(vcpu: VcpuState, index: number): number {
+export function readGuestCp0(vcpu: VcpuState, index: number): number {
   switch (index) {
     case CP0.Count:
       return vcpu.timer.count() | 0;
