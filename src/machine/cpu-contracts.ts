@@ -22,7 +22,7 @@ export interface CpuClock {
   setCount(value: number): void;
   /** Compare or what Count depends on was written: work out anew when they will be equal. */
   rearm(): void;
-  /** The mode changed: time may start or stop (a guest's time passes only while the guest runs). */
+  /** Kernel mode was entered or left: time may stop or start (a guest's time passes only while the guest runs). */
   modeChanged(): void;
 }
 

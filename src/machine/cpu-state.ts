@@ -42,15 +42,10 @@ export abstract class CpuState {
   cp0: Int32Array;
   /** Upper halves of the CP0 registers that have one, by the same index. */
   cp0High: Int32Array;
-  /** Instructions retired when Wired was written last, which sets Random to the last entry. */
-  private randomStart = 0;
   /** Physical address of the last LL. */
   linkedAddress = 0;
   private readonly executing: Registers;
   private readonly parked: Registers;
-  /** Instructions retired before the current slice, and the length of that slice. */
-  private retiredBefore = 0;
-  private sliceLength = 0;
 
   constructor(model: CpuModel, memory: Memory, number: number) {
     this.number = number;
@@ -155,44 +150,35 @@ export abstract class CpuState {
 
   /** Instructions retired since reset, this moment. */
   get instructions(): number {
-    return this.retiredBefore + this.sliceLength - this.get(STATE.remaining);
-  }
-  /** Instructions retired in the current slice. */
-  get retiredInSlice(): number {
-    return this.sliceLength - this.get(STATE.remaining);
+    return this.get64(STATE.sliceEnd) - this.get(STATE.remaining);
   }
   /** Starts a slice: the engine will execute at most `length` instructions before it comes back. */
   openSlice(length: number): void {
-    this.retiredBefore = this.instructions;
-    this.sliceLength = length;
+    this.set64(STATE.sliceEnd, this.instructions + length);
     this.set(STATE.remaining, length);
-    this.sliceEndMoved();
-  }
-  private sliceEndMoved(): void {
-    this.set64(STATE.sliceEnd, this.retiredBefore + this.sliceLength - this.randomStart);
   }
   /** Instructions retired since Wired was written last: what Random depends on. */
   get retiredSinceWired(): number {
-    return this.instructions - this.randomStart;
+    return this.instructions - this.get64(STATE.randomStart);
   }
   /** Wired was written. */
   restartRandom(): void {
-    this.randomStart = this.instructions;
-    this.sliceEndMoved();
+    this.set64(STATE.randomStart, this.instructions);
   }
   /** Makes the engine come back before the next instruction. */
   endSlice(): void {
-    this.sliceLength -= this.get(STATE.remaining);
-    this.set(STATE.remaining, 0);
-    this.sliceEndMoved();
+    this.openSlice(0);
   }
   /** Ends the slice after at most `length` more instructions. */
   shortenSlice(length: number): void {
-    const surplus = this.get(STATE.remaining) - length;
-    if (surplus <= 0) return;
-    this.sliceLength -= surplus;
-    this.set(STATE.remaining, length);
-    this.sliceEndMoved();
+    if (length < this.get(STATE.remaining)) this.openSlice(length);
+  }
+  /** What user mode may execute when it is entered, by the quick forms of the engine. */
+  get guestRemaining(): number {
+    return this.get(STATE.guestRemaining);
+  }
+  set guestRemaining(length: number) {
+    this.set(STATE.guestRemaining, length);
   }
   /** Makes the engine return `reason` before it executes another instruction. */
   requestExit(reason: number): void {

@@ -105,13 +105,23 @@ export class Cpu extends CpuState {
   /** To be called after Status or EntryHi.ASID changed: tells the engine and the clock. */
   modeMayHaveChanged(): void {
     const mode = this.computeMode();
-    const changed = mode !== this.mode;
+    const wasKernel = this.isKernel;
     this.set(STATE.mode, mode);
     const usable = this.cp0Usable;
     this.set(STATE.cp0Usable, usable ? 1 : 0);
     this.set(STATE.fpuUsable, this.fpuUsable ? 1 : 0);
     this.translations.contextChanged(mode, this.asid, this.hasUserAccess && usable);
-    if (changed) this.clock.modeChanged();
+    if (this.isKernel !== wasKernel) this.clock.modeChanged();
+  }
+
+  /** Instructions retired in user mode: only of a CPU whose `modeChanged` calls {@link retireElsewhere} each time. */
+  get userInstructions(): number {
+    const elsewhere = this.get64(STATE.retiredElsewhere);
+    return this.isKernel ? elsewhere : this.instructions - elsewhere;
+  }
+  /** Kernel mode was entered or left: those counted elsewhere are now those of the other kind. */
+  retireElsewhere(): void {
+    this.set64(STATE.retiredElsewhere, this.instructions - this.get64(STATE.retiredElsewhere));
   }
 
   /** Whether the CPU has the user-access instructions of EVA. */

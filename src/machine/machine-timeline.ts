@@ -16,11 +16,14 @@ export class TimerError extends Error {
 
 /** Where a timeline is, as plain data. */
 export interface TimelineState {
+  /** Ticks besides those of the CPUs' retired instructions. */
   readonly passed: number;
+  /** Instructions retired besides the CPUs'. */
+  readonly retired: number;
   readonly timers: readonly { readonly name: string; readonly when: number }[];
 }
 
-/** Longest time between two looks at the wall clock, in ticks. */
+/** Longest time between two looks at the wall clock, in ticks, if all that executes takes time. */
 const WALL_SLICE = 200_000;
 
 /**
@@ -29,9 +32,10 @@ const WALL_SLICE = 200_000;
  */
 export class MachineTimeline implements Timeline {
   private passed = 0;
-  private retiredBefore = 0;
-  private readonly inSlice: () => number;
+  private retiredBesides = 0;
+  private readonly retiredByCpus: () => number;
   private readonly wall: WallClock | undefined;
+  private readonly wallSlice: number;
   private readonly wallStart: number;
   private readonly callbacks = new Map<string, () => void>();
   private readonly due = new Map<string, number>();
@@ -39,9 +43,13 @@ export class MachineTimeline implements Timeline {
   /** Called when a timer was armed that falls due before any other. */
   onSooner: () => void = () => {};
 
-  /** `inSlice` gives the guest instructions retired since the last `retire`. */
-  constructor(inSlice: () => number, wall?: WallClock) {
-    this.inSlice = inSlice;
+  /**
+   * `retiredByCpus` gives the guest instructions that CPUs have retired since reset. `wallSlice` is the longest time
+   * between two looks at the wall clock, in ticks.
+   */
+  constructor(retiredByCpus: () => number, wall?: WallClock, wallSlice = WALL_SLICE) {
+    this.wallSlice = wallSlice;
+    this.retiredByCpus = retiredByCpus;
     this.wall = wall;
     this.wallStart = wall?.now() ?? 0;
   }
@@ -51,17 +59,17 @@ export class MachineTimeline implements Timeline {
       this.passed = Math.max(this.passed, Math.floor(this.wall.now() - this.wallStart));
       return this.passed;
     }
-    return this.passed + this.inSlice();
+    return this.passed + this.retiredByCpus();
   }
 
   /** Guest instructions retired so far. */
   get retired(): number {
-    return this.retiredBefore + this.inSlice();
+    return this.retiredBesides + this.retiredByCpus();
   }
 
-  /** Adds `instructions` retired guest instructions to the time that has passed. */
+  /** Counts `instructions` as retired by the guest, or not if negative, besides what CPUs retire. */
   retire(instructions: number): void {
-    this.retiredBefore += instructions;
+    this.retiredBesides += instructions;
     if (this.wall === undefined) this.passed += instructions;
   }
 
@@ -96,7 +104,7 @@ export class MachineTimeline implements Timeline {
   /** Ticks until the next timer falls due (at most a slice under a wall clock); 0 or less if one is due. */
   untilNext(): number {
     const ticks = this.nextDue - this.now();
-    return this.wall === undefined ? ticks : Math.min(ticks, WALL_SLICE);
+    return this.wall === undefined ? ticks : Math.min(ticks, this.wallSlice);
   }
 
   /** Runs what has fallen due, in order of time, then of registration. */
@@ -132,11 +140,13 @@ export class MachineTimeline implements Timeline {
   }
 
   state(): TimelineState {
-    return { passed: this.now(), timers: Array.from(this.due, ([name, when]) => ({ name, when })) };
+    const timers = Array.from(this.due, ([name, when]) => ({ name, when }));
+    return { passed: this.passed, retired: this.retiredBesides, timers };
   }
 
   restore(state: TimelineState): void {
     this.passed = state.passed;
+    this.retiredBesides = state.retired;
     this.due.clear();
     for (const { name, when } of state.timers) this.due.set(name, when);
     this.findNext();

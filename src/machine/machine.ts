@@ -75,7 +75,9 @@ export class CpuSwitchError extends Error {
 }
 
 /** Longest run of host code (handlers) between two looks at the clock, in instructions. */
-const HOST_SLICE = 1_000_000;
+export const HOST_SLICE = 1_000_000;
+/** By the wall clock guest time passes more slowly: the handlers of a guest's traps take none of it. In ticks. */
+const WALL_SLICE_OF_GUEST = 50_000;
 /** V8 replaces running code only between calls: a limited slice lets the optimised interpreter take over. */
 const WARM_UP_SLICE = 50_000;
 const WARM_UP_INSTRUCTIONS = 5_000_000;
@@ -111,8 +113,6 @@ export class Machine {
   private engineRuns = false;
   private stopRequested = false;
   private limit = Infinity;
-  /** Whether guest time passes now: the answer for the mode that the current slice runs in. */
-  private guestRuns = false;
 
   constructor(config: MachineConfig, createEngine: EngineFactory) {
     this.config = config;
@@ -131,12 +131,11 @@ export class Machine {
     const walker = this.pageWalker;
     if (walker !== null) this.mmu.walk = (va) => walker.walk(va);
     this.timeline = new MachineTimeline(
-      () => (this.guestRuns ? this.cpu.retiredInSlice : 0),
+      config.guestTime === "all" ? () => this.instructions : () => this.sum((cpu) => cpu.userInstructions),
       config.wallClock,
+      config.guestTime === "all" ? undefined : WALL_SLICE_OF_GUEST,
     );
-    this.timeline.onSooner = () => {
-      if (this.guestRuns) this.shortenSlice();
-    };
+    this.timeline.onSooner = () => this.shortenSlice();
     this.countTimers = this.cpus.map((cpu) => this.connect(cpu).name);
     this.engine = createEngine(this);
     this.reopenSlice();
@@ -159,7 +158,9 @@ export class Machine {
       rearm: () => timer.rearm(),
       // A bare machine's time passes in every mode.
       modeChanged: () => {
-        if (guestTime === "user" && cpu === this.executing) this.reopenSlice();
+        if (guestTime === "all") return;
+        cpu.retireElsewhere();
+        if (cpu === this.executing) this.reopenSlice();
       },
     };
     return timer;
@@ -183,8 +184,6 @@ export class Machine {
     if (next === undefined) throw new CpuSwitchError(number, `there are ${this.cpus.length}`);
     if (this.engineRuns)
       throw new CpuSwitchError(number, `CPU ${before.number} is in the middle of something`);
-    if (this.guestRuns) this.timeline.retire(before.retiredInSlice);
-    this.guestRuns = false;
     before.openSlice(0);
     const linked = before.llBit ? this.mmu.ramOffset(before.linkedAddress) : -1;
     if (linked >= 0) this.links.add(before, linked);
@@ -213,7 +212,9 @@ export class Machine {
   }
   /** The sum over all CPUs. */
   private sum(of: (cpu: Cpu) => number): number {
-    return this.cpus.reduce((sum, cpu) => sum + of(cpu), 0);
+    let sum = 0;
+    for (const cpu of this.cpus) sum += of(cpu);
+    return sum;
   }
 
   /** Instructions retired by the guest: all of them, or those of user mode (`MachineConfig.guestTime`). */
@@ -280,21 +281,25 @@ export class Machine {
 
   // --- slices: stretches of execution in which guest time either passes or stands still ---
 
+  /** Whether guest time passes now. */
+  private get guestRuns(): boolean {
+    return this.config.guestTime === "all" || !this.cpu.isKernel;
+  }
+
   private reopenSlice(): void {
-    if (this.guestRuns) this.timeline.retire(this.cpu.retiredInSlice);
-    this.guestRuns = this.config.guestTime === "all" || !this.cpu.isKernel;
-    const room = this.guestRuns
-      ? Math.min(this.timeline.untilNext(), this.limit - this.timeline.now())
-      : HOST_SLICE;
-    const warm = this.cpu.instructions > WARM_UP_INSTRUCTIONS;
-    this.cpu.openSlice(Math.max(0, Math.min(room, warm ? HOST_SLICE : WARM_UP_SLICE)));
+    const longest = this.cpu.instructions > WARM_UP_INSTRUCTIONS ? HOST_SLICE : WARM_UP_SLICE;
+    const room = Math.min(this.timeline.untilNext(), this.limit - this.timeline.now(), longest);
+    const guestSlice = Math.max(0, room);
+    this.cpu.guestRemaining = guestSlice;
+    this.cpu.openSlice(this.guestRuns ? guestSlice : longest);
     if (this.cpu.interruptDeliverable || this.stopRequested) this.cpu.endSlice();
   }
 
   /** A timer was armed that may fall due within the current slice. */
   private shortenSlice(): void {
     const room = Math.max(0, this.timeline.untilNext());
-    this.cpu.shortenSlice(room);
+    if (this.guestRuns) this.cpu.shortenSlice(room);
+    else if (room < this.cpu.guestRemaining) this.cpu.guestRemaining = room;
   }
 
   // --- physical memory, as the embedder and the hypervisor use it ---

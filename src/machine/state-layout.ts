@@ -65,8 +65,14 @@ export const STATE = {
   /** 64 bits each: exceptions taken at the refill vector, and TLB entries written, since reset. */
   refills: BLOCK + 0xd8,
   tlbWrites: BLOCK + 0xe0,
-  /** 64 bits: instructions that will have been retired at the end of the slice since Wired was written last. */
+  /** 64 bits: instructions that will have been retired since reset at the end of the slice. */
   sliceEnd: BLOCK + 0xe8,
+  /** 64 bits: instructions retired since reset when Wired was written last, which sets Random to the last entry. */
+  randomStart: BLOCK + 0xf0,
+  /** 64 bits, where only user mode takes guest time: instructions retired in user mode if not in it, else in others. */
+  retiredElsewhere: BLOCK + 0xf8,
+  /** There, in other modes: instructions that the guest may still execute when it goes on. */
+  guestRemaining: BLOCK + 0x100,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

@@ -2,6 +2,7 @@ import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts"
 import { EXC_CODE, VECTOR_OFFSET } from "../../isa/exceptions.ts";
 import type { Cpu } from "../../machine/cpu.ts";
 import { BAD_INSTR_CODES, endsInstruction } from "../../machine/exception-kinds.ts";
+import { HOST_SLICE } from "../../machine/machine.ts";
 import { MODE, type Mode } from "../../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
@@ -11,7 +12,8 @@ import {
   SOFT_TLB,
   STATE,
 } from "../../machine/state-layout.ts";
-import type { Code } from "../wasm/code.ts";
+import type { ImportName } from "../imports.ts";
+import { I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
 
@@ -41,13 +43,56 @@ function emitSwitch(
   userBank: Value,
 ): void {
   const guestTimeStops = machine.config.guestTime === "user";
-  const changed = r.variable(guestTimeStops ? r.ne(r.state(STATE.mode), mode) : 0);
+  const isKernel = (of: Value): Value => r.eq(of, MODE.kernel);
+  const wasKernel = r.variable(guestTimeStops ? isKernel(r.state(STATE.mode)) : 0);
   r.setState(STATE.mode, mode);
   r.setState(STATE.cp0Usable, r.eq(mode, MODE.kernel));
   r.setState(STATE.dataBank, bank);
   r.setState(STATE.codeBank, r.add(bank, CODE_BANK_OFFSET));
   r.setState(STATE.userBank, userBank);
-  if (guestTimeStops) r.when(changed, () => r.drop(r.call(complete("modeChanged"))));
+  if (!guestTimeStops) return;
+  r.when(r.ne(wasKernel, isKernel(mode)), () =>
+    // A slice that was ended stays so: what ended it wants to be looked at.
+    r.when(
+      r.state(STATE.remaining),
+      () => emitTimeChange(r, wasKernel),
+      () => r.drop(r.call(complete("modeChanged"))),
+    ),
+  );
+}
+
+/** Guest time starts (`starts`: not 0) or stops: `Cpu.retireElsewhere`, and the slice of the other kind. */
+function emitTimeChange(r: Routine, starts: Value): void {
+  const { code } = r;
+  const retired = code.local(I64);
+  const load64 = (offset: number): void => {
+    code.const32(0);
+    code.memory(MEMORY.i64Load, offset);
+  };
+  load64(STATE.sliceEnd);
+  r.push(r.state(STATE.remaining));
+  code.op(PLAIN.i64ExtendI32S);
+  code.op(PLAIN.i64Sub);
+  code.setLocal(retired);
+  code.const32(0);
+  code.get(retired);
+  load64(STATE.retiredElsewhere);
+  code.op(PLAIN.i64Sub);
+  code.memory(MEMORY.i64Store, STATE.retiredElsewhere);
+  r.when(
+    starts,
+    () => r.setState(STATE.remaining, r.state(STATE.guestRemaining)),
+    () => {
+      r.setState(STATE.guestRemaining, r.state(STATE.remaining));
+      r.setState(STATE.remaining, HOST_SLICE);
+    },
+  );
+  code.const32(0);
+  code.get(retired);
+  r.push(r.state(STATE.remaining));
+  code.op(PLAIN.i64ExtendI32S);
+  code.op(PLAIN.i64Add);
+  code.memory(MEMORY.i64Store, STATE.sliceEnd);
 }
 
 /** (va) → memory offset of the instruction there, if the soft TLB knows it for code, else 0. */
@@ -131,6 +176,19 @@ export function emitDenied(r: Routine, raise: number): void {
     r.drop(r.call(raise, EXC_CODE.CpU));
     r.answer(1);
   });
+}
+
+/** The privileged operation `name`: raises if it may not be executed. */
+export function buildPrivileged(
+  { complete }: QuickTarget,
+  name: ImportName,
+  parameters: number,
+  raise: number,
+): Code {
+  const r = new Routine(parameters);
+  emitDenied(r, raise);
+  const passed = Array.from({ length: parameters }, (_, index) => r.parameter(index));
+  return r.finish(r.call(complete(name), ...passed));
 }
 
 /** Goes on behind the current instruction, which is fetched anew. */

@@ -1,14 +1,28 @@
 import type { Machine } from "../../machine/machine.ts";
-import type { ImportName } from "../imports.ts";
+import { IMPORTS, type ImportName } from "../imports.ts";
 import type { Code } from "../wasm/code.ts";
 import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
 import { buildFetch, buildLinkToRam, buildLoad, buildStore, buildStoreToRam } from "./accesses.ts";
-import { buildEnterException, buildEret, buildInstructionAt, buildMtc0, buildRaise } from "./exceptions.ts";
+import {
+  buildEnterException,
+  buildEret,
+  buildInstructionAt,
+  buildMtc0,
+  buildPrivileged,
+  buildRaise,
+} from "./exceptions.ts";
 import type { QuickTarget } from "./target.ts";
 import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr, buildWriteEntry } from "./tlb.ts";
 
+/** Those of which only one case is quick: that coprocessor 0 is not usable, by which guests' kernels leave user mode. */
+const PRIVILEGED = [
+  ...["mfc0", "mfhc0", "mthc0", "rdpgpr", "wrpgpr", "di", "ei", "tlbr", "tlbinv", "tlbinvf"],
+  ...["eretnc", "wait", "cache"],
+] as readonly ImportName[];
+
 /** The operations that have a quick form. */
 export const QUICK_FORMS = [
+  ...PRIVILEGED,
   ...["raise", "eret", "mtc0", "tlbp", "tlbwi", "tlbwr"],
   ...["load", "store", "fetch", "linkToRam", "storeToRam"],
 ] as readonly ImportName[];
@@ -39,6 +53,8 @@ export function addQuickForms(
     return index;
   };
   const raise = form("raise", 1, buildRaise(target, enterException));
+  for (const name of PRIVILEGED)
+    form(name, IMPORTS[name], buildPrivileged(target, name, IMPORTS[name], raise));
   form("eret", 0, buildEret(target, raise));
   form("mtc0", 3, buildMtc0(target, raise));
   form("tlbp", 0, buildTlbp(target, probe, raise));

@@ -190,6 +190,9 @@ function emitRandom(r: Routine, { machine }: QuickTarget): Variable {
   r.push(r.state(STATE.remaining));
   code.op(PLAIN.i64ExtendI32S);
   code.op(PLAIN.i64Sub);
+  code.const32(0);
+  code.memory(MEMORY.i64Load, STATE.randomStart);
+  code.op(PLAIN.i64Sub);
   code.setLocal(retired);
   r.push(places);
   code.op(PLAIN.i64ExtendI32U);
