@@ -1,7 +1,7 @@
 /** `kseg disasm`: the code that the hypervisor generates, for reading. */
 import { Argument, Command } from "commander";
 import { CODE_PARTS, generatedCode, type CodePart, type GuestConfig } from "../index.ts";
-import { runFlag } from "./flags.ts";
+import { choiceOf, runFlag } from "./flags.ts";
 
 type DisasmFlags = Required<Pick<GuestConfig, "hostCpu">> & Pick<GuestConfig, "hostPageSize" | "refill">;
 
@@ -14,7 +14,11 @@ vectors and routines. A line is an address, a word, the instruction, and what it
 export function disasmCommand(): Command {
   const command = new Command("disasm")
     .description("print the code that the hypervisor generates for a host")
-    .addArgument(new Argument("<part>", "what to print").choices(CODE_PARTS))
+    .addArgument(
+      new Argument("<part>", `what to print: ${CODE_PARTS.join(", ")}`).argParser((text) =>
+        choiceOf(text, CODE_PARTS, "disasm", "part of the code"),
+      ),
+    )
     .addHelpText("after", NOTES);
   for (const name of ["--host-cpu", "--host-page-size", "--refill"] as const)
     command.addOption(runFlag(name));

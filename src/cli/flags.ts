@@ -38,6 +38,8 @@ interface Flag {
   /** What the value is called in the help; none for a switch. */
   readonly value?: string;
   readonly help: string;
+  /** What the help of `kseg run` adds: other commands that have the flag have no `--mode`. */
+  readonly inRun?: string;
   readonly parse?: (text: string, flag: string) => unknown;
   /** The default, as it would be typed. */
   readonly preset?: string;
@@ -82,14 +84,16 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--host-cpu",
     value: "NAME",
-    help: "CPU model of the machine; with bare the one that the guest sees",
+    help: "CPU model of the machine",
+    inRun: "with bare the one that the guest sees",
     ...oneOf("CPU", Object.keys(CPU_MODELS)),
     preset: DEFAULT_CPU_MODEL,
   },
   {
     name: "--host-page-size",
     value: "SIZE",
-    help: "pages of the host's page tables; not with --mode bare",
+    help: "pages of the host's page tables",
+    inRun: "not with --mode bare",
     ...oneOf("page size", Object.keys(PAGE_SIZES), (name) => PAGE_SIZES[name]),
     otherwise: "4k",
   },
@@ -103,42 +107,48 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--refill",
     value: "HOW",
-    help: "host TLB misses by the generated handler, or by an exit each; not with --mode bare",
+    help: "host TLB misses by the generated handler, or by an exit each",
+    inRun: "not with --mode bare",
     ...oneOf("refill", ["fast", "slow"]),
     otherwise: "fast",
   },
   {
     name: "--gva-roots",
     value: "N",
-    help: "guest ASIDs whose page tables the hypervisor keeps, 1 to 64; not with --mode bare",
+    help: "guest ASIDs whose page tables the hypervisor keeps, 1 to 64",
+    inRun: "not with --mode bare",
     parse: wholeNumber(1, 64),
     otherwise: "8",
   },
   {
     name: "--guest-tlb",
     value: "N",
-    help: "entries of the TLB that the guest sees; not with --mode bare",
+    help: "entries of the TLB that the guest sees",
+    inRun: "not with --mode bare",
     ...oneOf("TLB size", ["64", "128", "256", "512", "1024", "2048", "4096"], Number),
     otherwise: "512",
   },
   {
     name: "--fast-exits",
     value: "HOW",
-    help: "simple traps settled by generated code, or by an exit each; not with --mode bare",
+    help: "simple traps settled by generated code, or by an exit each",
+    inRun: "not with --mode bare",
     ...oneOf("choice", ["on", "off"]),
     otherwise: "on",
   },
   {
     name: "--guest-fpu",
     value: "HOW",
-    help: "the guest has the host CPU's FPU, or none; not with --mode bare",
+    help: "the guest has the host CPU's FPU, or none",
+    inRun: "not with --mode bare",
     ...oneOf("choice", ["on", "off"]),
     otherwise: "off",
   },
   {
     name: "--dyntrans",
     value: "HOW",
-    help: "on rewrites kernel code that traps and maps CP0 registers over guest memory; not with --mode bare",
+    help: "on rewrites kernel code that traps and maps CP0 registers over guest memory",
+    inRun: "not with --mode bare",
     ...oneOf("choice", ["on", "off"]),
     otherwise: "off",
   },
@@ -157,7 +167,10 @@ export const RUN_FLAGS: readonly Flag[] = [
 
 /** Adds the flags to a command, whose `opts()` are then {@link RunFlags}. Bad values throw {@link UsageError}. */
 export function addRunFlags(command: Command): Command {
-  for (const flag of RUN_FLAGS) command.addOption(optionOf(flag));
+  for (const flag of RUN_FLAGS) {
+    const { help, inRun } = flag;
+    command.addOption(optionOf(inRun === undefined ? flag : { ...flag, help: `${help}; ${inRun}` }));
+  }
   return command;
 }
 
@@ -183,16 +196,24 @@ function oneOf(
   choices: readonly string[],
   toValue: (name: string) => unknown = (name) => name,
 ): Pick<Flag, "choices" | "parse"> {
-  return {
-    choices,
-    parse: (text, flag) => {
-      const choice = choices.find((name) => name.toLowerCase() === text.toLowerCase());
-      if (choice !== undefined) return toValue(choice);
-      const guess = nearest(text, choices);
-      const hint = guess === undefined ? "" : `did you mean ${guess}? `;
-      throw new UsageError(`${flag} ${text}: unknown ${what}; ${hint}choose from ${choices.join(", ")}`);
-    },
-  };
+  return { choices, parse: (text, flag) => toValue(choiceOf(text, choices, flag, what)) };
+}
+
+/**
+ * The one of `choices` that `text` names. `after` is what it stands behind on the command line, `what` what it should
+ * be. Throws {@link UsageError}.
+ */
+export function choiceOf<T extends string>(
+  text: string,
+  choices: readonly T[],
+  after: string,
+  what: string,
+): T {
+  const choice = choices.find((name) => name.toLowerCase() === text.toLowerCase());
+  if (choice !== undefined) return choice;
+  const guess = nearest(text, choices);
+  const hint = guess === undefined ? "" : `did you mean ${guess}? `;
+  throw new UsageError(`${after} ${text}: unknown ${what}; ${hint}choose from ${choices.join(", ")}`);
 }
 
 function fileName(text: string, flag: string): string {

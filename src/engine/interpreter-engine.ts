@@ -329,12 +329,13 @@ export class InterpreterEngine implements Engine {
         : (old & ((1 << shift) - 1)) | (value << shift);
   }
 
-  /** A device gets the bytes that SWL or SWR stores one by one. */
+  /** A device gets the bytes that SWL or SWR stores one by one, but all four of a word at once. */
   private storePartToDevice(pa: number, size: number, value: number): void {
     const left = size === STORE_PART.left;
     const towardsEnd = left !== (this.machine.memory.endian === "little");
     const count = towardsEnd ? 4 - (pa % 4) : (pa % 4) + 1;
     const first = towardsEnd ? pa : pa - (pa % 4);
+    if (count === 4) return this.machine.mmu.writeDevice(first, 4, value);
     for (let i = 0; i < count; i++) {
       const fromTop = this.machine.memory.endian === "big" ? i : count - 1 - i;
       const shift = left ? 24 - fromTop * 8 : (count - 1 - fromTop) * 8;

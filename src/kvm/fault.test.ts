@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createInterpreter } from "../engine/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE } from "../isa/exceptions.ts";
 import { encode } from "../isa/encode.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Assembler } from "../uasm/assembler.ts";
@@ -281,6 +282,51 @@ describe("mapped segments (patches 17, 21 and 23)", () => {
     guest.mapPages(0, GVA, 0, entryLo(0x1800_0000, true), 0);
     expect(guest.run()).toMatchObject({ reason: "mmio", physAddr: 0x1800_0044, isWrite: true, data: GVA });
   });
+});
+
+describe("a fetch from where the guest has no memory", () => {
+  const NOWHERE = 0x5800_0000;
+  const GVA = 0x0010_0000;
+  const jump = (asm: Assembler): void => {
+    asm.loadConstant(t0, NOWHERE);
+    asm.jr(t0);
+    asm.nop();
+  };
+
+  test("is a bus error of the guest's, as on a bare machine", () => {
+    const guest = guestWith(jump);
+    expect(guest.runToTrap()).toBe(0x180);
+    const { cp0 } = guest.vcpu;
+    expect((cp0[CP0.Cause]! >>> 2) & 31).toBe(EXC_CODE.IBE);
+    expect(cp0[CP0.EPC]! >>> 0).toBe(NOWHERE);
+  });
+
+  test("in user mode too", () => {
+    const guest = guestWith(() => {});
+    guest.mapPages(0, GVA, 0, entryLo(0x1800_0000, true), 0);
+    guest.start(GVA, STATUS.UM);
+    expect(guest.runToTrap()).toBe(0x180);
+    expect((guest.vcpu.cp0[CP0.Cause]! >>> 2) & 31).toBe(EXC_CODE.IBE);
+    expect(guest.vcpu.cp0[CP0.EPC]! >>> 0).toBe(GVA);
+  });
+
+  test("ends the VM with a report if there is no memory for its handler either", () => {
+    const guest = guestWith(jump);
+    guest.start(CODE, STATUS.BEV);
+    const exit = guest.run();
+    expect(exit).toMatchObject({ reason: "internal-error" });
+    if (exit.reason === "internal-error") expect(exit.message).toMatch(/executes from 18000000/);
+  });
+});
+
+test("an address in no segment of the guest's map ends the VM with a report", () => {
+  const guest = guestWith((asm) => {
+    asm.lui(t0, 0xc000);
+    asm.lw(t1, 0, t0);
+  });
+  const exit = guest.run();
+  expect(exit).toMatchObject({ reason: "internal-error" });
+  if (exit.reason === "internal-error") expect(exit.message).toMatch(/c0000000, which lies in no segment/);
 });
 
 describe("the guest's ASID (patch 20)", () => {

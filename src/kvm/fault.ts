@@ -1,22 +1,31 @@
-import { EXC_CODE } from "../isa/exceptions.ts";
+import { EXC_CODE, VECTOR_OFFSET } from "../isa/exceptions.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 import { deliver, deliverAddressError, deliverTlb } from "./deliver.ts";
 import { fill } from "./fill.ts";
 import { emulateMmio } from "./mmio-access.ts";
 import { internalError } from "./report.ts";
-import { translate } from "./translate.ts";
+import { backingPage, translate } from "./translate.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { faultingPc, inUserMode, type VcpuState } from "./vcpu-state.ts";
+import { faultingPc, inUserMode, vectorBase, type VcpuState } from "./vcpu-state.ts";
 
 /** True if the exit was caused by the fetch of an instruction. */
 function isFetch(vcpu: VcpuState): boolean {
   return vcpu.regs.badVAddr === faultingPc(vcpu);
 }
 
+/** True if the guest could fetch its exception handler. */
+function hasHandler(vcpu: VcpuState): boolean {
+  const handler = translate(vcpu, vectorBase(vcpu) + VECTOR_OFFSET.general, false);
+  return handler.kind === "direct" && backingPage(vcpu, handler.gpa, false) !== null;
+}
+
+/** An access where the guest has no memory: one to a device, or for a fetch a bus error, as there is on a bare machine. */
 function mmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
-  if (isFetch(vcpu))
+  if (!isFetch(vcpu)) return emulateMmio(vcpu, gpa);
+  // It would get one bus error after the other.
+  if (!hasHandler(vcpu))
     return internalError(vcpu, `the guest executes from ${gpa.toString(16)}, where it has no memory`);
-  return emulateMmio(vcpu, gpa);
+  return reflect(vcpu, EXC_CODE.IBE);
 }
 
 /**

@@ -239,11 +239,14 @@ test("an FPU load from a device is an error of the VM, with a report", () => {
     (a: Assembler) => a.lwc1(0, 0, t0),
     (a: Assembler) => a.swc1(0, 0, t0),
     (a: Assembler) => a.ldc1(0, 0, t0),
+    (a: Assembler) => a.lwxc1(0, t1, t0),
+    (a: Assembler) => a.sdxc1(0, t1, t0),
   ]) {
     const { guest } = withFpu();
     guest.assemble(CODE, (a) => {
       setStatus(a, STATUS.CU1);
       a.lui(t0, 0xb800);
+      a.move(t1, zero);
       access(a);
     });
     guest.start(CODE);

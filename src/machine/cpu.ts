@@ -196,10 +196,10 @@ export class Cpu extends CpuState {
 
   /**
    * The current instruction is not retired: it raised, or it will be executed again. Neither is the branch in
-   * whose delay slot it is: EPC names that, and it is executed again. See `exceptionsTakeTime`.
+   * whose delay slot it is: EPC names that, and it is executed again. Not so if the exception ends them both.
    */
   private unretire(code: ExcCode): void {
-    if (!this.exceptionsTakeTime && endsInstruction(code)) return;
+    if (endsInstruction(code)) return;
     const taken = this.exceptionsTakeTime ? 1 : 0;
     this.set(STATE.remaining, this.get(STATE.remaining) + (this.inDelaySlot ? 2 : 1) - taken);
   }

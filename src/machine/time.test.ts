@@ -3,6 +3,7 @@ import { CODE, TestMachine, UNEXPECTED } from "../engine/testing.ts";
 import { CAUSE, CP0, cp0Operands, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { GPR } from "../isa/registers.ts";
+import type { Assembler } from "../uasm/assembler.ts";
 
 const { v0, v1, a0, t0 } = GPR;
 const IM7 = 0x8000;
@@ -95,6 +96,36 @@ describe("Count and Compare", () => {
     expect(m.cp0("Cause") & CAUSE.BD).toBe(CAUSE.BD | 0);
     expect(m.gpr(v0)).toBe(0);
   });
+});
+
+describe("an exception in a delay slot", () => {
+  const time = (slot: (a: Assembler) => void, status: number): number => {
+    const m = new TestMachine({ model: "24Kf" }).code((a) => {
+      const to = a.label();
+      a.b(to);
+      slot(a);
+      a.bind(to);
+    });
+    m.setCp0("Status", status);
+    expect(m.run()).toBe(UNEXPECTED);
+    expect(m.cp0("Cause") < 2 ** 31).toBe(false);
+    return m.machine.timeline.now();
+  };
+
+  test.each([0, STATUS.ERL])(
+    "takes the branch along only if both are executed again (Status %i)",
+    (status) => {
+      // Each time the SDBBP of the vector comes on top.
+      for (const slot of [
+        (a: Assembler) => a.syscall(),
+        (a: Assembler) => a.break(),
+        (a: Assembler) => a.teq(0, 0),
+        (a: Assembler) => a.mfc1(v0, 0),
+      ])
+        expect(time(slot, status)).toBe(3);
+      expect(time((a) => a.lw(v0, 2, 0), status)).toBe(2);
+    },
+  );
 });
 
 describe("WAIT", () => {

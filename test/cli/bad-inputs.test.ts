@@ -112,13 +112,14 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     ["run", "--mode", "bare", "--dyntrans", "off"],
     /--dyntrans .*--mode bare/,
   ],
-  ["a benchmark that there is not", ["bench", "cpu"], /'cpu' is invalid.*mmu/],
+  ["a benchmark that there is not", ["bench", "cpu"], /bench cpu: unknown measurement; choose from mmu/],
   [
     "figures in no folder",
     ["bench", "mmu", "--json", join(missing, "x")],
     /--json .*x: no such file or directory/,
   ],
   ["an unknown part of the generated code", ["disasm", "walk"], /walk.*refill, entry, exit, fast-exit, host/],
+  ["a part that is misspelt", ["disasm", "refil"], /disasm refil: unknown part .*did you mean refill\?/],
   ["code of an unknown CPU", ["disasm", "refill", "--host-cpu", "Z80"], /--host-cpu Z80: unknown CPU/],
   [
     "host pages of the bare machine",

@@ -300,6 +300,12 @@ describe("the entry", () => {
     expect(help.status).toBe(0);
   });
 
+  it.each(["disasm", "bench"])("helps with %s, which has no mode", async (command) => {
+    const { stdout } = await kseg([command, "--help"]);
+    expect(stdout).toContain("--host-page-size <SIZE>  pages of the host's page tables: 4k, 16k");
+    expect(stdout).not.toMatch(/--mode|bare/);
+  });
+
   const older = olderNode();
   if (older === undefined)
     console.log("an older Node: skipped: there is none in PATH that cannot run TypeScript");

@@ -136,13 +136,11 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
     });
     r.setCp0(CP0.BadInstr, r.load(instruction));
   }
-  // The instruction is not retired, nor is the branch in front of it.
-  const retired = r.add(r.state(STATE.remaining), inDelaySlot);
-  if (cpu.exceptionsTakeTime) r.setState(STATE.remaining, retired);
-  else
-    r.when(r.not(r.and(r.shr(ENDS_INSTRUCTION, code), 1)), () =>
-      r.setState(STATE.remaining, r.add(retired, 1)),
-    );
+  // The instruction is not retired, nor is the branch in front of it, unless the exception ends them.
+  const again = r.add(inDelaySlot, cpu.exceptionsTakeTime ? 0 : 1);
+  r.when(r.not(r.and(r.shr(ENDS_INSTRUCTION, code), 1)), () =>
+    r.setState(STATE.remaining, r.add(r.state(STATE.remaining), again)),
+  );
   const kept = r.and(r.cp0(CP0.Cause), ~(CAUSE.ExcCode | CAUSE.CE));
   const cause = r.variable(r.or(kept, r.shl(code, 2)));
   const offset = r.variable(VECTOR_OFFSET.general);

@@ -1,5 +1,4 @@
 import { lowerRow, operandValue } from "../../isa/decode.ts";
-import { findField } from "../../isa/operands.ts";
 import type { AccessWidth, BinaryOp, Expr, HelperName, Statement } from "../../isa/ir.ts";
 import type { InstructionRow } from "../../isa/row.ts";
 
@@ -128,8 +127,8 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
     case "jump":
       return { kind: "branch", target: value(statement.target, env) >>> 0 };
     case "load": {
-      // Not of an FPU register.
-      if (findField(env.row, "rt") === undefined) throw new NotEvaluated("load");
+      // Not of an FPU register. Where the index of LWXC1 is, others have the register that is loaded.
+      if (env.row.kind === "fpu") throw new NotEvaluated("load");
       const register = operandValue(env.row, env.word, "rt");
       const { width, signed, linked } = statement;
       const address = value(statement.address, env) >>> 0;
