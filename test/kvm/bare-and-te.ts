@@ -23,9 +23,7 @@ import {
 const HOST = CPU_MODELS["P5600"]!;
 
 /** What of a P5600 a guest on one is not told it has, and why. It shows in more than a register of its own. */
-export const NOT_THE_GUESTS: Readonly<
-  Partial<Record<keyof CpuModel, readonly [value: unknown, why: string]>>
-> = {
+const NOT_THE_GUESTS: Readonly<Partial<Record<keyof CpuModel, readonly [value: unknown, why: string]>>> = {
   isa: ["mips32r2", "a guest's CPU is of release 2: privileged instructions of later ones are reserved"],
   physicalBits: [32, "a guest physical address has 32 bits, and EntryLo a frame number of 20"],
   xpa: [false, "so has EntryLo no upper half"],
@@ -122,6 +120,11 @@ export class BareSide extends Side {
     super(new Machine({ ...config, ramBytes: RAM_BYTES, ramRegions: RAM_REGIONS }, createInterpreter), 0);
     this.subject = bareSubject(this.machine);
     this.machine.bus.add(this.device.region);
+  }
+
+  /** Stands between a branch and its delay slot. */
+  get inDelaySlot(): boolean {
+    return this.machine.cpu.inDelaySlot;
   }
 
   protected renewCpu(): void {
