@@ -15,6 +15,13 @@ export function el<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** A button that does `action`. */
+export function button(label: string, title: string, action: () => void): HTMLButtonElement {
+  const element = el("button", { type: "button", title }, label);
+  element.addEventListener("click", action);
+  return element;
+}
+
 /** Calls `action` now and whenever the colour scheme changes. */
 export function onColourScheme(action: () => void): void {
   action();
@@ -24,4 +31,18 @@ export function onColourScheme(action: () => void): void {
 /** The value of a custom property of the style sheet, such as `--ink`. */
 export function colour(name: `--${string}`): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** A number for people: 12,345. */
+export const count = (value: number): string => value.toLocaleString("en-US");
+
+/** A large number in little room: 12.3k, 4.56M. */
+export function brief(value: number): string {
+  for (const [unit, size] of [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e3],
+  ] as const)
+    if (value >= size) return `${(value / size).toPrecision(3)}${unit}`;
+  return String(Math.round(value));
 }

@@ -1,20 +1,50 @@
 /** The page: one guest, its console, and what the hypervisor does for it. */
-import { GuestClient, type Port, type Report, type Request } from "../src/web/index.ts";
+import type { Settings } from "../src/web/index.ts";
+import { Activity } from "./components/activity.ts";
 import { GuestConsole } from "./components/guest-console.ts";
-import { demoKernel } from "./demo-guest.ts";
+import { GuestForm } from "./components/guest-form.ts";
+import { Tabs } from "./components/tabs.ts";
+import { Toolbar } from "./components/toolbar.ts";
 import { el } from "./dom.ts";
+import { onFilesDropped, sortFiles } from "./files.ts";
+import { GuestSession, settingsOfAddress, showInAddress, type ChosenFiles } from "./guest-session.ts";
 
-const worker = new Worker(new URL("../src/web/worker.ts", import.meta.url), { type: "module" });
-const client = new GuestClient(worker as Port<Report, Request>);
-const screen = new GuestConsole(client);
+const session = new GuestSession();
+const screen = new GuestConsole(session.client);
+const form = new GuestForm(session, start, take);
+const views = new Tabs("Views", [form]);
 
-document.body.append(el("header", {}, el("h1", {}, "kseg")), el("main", {}, screen.element));
-screen.open();
-client.listen({
-  refused: ({ message }) => screen.note(message),
-  state: ({ state }) => {
-    if (state.kind === "failed") screen.note(state.report);
-    if (state.kind === "off") screen.note(`the guest is off (${state.how})`);
-  },
+function start(settings: Settings, files: ChosenFiles): void {
+  showInAddress(settings);
+  void session.start(settings, files);
+}
+
+function take(files: readonly File[]): void {
+  sortFiles(files, session.files).then(
+    (chosen) => start(session.settings, chosen),
+    (error: unknown) => {
+      views.show(form);
+      form.showProblem(error instanceof Error ? error.message : String(error));
+    },
+  );
+}
+
+session.addEventListener("restart", () => screen.clear());
+session.addEventListener("change", () => {
+  const { state, problem } = session;
+  if (problem !== null) views.show(form);
+  else if (state.kind === "failed") screen.note(state.report);
+  else if (state.kind === "off") screen.note(`the guest is off (${state.how})`);
 });
-client.start({}, { kernel: await demoKernel({}) });
+onFilesDropped(take);
+
+document.body.append(
+  new Toolbar(session).element,
+  el("main", {}, el("div", { class: "left" }, screen.element, new Activity(session).element), views.element),
+);
+screen.open();
+try {
+  start(settingsOfAddress(), {});
+} catch (error) {
+  form.showProblem(error instanceof Error ? error.message : String(error));
+}

@@ -1,3 +1,12 @@
 /** kseg for pages: guests in workers. What a page needs besides the worker itself, `worker.ts`. */
 export { GuestClient, type Listeners } from "./client.ts";
 export type { GuestFiles, Port, Report, Request, RunState, Sample, Settings } from "./protocol.ts";
+export {
+  presetOf,
+  readSettings,
+  SettingError,
+  SETTINGS,
+  settingsQuery,
+  settingText,
+  type Setting,
+} from "./settings.ts";

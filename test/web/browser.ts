@@ -43,6 +43,24 @@ export async function untilConsoleShows(page: Page, text: string, timeout = 30_0
   await page.locator(".xterm-rows").filter({ hasText: text }).waitFor({ timeout });
 }
 
+/** Drops files onto the page. */
+export async function dropFiles(page: Page, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  const plain = Object.entries(files).map(([name, bytes]) => ({
+    name,
+    base64: Buffer.from(bytes).toString("base64"),
+  }));
+  // As text: this side knows no types of the browser's.
+  const transfer = await page.evaluateHandle(`(async () => {
+    const data = new DataTransfer();
+    for (const { name, base64 } of ${JSON.stringify(plain)}) {
+      const response = await fetch("data:application/octet-stream;base64," + base64);
+      data.items.add(new File([await response.blob()], name));
+    }
+    return data;
+  })()`);
+  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
+
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** What axe finds wrong with the page as it is: rule and place. */

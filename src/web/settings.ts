@@ -1,0 +1,187 @@
+/** The settings of a guest as a page shows them and a URL holds them: stated once, under the names of `kseg run`. */
+import { CPU_MODELS, DEFAULT_CPU_MODEL } from "../index.ts";
+import type { Settings } from "./protocol.ts";
+
+/** A setting that is one of a few values. */
+interface Choice {
+  readonly kind: "choice";
+  /** What the URL and the page call each value; the first is the default. */
+  readonly values: ReadonlyMap<string, string | number>;
+}
+
+/** A setting of free text: `parse` returns undefined for text that it cannot be. */
+interface Free {
+  readonly kind: "text";
+  /** What the default is written as. */
+  readonly preset: string;
+  /** What is wanted, for a message. */
+  readonly wanted: string;
+  readonly parse: (text: string) => string | number | undefined;
+  readonly format: (value: string | number) => string;
+}
+
+export interface Setting {
+  readonly key: keyof Settings;
+  /** In the URL: the flag of `kseg run`, without its dashes. */
+  readonly name: string;
+  readonly label: string;
+  /** What it does, in a few words. */
+  readonly help: string;
+  /** It is about the hypervisor, and left out with mode bare. */
+  readonly hypervisor: boolean;
+  readonly type: Choice | Free;
+}
+
+const choice = (...values: readonly string[]): Choice => ({
+  kind: "choice",
+  values: new Map(values.map((value) => [value, value])),
+});
+
+const MEBIBYTE = 2 ** 20;
+const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: MEBIBYTE, G: 2 ** 30 };
+
+function parseSize(text: string): number | undefined {
+  const [, digits, unit] = /^(\d{1,7})([KMG])$/i.exec(text.trim()) ?? [];
+  return digits === undefined ? undefined : Number(digits) * UNITS[unit!.toUpperCase()]!;
+}
+
+/** The CPU models, the default one first. */
+const CPUS = [DEFAULT_CPU_MODEL, ...Object.keys(CPU_MODELS).filter((name) => name !== DEFAULT_CPU_MODEL)];
+
+/** In the order in which a page shows them. */
+export const SETTINGS: readonly Setting[] = [
+  {
+    ...{ key: "mode", name: "mode", label: "Mode", hypervisor: false },
+    help: "trap and emulate under the hypervisor, or bare on the machine",
+    type: choice("te", "bare"),
+  },
+  {
+    ...{ key: "hostCpu", name: "host-cpu", label: "Host CPU", hypervisor: false },
+    help: "model of the machine's CPU",
+    type: choice(...CPUS),
+  },
+  {
+    ...{ key: "hostPageSize", name: "host-page-size", label: "Host pages", hypervisor: true },
+    help: "pages of the host's page tables",
+    type: {
+      kind: "choice",
+      values: new Map([
+        ["4k", 4096],
+        ["16k", 16384],
+      ]),
+    },
+  },
+  {
+    ...{ key: "refill", name: "refill", label: "Refill", hypervisor: true },
+    help: "TLB misses by the generated handler, or by an exit each",
+    type: choice("fast", "slow"),
+  },
+  {
+    ...{ key: "gvaRoots", name: "gva-roots", label: "GVA roots", hypervisor: true },
+    help: "guest ASIDs whose page tables are kept, 1 to 64",
+    type: {
+      kind: "text",
+      preset: "8",
+      wanted: "a whole number from 1 to 64",
+      parse: (text) => (/^\d{1,2}$/.test(text.trim()) && Number(text) >= 1 ? Number(text) : undefined),
+      format: String,
+    },
+  },
+  {
+    ...{ key: "guestTlb", name: "guest-tlb", label: "Guest TLB", hypervisor: true },
+    help: "entries of the TLB that the guest sees",
+    type: {
+      kind: "choice",
+      values: new Map([512, 64, 128, 256, 1024, 2048, 4096].map((size) => [String(size), size])),
+    },
+  },
+  {
+    ...{ key: "fastExits", name: "fast-exits", label: "Fast exits", hypervisor: true },
+    help: "simple traps settled by generated code",
+    type: choice("on", "off"),
+  },
+  {
+    ...{ key: "dyntrans", name: "dyntrans", label: "Dynamic translation", hypervisor: true },
+    help: "privileged instructions rewritten in guest memory",
+    type: choice("off", "on"),
+  },
+  {
+    ...{ key: "guestFpu", name: "guest-fpu", label: "Guest FPU", hypervisor: true },
+    help: "the guest has the host CPU's FPU",
+    type: choice("off", "on"),
+  },
+  {
+    ...{ key: "engine", name: "engine", label: "Engine", hypervisor: false },
+    help: "hot code translated to WebAssembly, or all of it interpreted",
+    type: choice("auto", "interp"),
+  },
+  {
+    ...{ key: "memory", name: "memory", label: "Memory", hypervisor: false },
+    help: "guest memory, such as 64M",
+    type: {
+      kind: "text",
+      preset: "256M",
+      wanted: "a size, such as 64M",
+      parse: parseSize,
+      format: (bytes) => `${Number(bytes) / MEBIBYTE}M`,
+    },
+  },
+  {
+    ...{ key: "append", name: "append", label: "Command line", hypervisor: false },
+    help: "for the kernel",
+    type: { kind: "text", preset: "", wanted: "text", parse: (text) => text, format: String },
+  },
+];
+
+/** Text that cannot be the value of a setting. */
+export class SettingError extends Error {
+  readonly setting: Setting;
+
+  constructor(setting: Setting, text: string) {
+    const { type, name } = setting;
+    const wanted = type.kind === "text" ? type.wanted : `one of ${[...type.values.keys()].join(", ")}`;
+    super(`${name} cannot be "${text.slice(0, 40)}": give ${wanted}`);
+    this.name = "SettingError";
+    this.setting = setting;
+  }
+}
+
+/** How the default of a setting is written. */
+export function presetOf({ type }: Setting): string {
+  return type.kind === "text" ? type.preset : [...type.values.keys()][0]!;
+}
+
+/** How `settings` has a setting, in text. */
+export function settingText(settings: Settings, setting: Setting): string {
+  const value = settings[setting.key];
+  if (value === undefined) return presetOf(setting);
+  const { type } = setting;
+  if (type.kind === "text") return type.format(value);
+  return [...type.values.keys()].find((name) => type.values.get(name) === value) ?? String(value);
+}
+
+/**
+ * The settings that are written so, by name; those that are left out, or have their default, are left to kseg. With
+ * mode bare what is about the hypervisor is passed over. Throws {@link SettingError}.
+ */
+export function readSettings(textOf: (name: string) => string | null): Settings {
+  const settings: Partial<Record<keyof Settings, string | number>> = {};
+  const bare = textOf("mode") === "bare";
+  for (const setting of SETTINGS) {
+    const text = textOf(setting.name);
+    if (text === null || text === presetOf(setting) || (bare && setting.hypervisor)) continue;
+    const { type } = setting;
+    const value = type.kind === "text" ? type.parse(text) : type.values.get(text);
+    if (value === undefined) throw new SettingError(setting, text);
+    settings[setting.key] = value;
+  }
+  return settings as Settings;
+}
+
+/** `settings` as a query, such as `?mode=bare`; empty if everything is as by default. */
+export function settingsQuery(settings: Settings): string {
+  const query = new URLSearchParams();
+  for (const setting of SETTINGS)
+    if (settings[setting.key] !== undefined) query.set(setting.name, settingText(settings, setting));
+  return query.size === 0 ? "" : `?${query.toString()}`;
+}

@@ -1,0 +1,70 @@
+import type { Sample } from "../../src/web/index.ts";
+import { TICKS_PER_SECOND } from "../../src/index.ts";
+import { brief, button, count, el } from "../dom.ts";
+import type { GuestSession } from "../guest-session.ts";
+
+/** The top of the page: what the guest is doing, and what makes it do something else. */
+export class Toolbar {
+  readonly element: HTMLElement;
+  private readonly session: GuestSession;
+  private readonly run = button("Pause", "Hold the guest, or let it run on", () => this.toggle());
+  private readonly state = el("strong", { class: "state" });
+  private readonly figures = {
+    time: el("span"),
+    speed: el("span"),
+    exits: el("span"),
+    refills: el("span"),
+  };
+  private last: Sample | null = null;
+
+  constructor(session: GuestSession, extra: readonly HTMLElement[] = []) {
+    this.session = session;
+    const { time, speed, exits, refills } = this.figures;
+    this.element = el(
+      "header",
+      { class: "toolbar" },
+      el("h1", {}, "kseg"),
+      el(
+        "div",
+        { class: "buttons", role: "toolbar", "aria-label": "The guest's run" },
+        this.run,
+        button("Restart", "Start the guest from its beginning", () => void session.restart()),
+        ...extra,
+      ),
+      el("div", { class: "figures" }, this.state, time, speed, exits, refills),
+    );
+    session.addEventListener("change", () => this.showState());
+    session.addEventListener("restart", () => (this.last = null));
+    session.client.listen({ sample: ({ sample }) => this.showFigures(sample) });
+    this.showState();
+  }
+
+  private toggle(): void {
+    if (this.session.state.kind === "running") this.session.client.pause();
+    else this.session.client.run();
+  }
+
+  private showState(): void {
+    const { state } = this.session;
+    this.run.textContent = state.kind === "running" ? "Pause" : "Run";
+    this.run.disabled = state.kind === "off" || state.kind === "failed";
+    this.state.textContent = state.kind;
+    this.state.dataset["state"] = state.kind;
+  }
+
+  private showFigures(sample: Sample): void {
+    const { time, speed, exits, refills } = this.figures;
+    const { stats } = sample;
+    const passed = this.last === null ? 0 : sample.milliseconds - this.last.milliseconds;
+    if (passed > 0) {
+      const instructions = stats.instructions - this.last!.stats.instructions;
+      speed.textContent = `${brief((instructions / passed) * 1000)} instructions/s`;
+    }
+    this.last = sample;
+    const total = Object.values(stats.exits).reduce((sum, value) => sum + value, 0);
+    time.textContent = `${(sample.time / TICKS_PER_SECOND).toFixed(2)} s of guest time`;
+    exits.textContent = `${count(total)} exits`;
+    refills.textContent = `${count(stats.refills.fast + stats.refills.slow)} refills`;
+    this.element.dataset["time"] = String(sample.time);
+  }
+}

@@ -1,0 +1,61 @@
+/** Files that the user picks or drops: which is the kernel, which the initrd. */
+import type { ChosenFiles, NamedFile } from "./guest-session.ts";
+
+const startsWith = (bytes: Uint8Array, ...magic: readonly number[]): boolean =>
+  magic.every((byte, i) => bytes[i] === byte);
+
+/** A file can be neither kernel nor initrd. */
+export class FileError extends Error {
+  constructor(name: string, reason: string) {
+    super(`${name}: ${reason}`);
+    this.name = "FileError";
+  }
+}
+
+/**
+ * Tells `files` apart by what is in them. What there is already and is not replaced stays, but a new kernel starts
+ * without the old one's initrd. Throws {@link FileError}.
+ */
+export async function sortFiles(files: readonly File[], present: ChosenFiles): Promise<ChosenFiles> {
+  const found: { kernel?: NamedFile; initrd?: NamedFile } = {};
+  for (const file of files) {
+    const { name } = file;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const kind = kindOf(name, bytes);
+    if (found[kind] !== undefined) throw new FileError(name, `there is another ${kind}: ${found[kind].name}`);
+    found[kind] = { name, bytes };
+  }
+  return found.kernel === undefined ? { ...present, ...found } : found;
+}
+
+function kindOf(name: string, bytes: Uint8Array): "kernel" | "initrd" {
+  if (bytes.length === 0) throw new FileError(name, "is empty");
+  if (startsWith(bytes, 0x7f, 0x45, 0x4c, 0x46)) return "kernel";
+  // cpio "newc", gzip, xz, zstd: what Linux takes as an initrd.
+  if (
+    startsWith(bytes, 0x30, 0x37, 0x30, 0x37, 0x30, 0x31) ||
+    startsWith(bytes, 0x1f, 0x8b) ||
+    startsWith(bytes, 0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00) ||
+    startsWith(bytes, 0x28, 0xb5, 0x2f, 0xfd)
+  )
+    return "initrd";
+  throw new FileError(name, "neither an ELF kernel nor an initrd (cpio, or compressed)");
+}
+
+/** Calls `take` with files that are dropped anywhere on the page. */
+export function onFilesDropped(take: (files: readonly File[]) => void): void {
+  const { body } = document;
+  body.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    body.classList.add("dropping");
+  });
+  body.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) body.classList.remove("dropping");
+  });
+  body.addEventListener("drop", (event) => {
+    event.preventDefault();
+    body.classList.remove("dropping");
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) take(files);
+  });
+}
