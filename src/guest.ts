@@ -1,4 +1,5 @@
 import type { Inspection } from "./inspect/views.ts";
+import type { DebugStop, DebugView } from "./debug.ts";
 import type { Stats } from "./stats.ts";
 
 /** How a guest is run: under the hypervisor, or directly on the machine. */
@@ -72,7 +73,12 @@ export type RunResult =
    * The guest or its VM cannot go on (a guest that waits with all interrupts disabled among them); `report` says
    * why, in a screenful of text.
    */
-  | { readonly kind: "failed"; readonly report: string };
+  | { readonly kind: "failed"; readonly report: string }
+  /**
+   * A breakpoint or watchpoint of `Guest.debug` was met, or a step ended: the program in view stands in front of the
+   * instruction at its `pc`. Running again executes it.
+   */
+  | { readonly kind: "debug"; readonly view: DebugView["name"]; readonly stop: DebugStop };
 
 /** A machine with a guest in it. */
 export interface Guest {
@@ -92,6 +98,10 @@ export interface Guest {
   readonly time: number;
   /** Input that the guest has not taken yet, in bytes. */
   readonly inputPending: number;
+  /** The guest, for a debugger. */
+  readonly debug: DebugView;
+  /** The machine under the hypervisor, for a debugger; null if the guest is on the machine itself. */
+  readonly hostDebug: DebugView | null;
   /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
   stats(): Stats;
   /**

@@ -17,6 +17,16 @@ export {
   type Explanation,
   type Inspection,
 } from "./inspect/index.ts";
+export {
+  DebugMemoryError,
+  type Breakpoint,
+  type DebugRegister,
+  type DebugStop,
+  type DebugView,
+  type PointOptions,
+  type RegisterGroup,
+  type Watchpoint,
+} from "./debug.ts";
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";

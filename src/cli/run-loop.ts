@@ -132,6 +132,7 @@ export class RunLoop {
         break;
       }
       case "running":
+      case "debug":
         break;
     }
     const behind = this.world.outputBehind?.() ?? null;

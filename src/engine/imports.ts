@@ -8,6 +8,7 @@ export const STORE_PART = { left: 5, right: 6 } as const;
 type SlowPath =
   | "decode"
   | "reserved"
+  | "breakpoint"
   | "fetch"
   | "raise"
   | "load"
@@ -37,6 +38,8 @@ export const IMPORTS: Readonly<Record<ImportName, number>> = {
   decode: 1,
   /** (word): raises what an instruction that does not exist raises. */
   reserved: 1,
+  /** (record) → the operation that the record stands for, or -1: the engine is to stop in front of it. */
+  breakpoint: 1,
   /** (va) → memory offset of the decoded code page, or 0 after a fault. */
   fetch: 1,
   /** (exception code). */

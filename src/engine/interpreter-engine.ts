@@ -13,6 +13,7 @@ import {
   RECORDS_PER_PAGE,
   STATE,
 } from "../machine/state-layout.ts";
+import { BreakpointRecords } from "./breakpoint-records.ts";
 import { STEP } from "./chain.ts";
 import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts";
 import { buildInterpreter } from "./interpreter.ts";
@@ -62,6 +63,7 @@ export class InterpreterEngine implements Engine {
   private readonly ramPageOf: Int32Array;
   private codePagesUsed = 0;
 
+  private readonly breakpoints: BreakpointRecords;
   private readonly translated: Translations;
   private readonly sampleEvery: number;
 
@@ -70,7 +72,10 @@ export class InterpreterEngine implements Engine {
     this.machine = machine;
     this.sampleEvery = policy?.sampleEvery ?? NEVER;
     const imports = this.imports();
-    this.translated = new Translations(machine, policy ?? DEFAULT_POLICY, imports);
+    this.breakpoints = new BreakpointRecords(machine.memory, machine.debug, (records) =>
+      this.translated.forget(records),
+    );
+    this.translated = new Translations(machine, policy ?? DEFAULT_POLICY, this.breakpoints, imports);
     const { memory, cpu } = machine;
     this.softTlbs = machine.cpus.map((each) => new SoftTlb(each));
     this.decoder = decoderFor(cpu.model.isa);
@@ -90,6 +95,7 @@ export class InterpreterEngine implements Engine {
     this.step = exports["careful"] as (instructions: number) => number;
     this.translated.connect(exports);
     machine.onCodeWritten = (page) => this.codeWritten(page);
+    machine.debug.onBreakpointsChanged = () => this.breakpointsChanged();
   }
 
   /** Translations made so far; the same code counts each time. */
@@ -160,6 +166,7 @@ export class InterpreterEngine implements Engine {
     const slow: Record<string, Import> = {
       decode: (record) => this.decode(record),
       reserved: (word) => this.reserved(word),
+      breakpoint: (record) => (machine.debug.breaksHere() ? -1 : this.breakpoints.operationOf(record)),
       fetch: (va) => this.fetch(va),
       raise: (code) => {
         machine.cpu.raise(code as ExcCode);
@@ -200,6 +207,7 @@ export class InterpreterEngine implements Engine {
     }
     const page = offset >>> PAGE_SHIFT;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + page] || this.newCodePage(page);
+    this.breakpoints.mark(va, records);
     this.softTlb.fillCode(va, records);
     return records;
   }
@@ -226,7 +234,14 @@ export class InterpreterEngine implements Engine {
     memory.i32.fill(0, map, map + (memory.size >>> PAGE_SHIFT));
     for (const tlb of this.softTlbs) tlb.dropCode();
     this.translated.clear();
+    this.breakpoints.unmark();
     this.codePagesUsed = 0;
+  }
+
+  private breakpointsChanged(): void {
+    this.breakpoints.unmark();
+    for (const tlb of this.softTlbs) tlb.dropCode();
+    this.translated.breakpointsSet(this.machine.debug.breakpointAddresses);
   }
 
   private decode(record: number): number {
@@ -241,6 +256,7 @@ export class InterpreterEngine implements Engine {
       memory.i32[(record + RECORD.c) >>> 2] = word;
       memory.i32[record >>> 2] = PSEUDO.reserved;
     }
+    this.breakpoints.decoded(record);
     return STORED;
   }
 

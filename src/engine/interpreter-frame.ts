@@ -5,7 +5,7 @@ import { STEP } from "./chain.ts";
 import { loadState, storeState } from "./compile-ir.ts";
 import type { ImportName } from "./imports.ts";
 import { MemoryAccess } from "./memory-access.ts";
-import { OPERATION_COUNT, OPERATIONS, type Operation } from "./operations.ts";
+import { OPERATION_COUNT, OPERATIONS, PSEUDO, type Operation } from "./operations.ts";
 import { Code, I32, I64, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 
 /**
@@ -332,6 +332,8 @@ export abstract class InterpreterFrame {
     code.setLocal(this.fetchInDelay);
     code.br(this.fetch);
     code.end();
+    this.emitBreakpoint(labels);
+    code.end();
     this.emitReserved();
     for (const operation of OPERATIONS) {
       code.end();
@@ -441,6 +443,31 @@ export abstract class InterpreterFrame {
     this.call("reserved");
     code.drop();
     code.br(this.reload);
+  }
+
+  /**
+   * The instruction at a breakpoint is executed as what it is, unless execution stops in front of it. `labels` lead to
+   * the operations, of which those behind this one are still to come.
+   */
+  private emitBreakpoint(labels: readonly Label[]): void {
+    const { code } = this;
+    if (this.isFast) {
+      code.br(this.change);
+      return;
+    }
+    this.spill();
+    code.get(this.current);
+    this.call("breakpoint");
+    code.tee(this.value);
+    code.const32(0);
+    code.op(PLAIN.i32LtS);
+    code.brIf(this.reload);
+    code.get(this.value);
+    const reserved = labels[PSEUDO.reserved]!;
+    code.brTable(
+      labels.map((label, operation) => (operation > PSEUDO.breakpoint ? label : reserved)),
+      reserved,
+    );
   }
 
   private emitReload(): void {

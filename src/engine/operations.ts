@@ -12,8 +12,9 @@ import { PAGE_SIZE, RECORD, STATE } from "../machine/state-layout.ts";
  */
 
 /** Operations that stand for no instruction. Zero must be `decode`: untouched records are zero. */
-export const PSEUDO = { decode: 0, pageEnd: 1, fetch: 2, reserved: 3 } as const;
-const FIRST_ROW_OP = 4;
+export const PSEUDO = { decode: 0, pageEnd: 1, fetch: 2, breakpoint: 3, reserved: 4 } as const;
+/** Operations from here on stand for instructions. */
+export const FIRST_ROW_OP = 5;
 
 /** Byte lanes of a record, in the order in which operands take them. */
 const LANES = [RECORD.a, RECORD.b, RECORD.c, RECORD.c + 1, RECORD.c + 2, RECORD.c + 3] as const;

@@ -80,6 +80,8 @@ function runSome(guest: TestGuest, exits: number): string {
         break;
       case "intr":
         break;
+      case "debug":
+        throw new Error("nobody debugs this guest");
       case "internal-error":
         return exit.message;
     }

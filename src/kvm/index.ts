@@ -2,6 +2,8 @@
 export { Kvm, Vm, MAX_VCPUS, type VmOptions } from "./vm.ts";
 export { Vcpu, type VcpuOptions } from "./vcpu.ts";
 export { EVA_MAP, needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
+export { guestAsid } from "./vcpu-state.ts";
+export { GuestState } from "./guest-state.ts";
 export { GUEST_TLB_SIZES } from "./guest-tlb.ts";
 export { HostKernel, type HostKernelOptions } from "./host-kernel.ts";
 export { GUEST_STATUS_WRITABLE } from "./guest-cp0.ts";

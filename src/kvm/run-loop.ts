@@ -53,6 +53,8 @@ export class RunLoop {
   /** An exit to the VMM that came up while the CPU was taken away. */
   private deferred: VcpuExit | null = null;
   private stopRequested = false;
+  /** Exceptions and interrupts delivered, and instructions executed, when the step began; null if there is none. */
+  private stepStart: { readonly delivered: number; readonly retired: number } | null = null;
   /** Time of the last exit, and exits since then that took none. */
   private lastExitAt = -1;
   private idleExits = 0;
@@ -104,6 +106,7 @@ export class RunLoop {
           vcpu.waiting = false;
         }
         deliverInterrupt(vcpu);
+        if (this.stepIsOver) return { reason: "debug", stop: { kind: "step" } };
       }
       if (this.stopRequested || timeline.now() >= limit) {
         this.stopRequested = false;
@@ -154,7 +157,7 @@ export class RunLoop {
     if (stop.kind === "budget" && machine.cpu.inDelaySlot) stop = machine.run(1);
     if (stop.kind !== "host-call") {
       this.stopRequested = false;
-      return { reason: "intr" };
+      return stop.kind === "debug" ? { reason: "debug", stop: stop.stop } : { reason: "intr" };
     }
     if (stop.code !== HOST_CALL.exit) throw new HostFaultError(this.machine);
     return this.exited();
@@ -231,20 +234,42 @@ export class RunLoop {
     this.deferred ??= this.exited();
   }
 
-  /** Runs the machine until the host's code makes host call `code`. */
+  /** Runs the machine until the host's code makes host call `code`. A debugger does not get between. */
   private runHostUntil(code: number): void {
-    for (;;) {
-      const stop = this.machine.run();
-      if (stop.kind !== "host-call") continue;
-      if (stop.code === code) return;
-      throw new HostFaultError(this.machine);
-    }
+    const { machine } = this;
+    machine.debug.quiet = true;
+    let stop = machine.run();
+    while (stop.kind !== "host-call") stop = machine.run();
+    machine.debug.quiet = false;
+    if (stop.code !== code) throw new HostFaultError(machine);
   }
 
   /** An interrupt line rose while guest code runs: the guest has to exit to be given it. */
   kickIfReady(): void {
     if (this.phase === "guest" && this.vcpu.interrupts.deliverable)
       this.cpu.setInterruptLine(KICK_LINE, true);
+  }
+
+  // --- steps of a debugger ---
+
+  /**
+   * From now on `run` comes back with `debug` when the guest has executed one more instruction, a branch with its delay
+   * slot, or was given an exception or interrupt; until {@link endStep}.
+   */
+  beginStep(): void {
+    this.stepStart = { delivered: this.vcpu.stats.delivered, retired: this.machine.guestInstructions };
+    this.machine.debug.beginStep("user", this.pc);
+  }
+  endStep(): void {
+    this.stepStart = null;
+    this.machine.debug.endStep();
+  }
+  /** The step is done, and the guest's registers are in the vcpu structure. */
+  private get stepIsOver(): boolean {
+    const { stepStart } = this;
+    if (stepStart === null) return false;
+    const { delivered, retired } = stepStart;
+    return this.vcpu.stats.delivered !== delivered || this.machine.guestInstructions > retired;
   }
 
   // --- which host CPU it has ---

@@ -1,9 +1,10 @@
+import type { DebugStop } from "../machine/debug.ts";
 import type { TlbEntry } from "../machine/tlb.ts";
 import type { Gpa } from "./addresses.ts";
 import type { PastExit } from "./last-exits.ts";
 
 /** KVM's exit reasons, as far as this hypervisor has them. */
-export const KVM_EXIT = { MMIO: 6, IRQ_WINDOW_OPEN: 7, INTR: 10, INTERNAL_ERROR: 17 } as const;
+export const KVM_EXIT = { DEBUG: 4, MMIO: 6, IRQ_WINDOW_OPEN: 7, INTR: 10, INTERNAL_ERROR: 17 } as const;
 
 /** A load or store of the guest that no memslot serves. */
 export interface MmioExit {
@@ -59,4 +60,9 @@ export type VcpuExit =
   | { readonly reason: "irq-window-open" }
   /** The ticks are used up, or a stop was requested. Running again continues. */
   | { readonly reason: "intr" }
+  /**
+   * The machine stopped for a debugger (`Machine.debug`), or the step that `Vcpu.beginStep` began is done. Running
+   * again continues.
+   */
+  | { readonly reason: "debug"; readonly stop: DebugStop }
   | InternalErrorExit;

@@ -259,6 +259,14 @@ export class Vcpu implements VcpuState {
     return this.loop.put();
   }
 
+  /** Begins a step: see {@link RunLoop.beginStep}. */
+  beginStep(): void {
+    this.loop.beginStep();
+  }
+  endStep(): void {
+    this.loop.endStep();
+  }
+
   /** Address of the guest's current instruction, up to date even in the middle of guest code. */
   get pc(): Gva {
     return this.loop.pc;

@@ -34,4 +34,6 @@ export const EXIT = {
   wait: 1,
   /** SDBBP was executed in kernel mode on a machine that serves it: a call out to the embedder. */
   hostCall: 2,
+  /** A debugger stops execution in front of the current instruction. */
+  debug: 3,
 } as const;

@@ -180,9 +180,18 @@ export abstract class CpuState {
   set guestRemaining(length: number) {
     this.set(STATE.guestRemaining, length);
   }
+  /** What other modes may execute when they are entered from user mode, by the same. */
+  set hostSlice(length: number) {
+    this.set(STATE.hostSlice, length);
+  }
   /** Makes the engine return `reason` before it executes another instruction. */
   requestExit(reason: number): void {
     this.set(STATE.exitReason, reason);
+  }
+  /** Makes the engine return `reason` in front of the current instruction, of which nothing has happened yet. */
+  exitBefore(reason: number): void {
+    this.set(STATE.remaining, this.get(STATE.remaining) + 1);
+    this.requestExit(reason);
   }
   /** Exceptions taken at the refill vector since reset. */
   get refills(): number {

@@ -4,6 +4,7 @@ import { CountCompare } from "./count-compare.ts";
 import { Cpu } from "./cpu.ts";
 import { EXIT } from "./cpu-contracts.ts";
 import type { CpuModel } from "./cpu-models.ts";
+import { MachineDebug, type DebugStop } from "./debug.ts";
 import { FpuInstructions } from "./fpu/fpu-instructions.ts";
 import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
@@ -59,7 +60,9 @@ export type StopReason =
   /** The given number of instructions was executed. */
   | { readonly kind: "budget" }
   /** `stop` was called. */
-  | { readonly kind: "stopped" };
+  | { readonly kind: "stopped" }
+  /** A breakpoint or watchpoint was met, or the end of a step (`Machine.debug`). */
+  | { readonly kind: "debug"; readonly stop: DebugStop };
 
 /** CPUs that a machine can have. */
 export const MAX_CPUS = 8;
@@ -74,8 +77,9 @@ export class CpuSwitchError extends Error {
   }
 }
 
+const STEPPED: StopReason = { kind: "debug", stop: { kind: "step" } };
 /** Longest run of host code (handlers) between two looks at the clock, in instructions. */
-export const HOST_SLICE = 1_000_000;
+const HOST_SLICE = 1_000_000;
 /** By the wall clock guest time passes more slowly: the handlers of a guest's traps take none of it. In ticks. */
 const WALL_SLICE_OF_GUEST = 50_000;
 /** V8 replaces running code only between calls: a limited slice lets the optimised interpreter take over. */
@@ -103,6 +107,7 @@ export class Machine {
   /** What the FPU executes, null if the CPUs have none. */
   readonly fpuInstructions: FpuInstructions | null;
   readonly timeline: MachineTimeline;
+  readonly debug: MachineDebug;
   private readonly engine: Engine;
   /** Told of RAM pages with decoded code that are written to. */
   onCodeWritten: ((page: number) => void) | null = null;
@@ -136,6 +141,7 @@ export class Machine {
       config.guestTime === "all" ? undefined : WALL_SLICE_OF_GUEST,
     );
     this.timeline.onSooner = () => this.shortenSlice();
+    this.debug = new MachineDebug(this);
     this.countTimers = this.cpus.map((cpu) => this.connect(cpu).name);
     this.engine = createEngine(this);
     this.reopenSlice();
@@ -237,6 +243,7 @@ export class Machine {
     for (;;) {
       this.timeline.fireDue();
       if (this.stopRequested) return { kind: "stopped" };
+      if (this.debug.isStepping && this.debug.stepIsOver) return STEPPED;
       if (this.cpu.waiting) {
         const wakeUp = wakeUpOf(this.cpu.cp0[CP0.Status]!, this.cpu.cp0[CP0.IntCtl]!);
         if (this.cpu.pendingInterrupts !== 0) this.cpu.waiting = false;
@@ -249,9 +256,13 @@ export class Machine {
         continue;
       }
       if (this.timeline.now() >= this.limit) return { kind: "budget" };
-      if (this.cpu.interruptDeliverable) this.cpu.takeInterrupt();
+      if (this.cpu.interruptDeliverable) {
+        this.cpu.takeInterrupt();
+        if (this.debug.stepsHere) return STEPPED;
+      }
       this.reopenSlice();
       const reason = this.runEngine();
+      if (reason === EXIT.debug) return { kind: "debug", stop: this.debug.takeStop() };
       if (reason === EXIT.hostCall) return { kind: "host-call", code: this.cpu.hostCallCode };
       if (reason === EXIT.wait) this.cpu.waiting = true;
     }
@@ -259,15 +270,16 @@ export class Machine {
 
   /**
    * Executes host code from `pc` up to its next host call, and returns that call's code. No guest time passes and no
-   * timer is looked at: for a hypervisor that is in the middle of handling an exit. The CPU must be in kernel mode,
-   * with interrupts off.
+   * timer is looked at, nor anything that a debugger is to stop for: for a hypervisor that is in the middle of handling
+   * an exit. The CPU must be in kernel mode, with interrupts off.
    */
   callHostCode(pc: number): number {
     this.cpu.setPc(pc);
-    for (;;) {
-      this.cpu.openSlice(HOST_SLICE);
-      if (this.runEngine() === EXIT.hostCall) return this.cpu.hostCallCode;
-    }
+    this.debug.quiet = true;
+    do this.cpu.openSlice(HOST_SLICE);
+    while (this.runEngine() !== EXIT.hostCall);
+    this.debug.quiet = false;
+    return this.cpu.hostCallCode;
   }
 
   private runEngine(): number {
@@ -291,8 +303,20 @@ export class Machine {
     const room = Math.min(this.timeline.untilNext(), this.limit - this.timeline.now(), longest);
     const guestSlice = Math.max(0, room);
     this.cpu.guestRemaining = guestSlice;
+    this.cpu.hostSlice = longest;
     this.cpu.openSlice(this.guestRuns ? guestSlice : longest);
+    if (this.debug.isStepping) this.limitToStep();
     if (this.cpu.interruptDeliverable || this.stopRequested) this.cpu.endSlice();
+  }
+
+  /** Has the engine come back where a step may be over. */
+  private limitToStep(): void {
+    const { cpu, debug } = this;
+    const room = debug.stepRoom;
+    cpu.guestRemaining = Math.min(cpu.guestRemaining, room);
+    if (debug.stepsHere) cpu.shortenSlice(room);
+    // What raises in user mode is a step of the host's by itself.
+    if (debug.stepsAll) cpu.hostSlice = 0;
   }
 
   /** A timer was armed that may fall due within the current slice. */

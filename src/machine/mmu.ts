@@ -11,6 +11,17 @@ import { STATE } from "./state-layout.ts";
 export const ACCESS = { load: 0, store: 1, fetch: 2 } as const;
 export type Access = (typeof ACCESS)[keyof typeof ACCESS];
 
+/** Somebody who looks at loads and stores before they are made. */
+export interface AccessWatch {
+  /**
+   * True if the access of `size` bytes at `va`, to which nothing else is in the way, is not made: the engine has been
+   * told to stop. A `size` of 1 also stands for LWL and its kin.
+   */
+  stopsAccess(va: number, access: Access, size: number): boolean;
+  /** Whether each such access to the page of `va` is to be looked at. */
+  isWatched(va: number, access: Access): boolean;
+}
+
 /** A stretch of physical addresses that is RAM: [base, base + size) lies at `offset` in the RAM array. */
 export interface RamRegion {
   readonly base: number;
@@ -31,9 +42,11 @@ export class Mmu {
   private readonly memory: Memory;
   private readonly bus: Bus;
   readonly ram: readonly RamRegion[];
-  /** Whether the last successful `translate` found a page that loads and stores may use. */
+  /** Whether the last successful `translate` found a page that loads and stores may use, without being looked at. */
   readable = false;
   writable = false;
+  /** Null: nobody looks. */
+  watch: AccessWatch | null = null;
   /** The hardware page walker: has a TLB entry for `va` written, or returns false. */
   walk: (va: number) => boolean = () => false;
 
@@ -56,11 +69,28 @@ export class Mmu {
    * exception that the access causes and returns -1.
    */
   translate(va: number, access: Access, size: number, mode: Mode = this.cpu.mode): number {
+    return this.watch === null || access === ACCESS.fetch
+      ? this.translateUnseen(va, access, size, mode)
+      : this.translateWatched(this.watch, va, access, size, mode);
+  }
+
+  private translateUnseen(va: number, access: Access, size: number, mode: Mode): number {
     va >>>= 0;
     if ((va & (size - 1)) !== 0) return this.addressError(va, access);
     const where = this.cpu.segments.resolve(va, mode);
     if (where >= 0) return this.unmapped(where);
     return where === MAPPED ? this.translateMapped(va, access) : this.addressError(va, access);
+  }
+
+  /** The access is made unless somebody stops it. */
+  private translateWatched(watch: AccessWatch, va: number, access: Access, size: number, mode: Mode): number {
+    va >>>= 0;
+    const pa = this.translateUnseen(va, access, size, mode);
+    if (pa < 0) return pa;
+    if (watch.stopsAccess(va, access, size)) return FAULT;
+    if (watch.isWatched(va, ACCESS.load)) this.readable = false;
+    if (watch.isWatched(va, ACCESS.store)) this.writable = false;
+    return pa;
   }
 
   private unmapped(pa: number): number {
@@ -133,11 +163,11 @@ export class Mmu {
 
   /**
    * Physical address of `va` for an access that nothing keeps from being made at once, or -1. Raises nothing and
-   * fills nothing; sets `readable` and `writable` as `translate` does.
+   * fills nothing; sets `readable` and `writable` as `translate` does where nobody looks.
    */
   lookUp(va: number, access: Access, size: number, mode: Mode): number {
     va >>>= 0;
-    if ((va & (size - 1)) !== 0) return -1;
+    if ((va & (size - 1)) !== 0 || this.watch?.isWatched(va, access) === true) return -1;
     const { cpu } = this;
     const where = cpu.segments.resolve(va, mode);
     if (where >= 0) return this.unmapped(where);

@@ -73,6 +73,10 @@ export const STATE = {
   retiredElsewhere: BLOCK + 0xf8,
   /** There, in other modes: instructions that the guest may still execute when it goes on. */
   guestRemaining: BLOCK + 0x100,
+  /** There, in user mode: instructions that the engine executes in other modes until it comes back. */
+  hostSlice: BLOCK + 0x104,
+  /** Kinds of accesses, `1 << ACCESS`, whose soft TLB misses all take the slow path: a debugger looks at each. */
+  slowAccesses: BLOCK + 0x108,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

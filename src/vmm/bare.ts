@@ -1,3 +1,4 @@
+import type { DebugView } from "../debug.ts";
 import { createMalta } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
@@ -9,6 +10,8 @@ import { Machine, type MachineConfig } from "../machine/machine.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
+import { MachineTarget } from "./debug-target.ts";
+import { MachineDebugView } from "./debug-view.ts";
 import { HALTED } from "./report.ts";
 import { MachineGuest } from "./machine-guest.ts";
 
@@ -20,6 +23,8 @@ const INITIAL_STACK = 0x8000_1ff0;
 /** A guest directly on the machine: the kernel is the machine's own. */
 export class BareGuest extends MachineGuest {
   protected readonly machine: Machine;
+  readonly debug: DebugView;
+  readonly hostDebug = null;
 
   constructor(
     config: GuestConfig,
@@ -55,6 +60,15 @@ export class BareGuest extends MachineGuest {
       write32: (pa, value) => machine.write32(pa, value),
     });
     this.start(boot);
+    this.debug = new MachineDebugView({
+      ...{ name: "guest", machine, target: new MachineTarget(machine), isExecuting: null },
+      asid: () => machine.cpu.asid,
+      step: () =>
+        this.step(
+          () => machine.debug.beginStep("all", machine.cpu.pc),
+          () => machine.debug.endStep(),
+        ),
+    });
   }
 
   /** Puts the CPU into the state in which YAMON enters a kernel: kernel mode, interrupts off, cached kseg0. */
@@ -71,6 +85,7 @@ export class BareGuest extends MachineGuest {
   protected runMachine(limit: number): RunResult {
     const stop = this.machine.run(limit - this.machine.timeline.now());
     if (stop.kind === "halted") return { kind: "failed", report: HALTED };
+    if (stop.kind === "debug") return { kind: "debug", view: "guest", stop: stop.stop };
     if (stop.kind !== "idle") return { kind: "running" };
     return { kind: "idle", milliseconds: (stop.ticks / TICKS_PER_SECOND) * 1000 };
   }

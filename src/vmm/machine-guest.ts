@@ -1,3 +1,4 @@
+import type { DebugView } from "../debug.ts";
 import { checkHostCpu, checkTicks, GuestBusyError, type Guest, type RunResult } from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -34,6 +35,8 @@ export abstract class MachineGuest implements Guest {
   protected abstract release(): void;
   abstract stats(): Stats;
   abstract inspect(): Inspection;
+  abstract readonly debug: DebugView;
+  abstract readonly hostDebug: DebugView | null;
 
   /** The guest turns the machine off, or asks for a reset. */
   protected turnOff(how: "power-off" | "reset"): void {
@@ -81,6 +84,17 @@ export abstract class MachineGuest implements Guest {
       this.broken = true;
       this.end = { kind: "failed", report: `the guest cannot go on: ${String(error)}` };
       throw error;
+    }
+  }
+
+  /** Runs to the end of a step of a debugger, between `begin` and `end`. */
+  protected step(begin: () => void, end: () => void): RunResult {
+    if (this.running) throw new GuestBusyError();
+    begin();
+    try {
+      return this.run(Infinity);
+    } finally {
+      end();
     }
   }
 

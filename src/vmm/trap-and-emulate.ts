@@ -1,10 +1,20 @@
+import type { DebugStop, DebugView } from "../debug.ts";
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { GuestConfig, RunResult } from "../guest.ts";
 import { GuestInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
-import { Kvm, needsEva, type GuestMap, type MmioExit, type Vcpu, type Vm } from "../kvm/index.ts";
+import {
+  guestAsid,
+  GuestState,
+  Kvm,
+  needsEva,
+  type GuestMap,
+  type MmioExit,
+  type Vcpu,
+  type Vm,
+} from "../kvm/index.ts";
 import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
 import { Machine, type MachineConfig } from "../machine/machine.ts";
@@ -12,6 +22,8 @@ import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
 import { loadGuest } from "./boot-guest.ts";
+import { MachineTarget } from "./debug-target.ts";
+import { MachineDebugView } from "./debug-view.ts";
 import { HYPERVISOR_MEMORY } from "./limits.ts";
 import { MachineGuest } from "./machine-guest.ts";
 import { failureReport, HALTED } from "./report.ts";
@@ -28,6 +40,8 @@ export class TrapAndEmulateGuest extends MachineGuest {
   protected readonly machine: Machine;
   private readonly vm: Vm;
   private readonly vcpu: Vcpu;
+  readonly debug: DebugView;
+  readonly hostDebug: DebugView;
   private readonly board: MaltaBoard;
   private readonly bus = new Bus();
   /** Where the board shows the guest's memory: devices lie between the regions. */
@@ -96,6 +110,36 @@ export class TrapAndEmulateGuest extends MachineGuest {
     this.start(boot);
     // As YAMON enters a kernel. One for trap and emulate starts with ERL set, as its CPU comes out of reset.
     if (needsEva(map)) this.vcpu.cp0[CP0.Status] = STATUS.BEV;
+    this.debug = this.guestView();
+    this.hostDebug = this.hostView();
+  }
+
+  private guestView(): DebugView {
+    const { machine, vcpu } = this;
+    return new MachineDebugView({
+      ...{ name: "guest", machine, target: new GuestState(vcpu) },
+      isExecuting: () => !machine.cpu.isKernel,
+      asid: () => guestAsid(vcpu),
+      step: () =>
+        this.step(
+          () => vcpu.beginStep(),
+          () => vcpu.endStep(),
+        ),
+    });
+  }
+
+  private hostView(): DebugView {
+    const { machine } = this;
+    return new MachineDebugView({
+      ...{ name: "host", machine, target: new MachineTarget(machine) },
+      isExecuting: () => machine.cpu.isKernel,
+      asid: () => machine.cpu.asid,
+      step: () =>
+        this.step(
+          () => machine.debug.beginStep("all", machine.cpu.pc),
+          () => machine.debug.endStep(),
+        ),
+    });
   }
 
   private start(boot: ReturnType<typeof loadGuest>): void {
@@ -127,12 +171,21 @@ export class TrapAndEmulateGuest extends MachineGuest {
         }
         case "intr":
           return { kind: "running" };
+        case "debug":
+          return { kind: "debug", view: this.viewOf(exit.stop), stop: exit.stop };
         case "internal-error":
           return { kind: "failed", report: failureReport(exit) };
         default:
           exit satisfies never;
       }
     }
+  }
+
+  /** Whose step it was, or whose code the machine stopped in. */
+  private viewOf(stop: DebugStop): DebugView["name"] {
+    const { debug, cpu } = this.machine;
+    const inHost = stop.kind === "step" ? debug.stepsAll : cpu.isKernel;
+    return inHost ? "host" : "guest";
   }
 
   /** Guest addresses that the guest reaches as devices: the board's, and RAM through kseg0 and kseg1 pointers. */

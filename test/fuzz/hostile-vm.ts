@@ -320,6 +320,8 @@ export class HostileVm {
         case "internal-error":
           this.failed(exit);
           return;
+        case "debug":
+          throw new Error("nobody debugs this guest");
         default:
           exit satisfies never;
       }

@@ -231,6 +231,8 @@ export class TeSide extends Side {
           return "ran";
         case "internal-error":
           return exit.message;
+        case "debug":
+          throw new Error("nobody debugs this guest");
         default:
           exit satisfies never;
       }

@@ -36,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "devices",
     "boards",
     "loader",
+    "debug.ts",
     "guest.ts",
     "stats.ts",
   ],

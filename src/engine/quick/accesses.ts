@@ -130,6 +130,7 @@ function emitFind(
   rare: () => void,
 ): Found {
   const { memory, mmu } = target.machine;
+  r.when(r.and(r.state(STATE.slowAccesses), 1 << access), rare);
   const place = r.variable();
   const refill = (): void => emitRefill(r, target, helpers, va, access, rare);
   const { pa, writable } = emitTranslate(r, target, helpers, va, access, refill, rare);

@@ -2,7 +2,6 @@ import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts"
 import { EXC_CODE, VECTOR_OFFSET } from "../../isa/exceptions.ts";
 import type { Cpu } from "../../machine/cpu.ts";
 import { BAD_INSTR_CODES, endsInstruction } from "../../machine/exception-kinds.ts";
-import { HOST_SLICE } from "../../machine/machine.ts";
 import { MODE, type Mode } from "../../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
@@ -84,7 +83,7 @@ function emitTimeChange(r: Routine, starts: Value): void {
     () => r.setState(STATE.remaining, r.state(STATE.guestRemaining)),
     () => {
       r.setState(STATE.guestRemaining, r.state(STATE.remaining));
-      r.setState(STATE.remaining, HOST_SLICE);
+      r.setState(STATE.remaining, r.state(STATE.hostSlice));
     },
   );
   code.const32(0);

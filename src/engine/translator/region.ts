@@ -69,6 +69,8 @@ export interface PageCode {
   readonly word: (offset: number) => number;
   /** Whether the word was reached by the interpreter: others may be data. */
   readonly executed: (offset: number) => boolean;
+  /** Whether execution may have to stop in front of the word. */
+  readonly hasBreakpoint: (offset: number) => boolean;
 }
 
 /** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
@@ -110,7 +112,7 @@ class RegionFinder {
   }
 
   private instruction(at: number): Instruction | null {
-    if (at < 0 || at >= PAGE_SIZE) return null;
+    if (at < 0 || at >= PAGE_SIZE || this.page.hasBreakpoint(at)) return null;
     const word = this.page.word(at);
     const row = this.page.decode(word);
     if (row === null) return null;

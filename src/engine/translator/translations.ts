@@ -10,8 +10,9 @@ import {
   STATE,
   TRANSLATED_FLAG,
 } from "../../machine/state-layout.ts";
+import type { BreakpointRecords } from "../breakpoint-records.ts";
 import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
-import { PSEUDO } from "../operations.ts";
+import { FIRST_ROW_OP } from "../operations.ts";
 import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
 import { GOES_ON_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
@@ -73,6 +74,7 @@ export class Translations {
   made = 0;
   private readonly machine: Machine;
   private readonly policy: TranslationPolicy;
+  private readonly breakpoints: BreakpointRecords;
   private readonly decode: Decoder;
   private readonly pages = new Map<number, PageTranslations>();
   private readonly samples = new Map<number, number>();
@@ -84,9 +86,15 @@ export class Translations {
   private readonly callable: WebAssembly.ModuleImports;
 
   /** `slowPaths`: what translated code may call of the engine, by name. */
-  constructor(machine: Machine, policy: TranslationPolicy, slowPaths: Readonly<WebAssembly.ModuleImports>) {
+  constructor(
+    machine: Machine,
+    policy: TranslationPolicy,
+    breakpoints: BreakpointRecords,
+    slowPaths: Readonly<WebAssembly.ModuleImports>,
+  ) {
     this.machine = machine;
     this.policy = policy;
+    this.breakpoints = breakpoints;
     this.decode = decoderFor(machine.cpu.model.isa);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
     this.callable = { ...slowPaths, memory: machine.memory.wasm, table: this.table };
@@ -125,9 +133,21 @@ export class Translations {
   written(records: number): void {
     const page = this.pages.get(records);
     if (page === undefined || page.functions.size === 0) return;
-    this.drop(records, page);
+    this.forget(records);
     page.writes++;
+  }
+
+  /** Drops the translations of the code page at `records`. */
+  forget(records: number): void {
+    const page = this.pages.get(records);
+    if (page === undefined) return;
+    this.drop(records, page);
     this.machine.memory.i32[STATE.stale >>> 2] = 1;
+  }
+
+  /** Breakpoints were set: code that is entered without a look-up of its address is to know of them. */
+  breakpointsSet(addresses: readonly number[]): void {
+    for (const address of addresses) this.locate(address);
   }
 
   /** All code pages were dropped, or there is too much. */
@@ -180,13 +200,15 @@ export class Translations {
     if (at < 0) return null;
     const ramPage = at >>> PAGE_SHIFT;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + ramPage]!;
-    return records === 0 ? null : { va: va >>> 0, offset: at & (PAGE_SIZE - 1), ramPage, records };
+    if (records === 0) return null;
+    this.breakpoints.mark(va, records);
+    return { va: va >>> 0, offset: at & (PAGE_SIZE - 1), ramPage, records };
   }
 
   private isExecuted(records: number, offset: number): boolean {
     const { u8 } = this.machine.memory;
     const at = records + (offset >>> 2) * RECORD.bytes + RECORD.op;
-    return ((u8[at]! | (u8[at + 1]! << 8)) & (TRANSLATED_FLAG - 1)) > PSEUDO.reserved;
+    return ((u8[at]! | (u8[at + 1]! << 8)) & (TRANSLATED_FLAG - 1)) >= FIRST_ROW_OP;
   }
 
   private regionAt({ va, offset, ramPage, records }: Place): Region {
@@ -198,6 +220,7 @@ export class Translations {
         decode: this.decode,
         word: (at) => memory.read32(start + at) | 0,
         executed: (at) => this.isExecuted(records, at),
+        hasBreakpoint: (at) => this.breakpoints.isMarked(records + (at >>> 2) * RECORD.bytes),
       },
       offset,
     );
