@@ -14,8 +14,18 @@ export {
   guestTlbText,
   hostTlbText,
   rootsText,
+  type CodeView,
+  type Cp0View,
   type Explanation,
+  type GvaMapView,
+  type HostTlbEntryView,
   type Inspection,
+  type ModeExplanation,
+  type RegistersView,
+  type RootName,
+  type RootView,
+  type TlbEntryView,
+  type TlbHalfView,
 } from "./inspect/index.ts";
 export {
   DebugMemoryError,
@@ -32,5 +42,6 @@ export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-mode
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";
 export { Assembler } from "./uasm/assembler.ts";
 export { CP0 } from "./isa/cp0.ts";
+export { disassemble } from "./isa/disassemble.ts";
 export { VECTOR_OFFSET } from "./isa/exceptions.ts";
 export { GPR } from "./isa/registers.ts";

@@ -46,3 +46,22 @@ export function brief(value: number): string {
     if (value >= size) return `${(value / size).toPrecision(3)}${unit}`;
   return String(Math.round(value));
 }
+
+/** An address or a word: 8 hexadecimal digits. */
+export const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+
+/** A number of bytes as people write it: 4 KiB, 256 MiB. */
+export function bytes(value: number): string {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const)
+    if (value >= size) return `${value / size} ${unit}`;
+  return `${value} bytes`;
+}
+
+/** Sets an element's text, without work if it has it already. */
+export function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -23,7 +23,10 @@ export interface ChosenFiles {
   readonly initrd?: NamedFile;
 }
 
-/** A guest in a worker: what it is made of, how it is started again, and what it is doing. */
+/**
+ * A guest in a worker: what it is made of, how it is started again, and what it is doing. Events: "restart" when
+ * another guest takes the place of the one there was, "change" when it does something else, "closed" at the end.
+ */
 export class GuestSession extends EventTarget {
   readonly client: GuestClient;
   private readonly worker: Worker;
@@ -51,7 +54,7 @@ export class GuestSession extends EventTarget {
     return this.current;
   }
 
-  /** Starts a guest in place of the one there is. Console and history of the old one are to be dropped: "restart". */
+  /** Starts a guest in place of the one there is. */
   async start(settings: Settings, files: ChosenFiles, paused = false): Promise<void> {
     this.settings = settings;
     this.files = files;
@@ -78,6 +81,7 @@ export class GuestSession extends EventTarget {
   /** Ends the guest and its worker. */
   close(): void {
     this.worker.terminate();
+    this.dispatchEvent(new Event("closed"));
   }
 
   private fail(message: string): void {

@@ -1,9 +1,13 @@
 /** The page: one guest, its console, and what the hypervisor does for it. */
 import type { Settings } from "../src/web/index.ts";
 import { Activity } from "./components/activity.ts";
+import { CompareView } from "./components/compare-view.ts";
+import { CpuView } from "./components/cpu-view.ts";
 import { GuestConsole } from "./components/guest-console.ts";
 import { GuestForm } from "./components/guest-form.ts";
+import { MissView } from "./components/miss-view.ts";
 import { Tabs } from "./components/tabs.ts";
+import { TranslationView } from "./components/translation-view.ts";
 import { Toolbar } from "./components/toolbar.ts";
 import { el } from "./dom.ts";
 import { onFilesDropped, sortFiles } from "./files.ts";
@@ -12,7 +16,13 @@ import { GuestSession, settingsOfAddress, showInAddress, type ChosenFiles } from
 const session = new GuestSession();
 const screen = new GuestConsole(session.client);
 const form = new GuestForm(session, start, take);
-const views = new Tabs("Views", [form]);
+const views = new Tabs("Views", [
+  new TranslationView(session),
+  new MissView(session),
+  new CpuView(session),
+  new CompareView(session),
+  form,
+]);
 
 function start(settings: Settings, files: ChosenFiles): void {
   showInAddress(settings);

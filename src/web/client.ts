@@ -1,4 +1,4 @@
-import type { GuestFiles, Port, Report, Request, Settings } from "./protocol.ts";
+import type { GuestFiles, Port, Report, Request, Settings, Watched } from "./protocol.ts";
 
 /** What is to be done when the worker tells something, by the kind of the report. */
 export type Listeners = {
@@ -35,6 +35,26 @@ export class GuestClient {
 
   pause(): void {
     this.port.postMessage({ kind: "pause" });
+  }
+
+  /** Lets a paused guest go on by one instruction, or up to the next exit. */
+  step(to: "instruction" | "exit"): void {
+    this.port.postMessage({ kind: "step", to });
+  }
+
+  /** Follows the next so many misses of the host TLB, each of which is reported, and then pauses the guest. */
+  follow(misses: number): void {
+    this.port.postMessage({ kind: "follow", misses });
+  }
+
+  /** Stops the guest in front of these addresses, and no others, from now on. */
+  setBreakpoints(addresses: readonly number[]): void {
+    this.port.postMessage({ kind: "breakpoints", addresses });
+  }
+
+  /** Looks at these parts of the guest from now on, and at no others. */
+  watch(watched: Watched): void {
+    this.port.postMessage({ kind: "watch", watched });
   }
 
   /** Types `bytes` on the guest's console. */

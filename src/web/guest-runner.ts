@@ -1,6 +1,7 @@
-import { createGuest, type Guest, type GuestConfig, type RunResult } from "../index.ts";
+import { createGuest, type Breakpoint, type Guest, type GuestConfig, type RunResult } from "../index.ts";
 import { Pacing } from "./pacing.ts";
-import type { RunState, Sample } from "./protocol.ts";
+import { MissFollower } from "./miss-follower.ts";
+import type { Miss, RunState, Sample, Settings } from "./protocol.ts";
 
 /** What a runner needs of the world around it. */
 export interface RunnerWorld {
@@ -10,12 +11,16 @@ export interface RunnerWorld {
   readonly later: (action: () => void, milliseconds: number) => () => void;
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly onState: (state: RunState) => void;
+  readonly onMiss: (miss: Miss) => void;
   /** Called after each part of the run. */
   readonly onPart: () => void;
 }
 
 /** Console bytes that may be on their way to the page before the guest has to wait. */
 const CONSOLE_WINDOW = 1 << 17;
+
+/** So long the guest is stepped before messages get their turn. */
+const STEPPING_MILLISECONDS = 10;
 
 /** Runs one guest part by part, so that messages get their turn, and may be paused. */
 export class GuestRunner {
@@ -30,9 +35,15 @@ export class GuestRunner {
   /** Real time that the guest has run before {@link runningSince}, in milliseconds. */
   private ran = 0;
   private runningSince: number | null = null;
+  private breakpoints: readonly Breakpoint[] = [];
+  /** The guest goes on instruction by instruction until there are more exits than so many; null: as fast as it can. */
+  private untilExits: number | null = null;
+  private readonly follower: MissFollower | null;
+  /** Misses that are still to be followed. */
+  private missesToFollow = 0;
 
   /** Throws what `createGuest` does. */
-  constructor(config: Omit<GuestConfig, "onConsole">, world: RunnerWorld) {
+  constructor(config: Settings & Pick<GuestConfig, "kernel" | "initrd">, world: RunnerWorld) {
     this.world = world;
     this.guest = createGuest({
       ...config,
@@ -41,6 +52,8 @@ export class GuestRunner {
         world.onConsole(bytes);
       },
     });
+    const { hostDebug } = this.guest;
+    this.follower = hostDebug === null ? null : new MissFollower(this.guest, hostDebug, config);
   }
 
   get state(): RunState {
@@ -57,6 +70,33 @@ export class GuestRunner {
   /** Holds the guest between two instructions. */
   pause(): void {
     if (this.current.kind === "running") this.halt({ kind: "paused" });
+  }
+
+  /** Lets a paused guest go on by one instruction, or up to the next exit. */
+  step(to: "instruction" | "exit"): void {
+    if (this.current.kind !== "paused") return;
+    if (to === "exit") {
+      this.untilExits = this.exits;
+      this.run();
+      return;
+    }
+    const result = this.attempt(() => this.guest.debug.step());
+    if (result !== null)
+      this.halt(result.kind === "off" || result.kind === "failed" ? result : { kind: "paused" });
+  }
+
+  /** Follows the next so many misses, and then pauses. A guest without a hypervisor under it has none. */
+  followMisses(misses: number): void {
+    if (this.follower === null || (this.current.kind !== "paused" && this.current.kind !== "running")) return;
+    this.missesToFollow = misses;
+    this.run();
+  }
+
+  /** Stops in front of these addresses, and no others. */
+  setBreakpoints(addresses: readonly number[]): void {
+    const { debug } = this.guest;
+    for (const breakpoint of this.breakpoints) debug.remove(breakpoint);
+    this.breakpoints = addresses.map((address) => debug.setBreakpoint(address));
   }
 
   /** Console input. */
@@ -110,18 +150,21 @@ export class GuestRunner {
     this.rested();
     if (this.consoleOnTheWay > CONSOLE_WINDOW) return;
     const began = world.now();
+    if (this.missesToFollow > 0) this.follower!.start();
     const before = { time: guest.time, instructions: guest.stats().guestInstructions };
-    let result: RunResult;
-    try {
-      result = guest.run(pacing.part);
-    } catch (error) {
-      this.halt({ kind: "failed", report: String(error) });
-      return;
-    }
+    const result = this.attempt(() =>
+      this.untilExits === null ? guest.run(pacing.part) : this.stepOn(began),
+    );
+    if (result === null) return;
     const ticks = guest.time - before.time;
     const idle = Math.max(0, ticks - (guest.stats().guestInstructions - before.instructions));
     const rest = pacing.partDone({ ticks, idle, milliseconds: world.now() - began });
     if (result.kind === "off" || result.kind === "failed") this.halt(result);
+    else if (result.kind === "debug" && result.view === "host") this.followMiss();
+    else if (result.kind === "debug" && result.stop.kind !== "step")
+      this.halt({ kind: "paused", at: "breakpoint" });
+    else if (this.untilExits !== null && this.exits > this.untilExits)
+      this.halt({ kind: "paused", at: "exit" });
     else {
       world.onPart();
       // Nothing but input can wake it; that comes with a message.
@@ -131,10 +174,44 @@ export class GuestRunner {
     }
   }
 
+  /** The guest stands at its refill vector. */
+  private followMiss(): void {
+    this.world.onMiss(this.follower!.follow());
+    if (--this.missesToFollow > 0) this.schedule(0);
+    else this.halt({ kind: "paused", at: "miss" });
+  }
+
+  /** Steps up to an exit, or for as long as a part of the run takes. */
+  private stepOn(began: number): RunResult {
+    for (;;) {
+      const result = this.guest.debug.step();
+      if (result.kind !== "debug" || result.stop.kind !== "step" || this.exits > this.untilExits!)
+        return result;
+      if (this.world.now() - began > STEPPING_MILLISECONDS) return result;
+    }
+  }
+
+  private get exits(): number {
+    return Object.values(this.guest.stats().exits).reduce((sum, value) => sum + value, 0);
+  }
+
+  /** Runs the guest; null, with the guest halted, if that throws. */
+  private attempt(action: () => RunResult): RunResult | null {
+    try {
+      return action();
+    } catch (error) {
+      this.halt({ kind: "failed", report: String(error) });
+      return null;
+    }
+  }
+
   private halt(state: RunState): void {
     this.cancel?.();
     this.cancel = null;
     this.restingSince = null;
+    this.untilExits = null;
+    this.missesToFollow = 0;
+    this.follower?.stop();
     this.setState(state);
   }
 

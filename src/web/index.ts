@@ -1,6 +1,19 @@
 /** kseg for pages: guests in workers. What a page needs besides the worker itself, `worker.ts`. */
 export { GuestClient, type Listeners } from "./client.ts";
-export type { GuestFiles, Port, Report, Request, RunState, Sample, Settings } from "./protocol.ts";
+export type {
+  GuestFiles,
+  MapRequest,
+  Miss,
+  MissStep,
+  Port,
+  Report,
+  Request,
+  RunState,
+  Sample,
+  Settings,
+  Views,
+  Watched,
+} from "./protocol.ts";
 export {
   presetOf,
   readSettings,

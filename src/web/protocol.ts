@@ -2,7 +2,19 @@
  * What the page and the worker that runs a guest tell each other: every message, stated once. Messages are plain
  * data that a structured clone carries over; the worker answers in the order in which it is asked.
  */
-import type { GuestConfig, Stats } from "../index.ts";
+import type {
+  CodeView,
+  Cp0View,
+  Explanation,
+  GuestConfig,
+  GvaMapView,
+  HostTlbEntryView,
+  RegistersView,
+  RootName,
+  RootView,
+  Stats,
+  TlbEntryView,
+} from "../index.ts";
 
 /** The settings of a guest that are plain data: what a URL can hold. The rest of a configuration is files. */
 export type Settings = Pick<
@@ -40,13 +52,22 @@ export type Request =
   | { readonly kind: "input"; readonly bytes: Uint8Array }
   /** The page has shown this many bytes of the console: the guest may print as many more. */
   | { readonly kind: "shown"; readonly bytes: number }
+  /** What the page wants to see from now on: see {@link Views}. */
+  | { readonly kind: "watch"; readonly watched: Watched }
   | { readonly kind: "run" }
-  | { readonly kind: "pause" };
+  | { readonly kind: "pause" }
+  /** Lets a paused guest go on by one instruction, or up to the next exit. */
+  | { readonly kind: "step"; readonly to: "instruction" | "exit" }
+  /** Follows the next so many misses of the host TLB, each of which is reported, and then pauses the guest. */
+  | { readonly kind: "follow"; readonly misses: number }
+  /** The guest's addresses in front of which it stops from now on. */
+  | { readonly kind: "breakpoints"; readonly addresses: readonly number[] };
 
 /** What a guest is doing. */
 export type RunState =
   | { readonly kind: "running" }
-  | { readonly kind: "paused" }
+  /** `at`: what it was to be stopped at. */
+  | { readonly kind: "paused"; readonly at?: "breakpoint" | "exit" | "miss" }
   | { readonly kind: "off"; readonly how: "power-off" | "reset" }
   | { readonly kind: "failed"; readonly report: string };
 
@@ -59,6 +80,71 @@ export interface Sample {
   readonly stats: Stats;
 }
 
+/** A piece of the address space of a root of GVA tables, in buckets. */
+export interface MapRequest {
+  readonly root: RootName;
+  readonly first: number;
+  readonly last: number;
+  readonly bucketSize: number;
+}
+
+/** What a page looks at. What is left out costs nothing. */
+export interface Watched {
+  /** Both TLBs, and the roots whose address spaces host ASIDs are. */
+  readonly tlbs?: boolean;
+  readonly maps?: readonly MapRequest[];
+  /** The address whose way to memory is shown. */
+  readonly address?: number;
+  readonly registers?: boolean;
+  readonly cp0?: boolean;
+  /** Instructions around an address, or around the guest's pc. */
+  readonly code?: { readonly around: number | "pc"; readonly before: number; readonly after: number };
+}
+
+/** What there is to see of a guest at one moment: what the page watches, in the same order. */
+export interface Views {
+  /** Ticks. */
+  readonly time: number;
+  readonly tlbs?: {
+    readonly host: readonly HostTlbEntryView[];
+    readonly guest: readonly TlbEntryView[];
+    readonly roots: readonly RootView[];
+  };
+  /** Null where there is no such root. */
+  readonly maps?: readonly (GvaMapView | null)[];
+  readonly explanation?: Explanation;
+  readonly registers?: RegistersView;
+  readonly cp0?: { readonly guest: readonly Cp0View[]; readonly host: readonly Cp0View[] };
+  readonly code?: readonly CodeView[];
+}
+
+/** An instruction that the machine executed on the way from a miss to its retry. */
+export interface MissStep {
+  readonly address: number;
+  /** Null if the guest's instruction cannot be read, since its page is missed as well. */
+  readonly word: number | null;
+  readonly text: string;
+  /** The section of the generated code; "guest" for an instruction of the guest's. */
+  readonly section: string;
+  /** What the listing says of it. */
+  readonly comment: string;
+  /** The exit, by cause, that was taken behind it. */
+  readonly exit?: string;
+}
+
+/** A miss of the host TLB by the guest. */
+export interface Miss {
+  /** Guest time of it, in ticks. */
+  readonly time: number;
+  readonly address: number;
+  /** The guest's instruction. */
+  readonly pc: number;
+  /** A fetch counts as a load. */
+  readonly access: "load" | "store";
+  /** From the refill vector to the guest's next instruction, that one included. */
+  readonly steps: readonly MissStep[];
+}
+
 /** What the worker tells. */
 export type Report =
   | { readonly kind: "started" }
@@ -67,7 +153,11 @@ export type Report =
   | { readonly kind: "console"; readonly bytes: Uint8Array }
   | { readonly kind: "state"; readonly state: RunState }
   /** Several times a second while the guest runs, and whenever it has come to a halt. */
-  | { readonly kind: "sample"; readonly sample: Sample };
+  | { readonly kind: "sample"; readonly sample: Sample }
+  /** With each sample, and when the page looks at something else; seldom enough to leave the guest most of the time. */
+  | { readonly kind: "views"; readonly views: Views }
+  /** A miss that was followed. */
+  | { readonly kind: "miss"; readonly miss: Miss };
 
 /** One side's end of the connection: a `Worker`, the worker's own global object, or a `MessagePort`. */
 export interface Port<In, Out> {

@@ -1,10 +1,13 @@
 /** The worker's side: makes guests, runs them and tells the page what they do. */
 import { GuestConfigError } from "../index.ts";
 import { GuestRunner } from "./guest-runner.ts";
-import type { Port, Report, Request } from "./protocol.ts";
+import type { Port, Report, Request, Watched } from "./protocol.ts";
+import { viewsOf } from "./views.ts";
 
 /** Milliseconds between two samples. */
 const SAMPLE_EVERY = 100;
+/** The guest runs at least so many times as long as it takes to look at it. */
+const RUN_TO_LOOK = 8;
 
 /** Runs guests as the page at the other end of `port` asks. */
 export function serve(port: Port<Request, Report>): void {
@@ -15,6 +18,10 @@ class Server {
   private readonly port: Port<Request, Report>;
   private runner: GuestRunner | null = null;
   private sampledAt = 0;
+  private watched: Watched = {};
+  private breakpoints: readonly number[] = [];
+  /** When the next look is due, while the guest runs. */
+  private lookAt = 0;
 
   constructor(port: Port<Request, Report>) {
     this.port = port;
@@ -34,6 +41,20 @@ class Server {
         break;
       case "shown":
         this.runner?.consoleShown(request.bytes);
+        break;
+      case "watch":
+        this.watched = request.watched;
+        this.look();
+        break;
+      case "step":
+        this.runner?.step(request.to);
+        break;
+      case "follow":
+        this.runner?.followMisses(request.misses);
+        break;
+      case "breakpoints":
+        this.breakpoints = request.addresses;
+        this.runner?.setBreakpoints(request.addresses);
         break;
       case "run":
         this.runner?.run();
@@ -58,10 +79,15 @@ class Server {
           onConsole: (bytes) => this.report({ kind: "console", bytes }),
           onState: (state) => {
             this.report({ kind: "state", state });
-            if (state.kind !== "running") this.sample();
+            if (state.kind === "running") return;
+            this.sample();
+            this.look();
           },
+          onMiss: (miss) => this.report({ kind: "miss", miss }),
           onPart: () => {
-            if (performance.now() - this.sampledAt >= SAMPLE_EVERY) this.sample();
+            const now = performance.now();
+            if (now - this.sampledAt >= SAMPLE_EVERY) this.sample();
+            if (now >= this.lookAt) this.look();
           },
         },
       );
@@ -69,8 +95,10 @@ class Server {
       this.report({ kind: "refused", ...reasonOf(error) });
       return;
     }
+    this.runner.setBreakpoints(this.breakpoints);
     this.report({ kind: "started" });
     this.sample();
+    this.look();
     if (!paused) this.runner.run();
   }
 
@@ -78,6 +106,15 @@ class Server {
     if (this.runner === null) return;
     this.sampledAt = performance.now();
     this.report({ kind: "sample", sample: this.runner.sample() });
+  }
+
+  /** Sends what the page watches. */
+  private look(): void {
+    if (this.runner === null) return;
+    const began = performance.now();
+    this.report({ kind: "views", views: viewsOf(this.runner.guest, this.watched) });
+    const now = performance.now();
+    this.lookAt = now + Math.max(SAMPLE_EVERY, RUN_TO_LOOK * (now - began));
   }
 
   private report(report: Report): void {

@@ -1,18 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createGuest } from "../../src/index.ts";
 import { ROOT } from "../project/tree.ts";
-import {
-  accessibilityProblems,
-  consoleText,
-  dropFiles,
-  hasChromium,
-  launch,
-  untilConsoleShows,
-} from "./browser.ts";
-import { buildSite, compressedSize, serveSite, type Site } from "./static-site.ts";
+import { accessibilityProblems, consoleText, dropFiles, untilConsoleShows } from "./browser.ts";
+import { describePage } from "./describe-page.ts";
+import { compressedSize } from "./static-site.ts";
 
 const PROMPT = "kseg>";
 const DEMO = readFileSync(join(ROOT, "guests/demo/demo-te.elf"));
@@ -20,35 +13,9 @@ const DEMO = readFileSync(join(ROOT, "guests/demo/demo-te.elf"));
 const count = (value: number): string => value.toLocaleString("en-US");
 const squeeze = (text: string): string => text.replaceAll(/\s+/g, " ");
 
-describe.skipIf(!hasChromium())("the page", () => {
-  let site: Site;
-  let browser: Browser;
-  let page: Page;
-  const problems: string[] = [];
-
-  beforeAll(async () => {
-    await buildSite();
-    site = await serveSite();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    site?.close();
-  });
-  beforeEach(async () => {
-    page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    problems.length = 0;
-    page.on("pageerror", (error) => problems.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-  });
-  afterEach(async () => {
-    await page.close();
-    if (problems.length > 0) throw new Error(`the page reports: ${problems.join("; ")}`);
-  });
-
+describePage("the page", (opened) => {
   it("opens into the demo guest's prompt within 1.5 s, and takes what is typed", async () => {
+    const { page, site } = opened();
     const times: number[] = [];
     // The computer may be busy with something else.
     for (let run = 0; run < 3 || (run < 8 && Math.min(...times) >= 1500); run++) {
@@ -65,6 +32,7 @@ describe.skipIf(!hasChromium())("the page", () => {
   });
 
   it("shows what kseg counts without a page at the same tick", async () => {
+    const { page, site } = opened();
     await page.goto(`${site.url}?refill=slow&guest-tlb=64`);
     await untilConsoleShows(page, PROMPT);
     await page.getByRole("button", { name: "Pause" }).click();
@@ -83,6 +51,7 @@ describe.skipIf(!hasChromium())("the page", () => {
   });
 
   it("starts a guest with other settings, which are in the address", async () => {
+    const { page, site } = opened();
     await page.goto(`${site.url}?refill=slow`);
     await untilConsoleShows(page, PROMPT);
     await page.getByRole("tab", { name: "Guest" }).click();
@@ -104,11 +73,13 @@ describe.skipIf(!hasChromium())("the page", () => {
     ["host-cpu=Z80", /host-cpu cannot be "Z80": give one of 24Kc/],
     ["guest-fpu=on", /the host CPU 24Kc has no FPU/],
   ])("says what is wrong with the address ?%s", async (query, message) => {
+    const { page, site } = opened();
     await page.goto(`${site.url}?${query}`);
     await page.getByRole("alert").filter({ hasText: message }).waitFor();
   });
 
   it("takes a kernel that is dropped onto it, and says what is wrong with other files", async () => {
+    const { page, site } = opened();
     await page.goto(site.url);
     await untilConsoleShows(page, PROMPT);
     const alert = page.getByRole("alert");
@@ -123,6 +94,7 @@ describe.skipIf(!hasChromium())("the page", () => {
   });
 
   it("passes an automated accessibility check, in light and dark", async () => {
+    const { page, site } = opened();
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       await page.goto(site.url);

@@ -64,6 +64,10 @@ export class GuestForm implements View {
     this.show();
   }
 
+  onShown(shown: boolean): void {
+    if (shown) this.session.client.watch({});
+  }
+
   /** Says what is wrong; null: nothing. */
   showProblem(message: string | null): void {
     this.problem.textContent = message ?? "";

@@ -8,6 +8,14 @@ export class Toolbar {
   readonly element: HTMLElement;
   private readonly session: GuestSession;
   private readonly run = button("Pause", "Hold the guest, or let it run on", () => this.toggle());
+  private readonly step = button("Step", "Execute one instruction of the guest", () =>
+    this.session.client.step("instruction"),
+  );
+  private readonly exit = button(
+    "To next exit",
+    "Run the guest up to its next exit into the hypervisor",
+    () => this.session.client.step("exit"),
+  );
   private readonly state = el("strong", { class: "state" });
   private readonly figures = {
     time: el("span"),
@@ -28,6 +36,8 @@ export class Toolbar {
         "div",
         { class: "buttons", role: "toolbar", "aria-label": "The guest's run" },
         this.run,
+        this.step,
+        this.exit,
         button("Restart", "Start the guest from its beginning", () => void session.restart()),
         ...extra,
       ),
@@ -48,7 +58,9 @@ export class Toolbar {
     const { state } = this.session;
     this.run.textContent = state.kind === "running" ? "Pause" : "Run";
     this.run.disabled = state.kind === "off" || state.kind === "failed";
-    this.state.textContent = state.kind;
+    this.step.disabled = this.exit.disabled = state.kind !== "paused";
+    this.state.textContent =
+      state.kind === "paused" && state.at !== undefined ? `at ${state.at}` : state.kind;
     this.state.dataset["state"] = state.kind;
   }
 
