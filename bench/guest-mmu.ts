@@ -19,25 +19,28 @@ export async function guestMmu(): Promise<Section[]> {
   try {
     const file = join(folder, "mmu.json");
     await run(ksegCommand(THIS_KSEG.folder, "bench", "mmu", "--json", file));
-    const { parts, boot } = JSON.parse(readFileSync(file, "utf8")) as Figures;
-    const sections = parts.map(({ title, costs }): Section => ({
-      title: `${title[0]!.toUpperCase()}${title.slice(1)}`,
-      rows: costs.map(({ name, nanoseconds, hostInstructions, exits, fastExits, real }): Row => {
-        const values = { ns: nanoseconds, "host instructions": hostInstructions, exits };
-        return {
-          name,
-          values: {
-            ...values,
-            ...(fastExits === undefined ? {} : { "fast exits": fastExits }),
-            ...(real === undefined ? {} : { "real system": real }),
-          },
-        };
-      }),
-    }));
-    return boot === null ? sections : [...sections, exitsOf(boot)];
+    return sectionsOf(JSON.parse(readFileSync(file, "utf8")) as Figures);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function sectionsOf({ parts, boot }: Figures): Section[] {
+  const sections = parts.map(({ title, costs }): Section => ({
+    title: `${title[0]!.toUpperCase()}${title.slice(1)}`,
+    rows: costs.map(({ name, nanoseconds, hostInstructions, exits, fastExits, real }): Row => {
+      const values = { ns: nanoseconds, "host instructions": hostInstructions, exits };
+      return {
+        name,
+        values: {
+          ...values,
+          ...(fastExits === undefined ? {} : { "fast exits": fastExits }),
+          ...(real === undefined ? {} : { "real system": real }),
+        },
+      };
+    }),
+  }));
+  return boot === null ? sections : [...sections, exitsOf(boot)];
 }
 
 const exitsOf = ({ guest, rows }: BootExits): Section => ({

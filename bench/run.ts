@@ -5,6 +5,7 @@ import { GuestError } from "../src/guests/index.ts";
 import { toolFlags, usageError } from "../tools/tool-flags.ts";
 import { against, GROUPS, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
+import type { BenchRecord } from "./figures.ts";
 import { guestMmu } from "./guest-mmu.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
 import { profile } from "./profile.ts";
@@ -148,7 +149,11 @@ async function main(): Promise<void> {
     console.log(format(section));
   }
   if (json !== undefined) {
-    const record = { machine, revision: currentRevision(), runs, sections: found };
+    const revision = currentRevision();
+    const record: BenchRecord = {
+      ...{ machine, runs, sections: found },
+      ...(revision === undefined ? {} : { revision }),
+    };
     writeFileSync(json, `${JSON.stringify(record, null, 2)}\n`);
   }
 }
