@@ -149,10 +149,10 @@ async function main(): Promise<void> {
     console.log(format(section));
   }
   if (json !== undefined) {
-    const revision = currentRevision();
+    const checkedOut = currentRevision();
     const record: BenchRecord = {
       ...{ machine, runs, sections: found },
-      ...(revision === undefined ? {} : { revision }),
+      ...(checkedOut === undefined ? {} : { revision: checkedOut }),
     };
     writeFileSync(json, `${JSON.stringify(record, null, 2)}\n`);
   }

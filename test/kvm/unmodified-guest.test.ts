@@ -6,7 +6,7 @@ import { TICKS_PER_SECOND } from "../../src/machine/timeline.ts";
 
 const kernel = new Uint8Array(readFileSync(new URL("../../guests/demo/demo-bare.elf", import.meta.url)));
 /** Milliseconds: after each exit of the tour, every invariant is checked. */
-const TOUR_TIMEOUT = 240_000;
+const TOUR_TIMEOUT = 600_000;
 const PROMPT = "kseg> ";
 /** Guest time that a command may take. */
 const PATIENCE = 60 * TICKS_PER_SECOND;
