@@ -9,7 +9,9 @@ const NAME = "bench:tables";
 const files = toolArguments({
   name: NAME,
   summary: "the figures of docs/performance.md, with what was measured anew",
-  help: ["FILE.json …  what npm run bench -- --json left; its tables take the places of those with their titles"],
+  help: [
+    "FILE.json …  what npm run bench -- --json left; its tables take the places of those with their titles",
+  ],
 });
 const flag = files.find((file) => file.startsWith("-"));
 if (flag !== undefined) usageError(NAME, `${flag} is no file`);
