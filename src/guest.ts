@@ -102,6 +102,14 @@ export interface Guest {
   readonly debug: DebugView;
   /** The machine under the hypervisor, for a debugger; null if the guest is on the machine itself. */
   readonly hostDebug: DebugView | null;
+  /**
+   * The whole state of the guest and what it runs on, for `restoreGuest`. Equal states give equal bytes, and the guest
+   * does not notice. It can be called between two runs and in a console callback. Throws {@link GuestBusyError} where
+   * the embedder's clock is read, SnapshotError after {@link destroy}, and of a guest on which `run` has thrown.
+   */
+  save(): Uint8Array;
+  /** A hash of what {@link save} gives, 8 hexadecimal digits: equal states have equal ones. Throws what it throws. */
+  hash(): string;
   /** What has happened so far. `seconds` is left to the caller: the core knows no real time. */
   stats(): Stats;
   /**

@@ -1,5 +1,6 @@
 /** kseg: a MIPS hypervisor and the MIPS machine under it. What a user of the package needs. */
-export { createGuest } from "./vmm/create-guest.ts";
+export { createGuest, restoreGuest, type RestoreConfig } from "./vmm/create-guest.ts";
+export { SnapshotError } from "./state/snapshot-error.ts";
 export { CODE_PARTS, generatedCode, type CodePart } from "./vmm/generated-code.ts";
 export {
   GuestBusyError,

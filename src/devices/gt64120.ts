@@ -3,6 +3,7 @@ import type { Endian } from "../machine/memory.ts";
 import type { InterruptLine } from "../machine/timeline.ts";
 import { GT, GT_REGISTERS } from "./gt64120-registers.ts";
 import { PciFunction, type PciBus } from "./pci.ts";
+import { list, record, u32 } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** The CPU interface's byte order bit (GT-64120 data sheet, table of register 000h): set means little-endian. */
@@ -36,6 +37,9 @@ export interface Gt64120Config {
   /** Register values that firmware wrote before the guest starts. */
   readonly firmware?: readonly (readonly [register: number, value: number])[];
 }
+
+/** How its state is kept. */
+export const GT_STATE = record<{ registers: number[] }>({ registers: list(u32, REGISTER_SPACE / 4) });
 
 /** A stretch of physical addresses that leads to PCI: `offset` turns them into addresses there. */
 interface Window {

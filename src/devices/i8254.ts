@@ -1,6 +1,7 @@
 import type { InterruptLine, Timeline } from "../machine/timeline.ts";
 import { cyclesIn, ticksFor } from "./cycles.ts";
 import type { PortDevice } from "./isa-ports.ts";
+import { flag, integer, list, tick, record } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** The counters' clock on a PC: a twelfth of the colour burst crystal. */
@@ -34,6 +35,27 @@ export interface CounterState {
 export interface PitState {
   counters: CounterState[];
 }
+
+/** Counts of a counter: 16 bits. */
+const MOST = 0x1_0000;
+
+/** How it is kept. */
+export const PIT_STATE = record<PitState>({
+  counters: list(
+    record<CounterState>({
+      ...{ mode: integer(0, 5), access: integer(1, 3), bcd: flag, gate: flag, reload: integer(0, MOST) },
+      since: tick,
+      held: tick,
+      ...{
+        writeLow: integer(-1, 0xff),
+        readHigh: flag,
+        latched: integer(-1, MOST),
+        status: integer(-1, 0xff),
+      },
+    }),
+    3,
+  ),
+});
 
 function resetCounter(gate: boolean): CounterState {
   return {

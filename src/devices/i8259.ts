@@ -1,5 +1,6 @@
 import type { InterruptLine } from "../machine/timeline.ts";
 import type { PortDevice } from "./isa-ports.ts";
+import { flag, integer, record, u8 } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** Command bits (8259A data sheet, figures 7 and 8). */
@@ -52,6 +53,20 @@ export interface PicState {
   icw: number;
   needsIcw4: boolean;
   single: boolean;
+}
+
+/** How the state of a pair is kept. */
+export const PICS_STATE = record<{ master: PicState; slave: PicState }>({
+  master: picState(),
+  slave: picState(),
+});
+
+function picState() {
+  return record<PicState>({
+    ...{ lines: u8, edges: u8, isr: u8, imr: u8, elcr: u8, levelMode: flag, vectorBase: u8, autoEoi: flag },
+    ...{ rotateAutoEoi: flag, fullyNested: flag, specialMask: flag, readIsr: flag, poll: flag },
+    ...{ lowest: integer(0, 7), icw: integer(0, 4), needsIcw4: flag, single: flag },
+  });
 }
 
 function resetState(): PicState {

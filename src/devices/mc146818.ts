@@ -1,6 +1,7 @@
 import { TICKS_PER_SECOND, type InterruptLine, type Timeline } from "../machine/timeline.ts";
 import { cyclesIn, ticksFor } from "./cycles.ts";
 import type { PortDevice } from "./isa-ports.ts";
+import { counter, integer, list, tick, record, u8 } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** Registers (MC146818 data sheet, figure 11 "address map"); 14 and up are memory. */
@@ -63,6 +64,22 @@ export interface RtcState {
   bankIndex: number;
   bank: number[];
 }
+
+/** How it is kept. */
+export const RTC_STATE = record<RtcState>({
+  index: integer(0, 0x7f),
+  time: record<RtcTime>({
+    ...{ second: u8, minute: u8, hour: u8, weekday: u8, day: u8, month: u8, year: u8 },
+  }),
+  updatedAt: tick,
+  stopped: tick,
+  periods: counter,
+  alarm: list(u8, 3),
+  ...{ a: u8, b: u8, c: u8 },
+  memory: list(u8, 114),
+  bankIndex: integer(0, 0x7f),
+  bank: list(u8, 128),
+});
 
 export interface RtcConfig {
   readonly timeline: Timeline;

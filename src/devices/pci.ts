@@ -1,3 +1,4 @@
+import { list, record, u8, type Field } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** A field of a configuration space: `value` of `size` bytes at `offset`. */
@@ -25,8 +26,13 @@ function spread(fields: readonly ConfigField[]): number[] {
   return bytes;
 }
 
+/** The state of a function. */
+interface PciFunctionState {
+  bytes: number[];
+}
+
 /** One function of a PCI device: 256 bytes of configuration space. */
-export class PciFunction extends Stateful<{ bytes: number[] }> {
+export class PciFunction extends Stateful<PciFunctionState> {
   readonly name: string;
   private readonly writable: readonly number[];
   private readonly clearable: readonly number[];
@@ -65,6 +71,13 @@ export class PciFunction extends Stateful<{ bytes: number[] }> {
   }
 }
 
+/** What a bus keeps of its functions, in order of addition. */
+export type PciState = readonly PciFunctionState[];
+
+/** How the state of a bus with so many functions is kept. */
+export const pciState = (functions: number): Field<PciState> =>
+  list(record<PciFunctionState>({ bytes: list(u8, 256) }), functions);
+
 /** A PCI bus: functions by device and function number. Functions that are absent read all ones. */
 export class PciBus {
   private readonly functions = new Map<number, PciFunction>();
@@ -82,14 +95,12 @@ export class PciBus {
     for (const [key, pciFunction] of this.functions) yield { device: key >> 3, fn: key & 7, pciFunction };
   }
 
-  snapshot(): Record<string, { bytes: number[] }> {
-    return Object.fromEntries(Array.from(this.functions, ([key, f]) => [key.toString(), f.snapshot()]));
+  snapshot(): PciState {
+    return Array.from(this.functions.values(), (pciFunction) => pciFunction.snapshot());
   }
 
-  restore(state: Record<string, { bytes: number[] }>): void {
-    for (const [key, pciFunction] of this.functions) {
-      const saved = state[key.toString()];
-      if (saved !== undefined) pciFunction.restore(saved);
-    }
+  restore(state: PciState): void {
+    let n = 0;
+    for (const pciFunction of this.functions.values()) pciFunction.restore(state[n++]!);
   }
 }

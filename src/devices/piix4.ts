@@ -2,6 +2,7 @@ import type { InterruptLine, Timeline } from "../machine/timeline.ts";
 import { cyclesIn } from "./cycles.ts";
 import type { IsaPorts, PortDevice } from "./isa-ports.ts";
 import { PciFunction, type PciBus } from "./pci.ts";
+import { flag, list, record, u16 } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** Interrupt routing of PIRQA to PIRQD in function 0 (PIIX4 4.1.10). */
@@ -42,6 +43,12 @@ export interface Piix4State {
   /** Levels of PIRQA to PIRQD. */
   pirq: boolean[];
 }
+
+/** How it is kept. */
+export const PIIX4_STATE = record<Piix4State>({
+  ...{ pmStatus: u16, pmEnable: u16, pmControl: u16 },
+  pirq: list(flag, 4),
+});
 
 /**
  * The PCI side of the Intel 82371AB (PIIX4) south bridge: ISA bridge with interrupt routing, IDE and USB

@@ -2,12 +2,16 @@ import type { Timeline } from "../machine/timeline.ts";
 import { cyclesIn } from "./cycles.ts";
 import type { Pit8254 } from "./i8254.ts";
 import type { PortDevice } from "./isa-ports.ts";
+import { integer, record } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** Bits of port 61h (PIIX4 4.2.5.1). */
 const PORT61 = { gate2: 1, speaker: 2, writable: 0x0f, refresh: 0x10, output2: 0x20 } as const;
 /** The refresh bit changes about every 15 us, as counter 1 did on the PC/AT. */
 const REFRESH_HZ = 66_288;
+
+/** How its state is kept. */
+export const PORT61_STATE = record<{ control: number }>({ control: integer(0, PORT61.writable) });
 
 /** Port 61h: gate and output of the speaker's counter, and the refresh bit that old delay loops watch. */
 export class Port61 extends Stateful<{ control: number }> implements PortDevice {

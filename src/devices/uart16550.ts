@@ -1,6 +1,7 @@
 import type { MmioDevice } from "../machine/bus.ts";
 import type { InterruptLine, Timeline } from "../machine/timeline.ts";
 import type { PortDevice } from "./isa-ports.ts";
+import { counter, flag, integer, list, record, u16, u8 } from "../state/fields.ts";
 import { Stateful } from "./state.ts";
 
 /** Registers by offset (PC16550D data sheet, table II). DLL and DLM stand in for the first two while DLAB is set. */
@@ -69,6 +70,14 @@ export interface UartState {
   sentAt: number;
   receiveAt: number;
 }
+
+/** How it is kept. */
+export const UART_STATE = record<UartState>({
+  ...{ ier: u8, fcr: u8, lcr: u8, mcr: u8, scr: u8, divisor: u16 },
+  rx: list(u8, 0, FIFO_SIZE),
+  ...{ overrun: flag, thre: flag, modemDelta: u8, polls: integer(0, POLLS_FOR_INPUT), usesRts: flag },
+  ...{ sentAt: counter, receiveAt: counter },
+});
 
 const RESET: UartState = {
   ier: 0,

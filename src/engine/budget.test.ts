@@ -92,7 +92,7 @@ function stateOf(m: TestMachine): unknown {
     count: m.cp0("Count"),
     tlb: Array.from({ length: 16 }, (_, index) => cpu.tlb.read(index)),
     page: Array.from(memory.readBytes(0x2_0000, 64)),
-    timeline: timeline.state(),
+    timeline: timeline.snapshot(),
     instructions,
   };
 }

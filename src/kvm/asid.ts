@@ -1,4 +1,5 @@
 import { ENTRY_HI } from "../isa/cp0.ts";
+import { counter, integer, list, record, type Field } from "../state/fields.ts";
 import type { AsidHolder } from "./host-mm.ts";
 import type { HostTlb } from "./host-tlb.ts";
 
@@ -7,6 +8,17 @@ export const ASID_MASK = ENTRY_HI.ASID;
 
 /** The first version. Context 0 therefore belongs to none. */
 export const FIRST_VERSION = ASID_MASK + 1;
+
+/** Where the numbers of each host CPU are, as plain data. */
+export interface AsidsSnapshot {
+  /** Per CPU, the context word given out last. */
+  readonly last: readonly number[];
+  readonly wraps: number;
+}
+
+/** How it is kept on a host with `cpus` CPUs. */
+export const asidsSnapshot = (cpus: number): Field<AsidsSnapshot> =>
+  record<AsidsSnapshot>({ last: list(integer(FIRST_VERSION, 0xffff_ffff), cpus), wraps: counter });
 
 /**
  * The host's address space numbers. A context word is version | ASID; all address spaces, those of guests and
@@ -28,6 +40,17 @@ export class HostAsids {
 
   private version(context: number): number {
     return (context & ~ASID_MASK) >>> 0;
+  }
+
+  /** What was given out on each CPU. */
+  snapshot(): AsidsSnapshot {
+    return { last: [...this.last], wraps: this.wraps };
+  }
+
+  /** Goes on counting behind what a snapshot says. */
+  resume({ last, wraps }: AsidsSnapshot): void {
+    this.last.splice(0, this.last.length, ...last);
+    this.wraps = wraps;
   }
 
   /** True if `mm`'s context word on `cpu` is of the current version. */

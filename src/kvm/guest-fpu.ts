@@ -41,6 +41,11 @@ export class GuestFpu {
     return this.live;
   }
 
+  /** The registers are where a snapshot says: `live` in the host's FPU, else in the vcpu structure. */
+  restore(live: boolean): void {
+    this.live = live;
+  }
+
   /** Whether the guest is told that it has an FPU, which the VMM can take away (Config1.FP). */
   get announced(): boolean {
     return (this.regs.cp0[CP0.Config1]! & CONFIG.C1_FP) !== 0;

@@ -1,11 +1,30 @@
 import { ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
 import { NONE, TlbLists } from "../machine/tlb-lists.ts";
 import { legalPageMask, type TlbEntry } from "../machine/tlb.ts";
+import { i32, integer, record, words, type Field } from "../state/fields.ts";
 import type { Gpa, Gva } from "./addresses.ts";
 import { NO_PROBE } from "./layout.ts";
 
 /** Sizes that the TLB that a guest sees may have: what Config1.MMUSize and Config4.MMUSizeExt can say. */
 export const GUEST_TLB_SIZES: readonly number[] = [64, 128, 256, 512, 1024, 2048, 4096];
+
+/** A guest TLB as plain data. */
+export interface GuestTlbSnapshot {
+  /** Five words an entry: whether it is used, PageMask, EntryHi, EntryLo0, EntryLo1. */
+  readonly entries: Int32Array;
+  readonly lastEntryHi: number;
+  readonly lastIndex: number;
+}
+
+const ENTRY_WORDS = 5;
+
+/** How that of a TLB of `size` entries is kept. */
+export const guestTlbSnapshot = (size: number): Field<GuestTlbSnapshot> =>
+  record<GuestTlbSnapshot>({
+    entries: words(size * ENTRY_WORDS),
+    lastEntryHi: i32,
+    lastIndex: integer(NONE, size - 1),
+  });
 
 /**
  * The TLB that the guest thinks it has: the source of truth for what its mapped addresses mean. The host TLB
@@ -40,6 +59,36 @@ export class GuestTlb {
     this.entryLo1 = new Int32Array(size);
     this.used = new Uint8Array(size);
     this.lists = new TlbLists(size);
+  }
+
+  /** All entries, and what the last lookup found. */
+  snapshot(): GuestTlbSnapshot {
+    const entries = new Int32Array(this.size * ENTRY_WORDS);
+    for (let index = 0; index < this.size; index++)
+      entries.set(
+        [
+          this.used[index]!,
+          this.pageMask[index]!,
+          this.entryHi[index]!,
+          this.entryLo0[index]!,
+          this.entryLo1[index]!,
+        ],
+        index * ENTRY_WORDS,
+      );
+    return { entries, lastEntryHi: this.lastEntryHi, lastIndex: this.lastIndex };
+  }
+
+  /** Takes over the snapshot of a TLB of this size. */
+  restore({ entries, lastEntryHi, lastIndex }: GuestTlbSnapshot): void {
+    for (let index = 0; index < this.size; index++) {
+      const [used, pageMask, entryHi, entryLo0, entryLo1] = entries.subarray(
+        index * ENTRY_WORDS,
+      ) as unknown as [number, number, number, number, number];
+      this.invalidate(index);
+      if (used !== 0) this.write(index, { pageMask, entryHi, entryLo0, entryLo1 });
+    }
+    this.lastEntryHi = lastEntryHi;
+    this.lastIndex = lastIndex;
   }
 
   /** What TLBR reads. All of an entry that matches nothing is 0. */

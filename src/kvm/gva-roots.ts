@@ -1,4 +1,7 @@
+import { integer, list, record, u32, type Field } from "../state/fields.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Hpa } from "./addresses.ts";
+import { ASID_MASK } from "./asid.ts";
 import type { GvaTables } from "./gva-table.ts";
 import type { AsidHolder, HostMm } from "./host-mm.ts";
 import { OutOfHostMemoryError } from "./host-pages.ts";
@@ -55,6 +58,31 @@ export class GvaRoot implements AsidHolder {
     this.mm = null;
   }
 }
+
+/** A root as plain data; its tables are in memory. */
+export interface RootSnapshot {
+  readonly pgd: Hpa;
+  readonly guestAsid: number;
+  /** Its context word on each host CPU. */
+  readonly contexts: readonly number[];
+}
+
+/** The roots of a mode: the one used last is the last, and in use is number `inUse`. */
+export interface RootSetSnapshot {
+  readonly roots: readonly RootSnapshot[];
+  readonly inUse: number;
+}
+
+/** How that of up to `capacity` roots on a host with `cpus` CPUs is kept. */
+export const rootSetSnapshot = (capacity: number, cpus: number): Field<RootSetSnapshot> =>
+  record<RootSetSnapshot>({
+    roots: list(
+      record<RootSnapshot>({ pgd: u32, guestAsid: integer(0, ASID_MASK), contexts: list(u32, cpus) }),
+      1,
+      capacity,
+    ),
+    inUse: integer(0, capacity - 1),
+  });
 
 /**
  * The roots of one guest mode, one for each of the guest ASIDs used last. A change of the guest's ASID puts another
@@ -127,6 +155,38 @@ export class GvaRootSet {
     this.inUse.park();
     this.inUse = root;
     root.load(this.mm);
+  }
+
+  snapshot(): RootSetSnapshot {
+    const roots = this.all();
+    return {
+      roots: roots.map((root) => ({
+        pgd: root.pgd,
+        guestAsid: root.guestAsid,
+        contexts: Array.from({ length: this.mm.cpus }, (_, cpu) => root.context(cpu)),
+      })),
+      inUse: roots.indexOf(this.inUse),
+    };
+  }
+
+  /**
+   * Takes over a snapshot, after {@link destroy}: the roots and their tables are in memory already, and their pages are
+   * claimed here. Throws {@link SnapshotError}.
+   */
+  restore({ roots, inUse }: RootSetSnapshot): void {
+    this.roots.clear();
+    const shared = new Map<number, Hpa>();
+    for (const { pgd, guestAsid, contexts } of roots) {
+      this.tables.adopt(pgd, shared);
+      const root = new GvaRoot(pgd, guestAsid, this.mm.cpus);
+      contexts.forEach((context, cpu) => root.setContext(context, cpu));
+      this.roots.set(guestAsid, root);
+    }
+    const current = this.all()[inUse];
+    if (current === undefined || this.roots.size !== roots.length)
+      throw new SnapshotError("the snapshot is inconsistent: the roots of a guest's page tables are no set");
+    this.inUse = current;
+    current.load(this.mm);
   }
 
   /** Frees all roots but the one in use. Returns how many present PTEs went with them. */

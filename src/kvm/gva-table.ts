@@ -1,12 +1,23 @@
 import type { Memory } from "../machine/memory.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Gva, Hpa } from "./addresses.ts";
 import { flushRanges, segmentOf, type GuestMap } from "./guest-map.ts";
-import type { HostPages } from "./host-pages.ts";
+import { HostPageError, type HostPages } from "./host-pages.ts";
 import { isXpa, type PteFormat, type TableGeometry } from "./page-format.ts";
 import { TableLevels, type TableStep } from "./table-levels.ts";
 
 /** Pages that a cache holds when it is topped up: more than the levels of any walk. */
-const CACHE_PAGES = 4;
+export const CACHE_PAGES = 4;
+
+/** Allocates a block that a snapshot says is allocated. Throws {@link SnapshotError} if it cannot be. */
+function claimPages(pages: HostPages, hpa: Hpa, bytes: number): void {
+  try {
+    pages.claim(hpa, bytes);
+  } catch (error) {
+    if (!(error instanceof HostPageError)) throw error;
+    throw new SnapshotError(`the snapshot is inconsistent: ${error.message}`, { cause: error });
+  }
+}
 
 /**
  * Pages set aside for tables, so that a walk in the middle of an update never allocates. Shared by all walks
@@ -35,6 +46,19 @@ export class PageCache {
     const page = this.pages.pop();
     if (page === undefined) throw new Error("page cache is empty: it was not topped up before the walk");
     return page;
+  }
+
+  /** The pages, in the order in which they came. */
+  snapshot(): readonly Hpa[] {
+    return [...this.pages];
+  }
+
+  /** Takes over a snapshot, when it is empty. Throws {@link SnapshotError} if one of the pages is not free. */
+  restore(pages: readonly Hpa[]): void {
+    for (const page of pages) {
+      claimPages(this.source, page, this.source.pageSize);
+      this.pages.push(page);
+    }
   }
 
   /** Gives all pages back. */
@@ -168,6 +192,53 @@ export class GvaTables {
     this.levels.freePmds(pgd, 0, this.guestSlots - 1, this.guestSlots);
     this.pages.release(pgd);
     return ptesInvalidated;
+  }
+
+  /**
+   * Takes over root `pgd`, which is in memory with all its tables: claims the pages, and counts what is present. The
+   * tables in direct segments that roots of the mode have brought so far are in `shared`, by slot. Throws
+   * {@link SnapshotError} if there is anything in them that {@link writePte} would not have written.
+   */
+  adopt(pgd: Hpa, shared: Map<number, Hpa>): void {
+    const { pageSize, tableShift } = this.geometry;
+    const refuse = (what: string): never => {
+      throw new SnapshotError(
+        `the snapshot is inconsistent: the guest's page table at ${pgd.toString(16)} ${what}`,
+      );
+    };
+    if (pgd % this.pgdBytes !== 0) refuse("is not aligned");
+    claimPages(this.pages, pgd, this.pgdBytes);
+    for (let slot = 0; slot < this.guestSlots; slot++) {
+      const table = this.levels.table(pgd, slot);
+      if (!this.levels.isExact(pgd, slot)) refuse(`has no pointer in slot ${slot}`);
+      if (table === 0) continue;
+      const isShared = this.isShared(slot << tableShift);
+      if (isShared && shared.get(slot) === table) continue;
+      if (isShared) shared.set(slot, table);
+      claimPages(this.pages, table, pageSize);
+      this.presentIn.set(table, this.countPresentIn(table) ?? refuse("has a PTE that it cannot have"));
+    }
+  }
+
+  /** The number of PTEs that are present in `table`; null if there is one that is no PTE of a guest's page. */
+  private countPresentIn(table: Hpa): number | null {
+    const { ptesPerTable, pteShift } = this.geometry;
+    const { format } = this;
+    let present = 0;
+    for (let n = 0; n < ptesPerTable; n++) {
+      const at = table + (n << pteShift);
+      const pte = this.readPte(at);
+      if (
+        this.twoWords &&
+        format.split(pte).some((word, half) => word >>> 0 !== this.memory.read32(at + 4 * half))
+      )
+        return null;
+      if (pte === 0) continue;
+      const write = format.hardwareWritable(pte);
+      if (pte !== format.make(format.hpa(pte), { write, young: true, dirty: true })) return null;
+      present++;
+    }
+    return present;
   }
 
   newCache(): PageCache {

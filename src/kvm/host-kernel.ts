@@ -1,8 +1,9 @@
 import { CP0, ENTRY_HI, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Machine } from "../machine/machine.ts";
+import { flag, list, record, type Field } from "../state/fields.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
-import { HostAsids } from "./asid.ts";
+import { asidsSnapshot, HostAsids, type AsidsSnapshot } from "./asid.ts";
 import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
 import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
 import type { FastExitOptions } from "./entry/fast-exit-operations.ts";
@@ -16,7 +17,7 @@ import { GvaTables } from "./gva-table.ts";
 import { HostMm } from "./host-mm.ts";
 import { HostPages } from "./host-pages.ts";
 import { isXpa } from "./page-format.ts";
-import { HostTlb } from "./host-tlb.ts";
+import { HOST_TLB_COUNTS, HostTlb, type HostTlbCounts } from "./host-tlb.ts";
 import type { VcpuMemory } from "./layout.ts";
 
 /** What the host kernel needs to know beyond the machine. */
@@ -51,6 +52,18 @@ const DEFAULT_INTERRUPTS = 0x7c00;
 
 /** Bytes at the top of a stack that an empty one leaves. */
 const STACK_HEADROOM = 32;
+
+/** A host kernel as plain data, without its memory. */
+export interface HostSnapshot {
+  /** Which CPUs run the VMM. */
+  readonly runsVmm: readonly boolean[];
+  readonly asids: AsidsSnapshot;
+  readonly tlb: HostTlbCounts;
+}
+
+/** How that of a host with `cpus` CPUs is kept. */
+export const hostSnapshot = (cpus: number): Field<HostSnapshot> =>
+  record<HostSnapshot>({ runsVmm: list(flag, cpus), asids: asidsSnapshot(cpus), tlb: HOST_TLB_COUNTS });
 
 /**
  * The host's kernel, as far as a hypervisor needs one: its exception vectors and TLB refill handler, memory
@@ -224,6 +237,30 @@ export class HostKernel {
     for (const { number } of this.machine.cpus)
       if (this.vmmRunsOn.has(number))
         this.callOn(number, () => void this.accessUser("flushInstruction", address));
+  }
+
+  // --- snapshots ---
+
+  /** What the kernel is, besides what lies in memory. */
+  snapshot(): HostSnapshot {
+    return {
+      runsVmm: this.machine.cpus.map(({ number }) => this.vmmRunsOn.has(number)),
+      asids: this.asids.snapshot(),
+      tlb: this.tlb.snapshot(),
+    };
+  }
+
+  /** Takes over a snapshot; memory is restored already. */
+  restore({ runsVmm, asids, tlb }: HostSnapshot): void {
+    this.vmmRunsOn.clear();
+    runsVmm.forEach((runs, cpu) => runs && this.vmmRunsOn.add(cpu));
+    this.asids.resume(asids);
+    this.tlb.restore(tlb);
+  }
+
+  /** The blocks of memory that stay as they are made: code, and tables without anything. */
+  get constants(): readonly Hpa[] {
+    return [fromKseg0(this.code.ebase), this.invalidPteTable, this.pgd, this.vmmMm.pgd];
   }
 
   /** Page tables for guests that live where `map` says. */

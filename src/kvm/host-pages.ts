@@ -96,6 +96,33 @@ export class HostPages {
     return hpa;
   }
 
+  /** True if this allocator hands out the page at `hpa`. */
+  covers(hpa: Hpa): boolean {
+    return hpa >= this.first && hpa < this.first + this.map.length * this.pageSize;
+  }
+
+  /** True if the page at `hpa` belongs to an allocated block. */
+  isAllocated(hpa: Hpa): boolean {
+    return (this.map[Math.floor((hpa - this.first) / this.pageSize)] ?? 0) !== 0;
+  }
+
+  /** Bytes of the block that is allocated at `hpa`, whole pages. */
+  bytesAt(hpa: Hpa): number {
+    return this.map[(hpa - this.first) / this.pageSize]! * this.pageSize;
+  }
+
+  /** Allocates the block of `bytes` bytes at `hpa` and no other. Throws {@link HostPageError} if it is not free. */
+  claim(hpa: Hpa, bytes: number): void {
+    const page = (hpa - this.first) / this.pageSize;
+    const count = Math.ceil(bytes / this.pageSize);
+    const isFree = Number.isInteger(page) && page >= 0 && page + count <= this.map.length;
+    if (!isFree || this.map.subarray(page, page + count).some((use) => use !== 0))
+      throw new HostPageError(hpa, "is not free");
+    this.map.fill(-1, page, page + count);
+    this.map[page] = count;
+    this.used += count;
+  }
+
   /** Fills `bytes` bytes (whole words) from `hpa` with zeros. */
   clear(hpa: Hpa, bytes: number): void {
     const at = (this.memory.plan.ram + hpa) >>> 2;

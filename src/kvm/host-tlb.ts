@@ -1,5 +1,6 @@
 import { CONFIG, CP0, ENTRY_HI } from "../isa/cp0.ts";
 import type { Machine } from "../machine/machine.ts";
+import { counter, record } from "../state/fields.ts";
 import { toKseg0, type Gva } from "./addresses.ts";
 
 /** Set in CP0 Index by a probe that found nothing. */
@@ -13,6 +14,16 @@ function hasEhinv(machine: Machine): boolean {
   if ((ops.readCp0(CP0.Config3) & CONFIG.M) === 0) return false;
   return ((ops.readCp0(CP0.Config4) >>> CONFIG.C4_IE_SHIFT) & 3) >= EHINV_LEVEL;
 }
+
+/** What the hypervisor has done to the host TLB, as plain data. */
+export interface HostTlbCounts {
+  readonly writes: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** How it is kept. */
+export const HOST_TLB_COUNTS = record<HostTlbCounts>({ writes: counter, hits: counter, misses: counter });
 
 /**
  * The hypervisor's hold on the host TLB, that of the CPU that executes. It acts as the host's kernel, with the privileged operations that
@@ -33,6 +44,16 @@ export class HostTlb {
     this.machine = machine;
     this.pageSize = pageSize;
     this.ehinv = hasEhinv(machine);
+  }
+
+  snapshot(): HostTlbCounts {
+    return { writes: this.writes, hits: this.hits, misses: this.misses };
+  }
+
+  restore({ writes, hits, misses }: HostTlbCounts): void {
+    this.writes = writes;
+    this.hits = hits;
+    this.misses = misses;
   }
 
   /** Number of the CPU that executes. */

@@ -1,5 +1,13 @@
 /** The hypervisor: what a VMM uses. */
-export { Kvm, Vm, MAX_VCPUS, type VmOptions } from "./vm.ts";
+export {
+  DEFAULT_GUEST_TLB,
+  DEFAULT_GVA_ROOTS,
+  Kvm,
+  Vm,
+  MAX_VCPUS,
+  type VmOptions,
+  type VmSnapshot,
+} from "./vm.ts";
 export { Vcpu, type VcpuOptions } from "./vcpu.ts";
 export { EVA_MAP, needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
 export { guestAsid } from "./vcpu-state.ts";

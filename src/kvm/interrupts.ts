@@ -1,10 +1,20 @@
 import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
+import { flag, record, u8 } from "../state/fields.ts";
 import { InterruptNumberError } from "./errors.ts";
 import { TIMER_LINE } from "./guest-cp0.ts";
 import { HARDWARE_LINES, type VcpuMemory } from "./layout.ts";
 
 /** Interrupts that KVM_INTERRUPT knows: 2 is I/O, 3 and 4 are for other vcpus. */
 const EXTERNAL_INTERRUPTS = [2, 3, 4];
+
+/** The levels of the lines as plain data. */
+export interface InterruptsSnapshot {
+  readonly lines: number;
+  readonly timer: boolean;
+}
+
+/** How they are kept. */
+export const INTERRUPTS_SNAPSHOT = record<InterruptsSnapshot>({ lines: u8, timer: flag });
 
 /**
  * The guest's interrupt lines. They are levels: a line that stays asserted is delivered again as soon as the
@@ -39,6 +49,16 @@ export class GuestInterrupts {
   setTimer(level: boolean): void {
     this.timer = level;
     this.sync();
+  }
+
+  snapshot(): InterruptsSnapshot {
+    return { lines: this.lines, timer: this.timer };
+  }
+
+  /** Takes over a snapshot; what shows the lines is in memory. */
+  resume({ lines, timer }: InterruptsSnapshot): void {
+    this.lines = lines;
+    this.timer = timer;
   }
 
   /** Makes the guest's Cause show the lines. */

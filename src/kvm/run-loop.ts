@@ -1,5 +1,6 @@
 import type { Cpu } from "../machine/cpu.ts";
 import type { Machine } from "../machine/machine.ts";
+import { choice, integer, tick, orNull, record, u32, type Field } from "../state/fields.ts";
 import type { Gva } from "./addresses.ts";
 import { deliverInterrupt } from "./deliver.ts";
 import { syncAddressSpace } from "./emulate/tlb-ops.ts";
@@ -14,7 +15,7 @@ import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
 import { GUEST_CP0_BYTES } from "./layout.ts";
 import { completeMmio } from "./mmio-access.ts";
 import { internalError } from "./report.ts";
-import type { VcpuExit } from "./vcpu-exit.ts";
+import { KEPT_EXIT, type KeptExit, type VcpuExit } from "./vcpu-exit.ts";
 import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /** Host interrupt line that takes the CPU out of the guest so that it can be given an interrupt. */
@@ -34,6 +35,27 @@ type Phase =
   | "parked"
   /** In guest code or in the generated code on its way there or out. */
   | "guest";
+
+/** Where a run loop is, as plain data. */
+export interface LoopSnapshot {
+  readonly hostCpu: number;
+  readonly phase: Phase;
+  readonly hostPc: number;
+  readonly deferred: KeptExit | null;
+  readonly lastExitAt: number;
+  readonly idleExits: number;
+}
+
+/** How it is kept on a host with `cpus` CPUs. */
+export const loopSnapshot = (cpus: number): Field<LoopSnapshot> =>
+  record<LoopSnapshot>({
+    hostCpu: integer(0, cpus - 1),
+    phase: choice(["outside", "parked", "guest"]),
+    hostPc: u32,
+    deferred: orNull(KEPT_EXIT),
+    lastExitAt: tick,
+    idleExits: integer(0, MAX_IDLE_EXITS),
+  });
 
 /**
  * The run loop of a vcpu: takes its host CPU into the guest and out of it again, in whatever order VMM, guest and
@@ -67,6 +89,26 @@ export class RunLoop {
     this.code = code;
     this.checks = checks;
   }
+
+  // --- snapshots ---
+
+  snapshot(): LoopSnapshot {
+    const { hostCpu, phase, hostPc, lastExitAt, idleExits } = this;
+    const deferred = this.deferred?.reason === "debug" ? null : this.deferred;
+    return { hostCpu, phase, hostPc, deferred, lastExitAt, idleExits };
+  }
+
+  restore(saved: LoopSnapshot): void {
+    this.hostCpu = saved.hostCpu;
+    this.phase = saved.phase;
+    this.hostPc = saved.hostPc;
+    this.deferred = saved.deferred;
+    this.lastExitAt = saved.lastExitAt;
+    this.idleExits = saved.idleExits;
+    this.stopRequested = false;
+  }
+
+  // --- the VMM's side ---
 
   /** Makes `run` return `intr` as soon as it can. */
   requestStop(): void {

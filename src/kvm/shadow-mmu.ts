@@ -1,7 +1,8 @@
+import { flag, list, record, u32, type Field } from "../state/fields.ts";
 import type { Gva, Hpa } from "./addresses.ts";
 import { KMF, segmentOf, type GvaRange } from "./guest-map.ts";
-import { GvaRootSet, type GvaRoot } from "./gva-roots.ts";
-import type { GvaTables, PageCache } from "./gva-table.ts";
+import { GvaRootSet, rootSetSnapshot, type GvaRoot, type RootSetSnapshot } from "./gva-roots.ts";
+import { CACHE_PAGES, type GvaTables, type PageCache } from "./gva-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { OutOfHostMemoryError } from "./host-pages.ts";
 import type { HostMm } from "./host-mm.ts";
@@ -28,6 +29,26 @@ export interface ShadowMmuOptions {
   readonly refill: RefillMode;
   /** Guest ASIDs whose tables are kept, for each guest mode: 1 is the original system's scheme. */
   readonly gvaRoots: number;
+}
+
+/** What a shadow MMU has besides its tables, which are in memory. */
+export interface MmuSnapshot {
+  readonly usegIsPhysical: boolean;
+  readonly kernel: RootSetSnapshot;
+  readonly user: RootSetSnapshot;
+  /** Pages set aside for tables. */
+  readonly cache: readonly Hpa[];
+}
+
+/** How that of one with up to `gvaRoots` roots a mode, on a host with `cpus` CPUs, is kept. */
+export function mmuSnapshot(gvaRoots: number, cpus: number): Field<MmuSnapshot> {
+  const roots = rootSetSnapshot(gvaRoots, cpus);
+  return record<MmuSnapshot>({
+    usegIsPhysical: flag,
+    kernel: roots,
+    user: roots,
+    cache: list(u32, 0, CACHE_PAGES),
+  });
 }
 
 /** More host page pairs than this are dropped by taking new ASIDs, not one by one. */
@@ -96,6 +117,23 @@ export class ShadowMmu {
     this.kernelRoots.destroy();
     this.userRoots.destroy();
     this.cache.release();
+  }
+
+  snapshot(): MmuSnapshot {
+    return {
+      usegIsPhysical: this.usegIsPhysical,
+      kernel: this.kernelRoots.snapshot(),
+      user: this.userRoots.snapshot(),
+      cache: this.cache.snapshot(),
+    };
+  }
+
+  /** Takes over a snapshot, after {@link destroy} and when memory holds its tables. Throws SnapshotError. */
+  restore({ usegIsPhysical, kernel, user, cache }: MmuSnapshot): void {
+    this.usegIsPhysical = usegIsPhysical;
+    this.kernelRoots.restore(kernel);
+    this.userRoots.restore(user);
+    this.cache.restore(cache);
   }
 
   private rootsOf(user: boolean): GvaRootSet {

@@ -1,3 +1,5 @@
+import { choice, counter, list, record } from "../state/fields.ts";
+
 /**
  * What KVM counts for each vcpu, under KVM's names (its debugfs files). Several of them overlap: a WAIT is
  * counted as `wait` and as the Coprocessor Unusable exception by which it left the guest.
@@ -56,6 +58,42 @@ export function exitCause(code: number): ExitCause {
   return EXIT_CAUSES.get(code) ?? "other";
 }
 
+/** How often each cause came, in the order in which they came first. */
+type ByCause = readonly { readonly cause: ExitCause; readonly times: number }[];
+
+/** The figures of a vcpu as plain data: `counters` and `figures` in the order of their names here. */
+export interface StatsSnapshot {
+  readonly counters: readonly number[];
+  readonly exits: ByCause;
+  readonly fastExits: ByCause;
+  readonly figures: readonly number[];
+}
+
+/** The figures of {@link VcpuStats} that are single numbers. */
+const FIGURES = [
+  ...(["guestTlbLookups", "asidChanges", "gvaPtesInvalidated", "gvaPtesFilled", "slowRefills"] as const),
+  ...(["translated", "delivered"] as const),
+] as const;
+
+const CAUSES: readonly ExitCause[] = [...COUNTER_NAMES, "other"];
+const BY_CAUSE = list(record<ByCause[number]>({ cause: choice(CAUSES), times: counter }), 0, CAUSES.length);
+
+/** How they are kept. */
+export const STATS_SNAPSHOT = record<StatsSnapshot>({
+  counters: list(counter, COUNTER_NAMES.length),
+  exits: BY_CAUSE,
+  fastExits: BY_CAUSE,
+  figures: list(counter, FIGURES.length),
+});
+
+const byCause = (counts: Partial<Record<ExitCause, number>>): ByCause =>
+  Object.entries(counts).map(([cause, times]) => ({ cause: cause as ExitCause, times }));
+
+function takeCauses(counts: Partial<Record<ExitCause, number>>, saved: ByCause): void {
+  for (const { cause } of byCause(counts)) delete counts[cause];
+  for (const { cause, times } of saved) counts[cause] = times;
+}
+
 /** The figures of one vcpu since it was created. */
 export class VcpuStats {
   /** KVM's counters. */
@@ -78,6 +116,22 @@ export class VcpuStats {
 
   constructor() {
     this.counters = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as Record<CounterName, number>;
+  }
+
+  snapshot(): StatsSnapshot {
+    return {
+      counters: COUNTER_NAMES.map((name) => this.counters[name]),
+      exits: byCause(this.exits),
+      fastExits: byCause(this.fastExits),
+      figures: FIGURES.map((name) => this[name]),
+    };
+  }
+
+  restore({ counters, exits, fastExits, figures }: StatsSnapshot): void {
+    COUNTER_NAMES.forEach((name, n) => (this.counters[name] = counters[n]!));
+    takeCauses(this.exits, exits);
+    takeCauses(this.fastExits, fastExits);
+    FIGURES.forEach((name, n) => (this[name] = figures[n]!));
   }
 
   /** Counts an exit caused by host exception `code`. */

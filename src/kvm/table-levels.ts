@@ -107,6 +107,11 @@ export class TableLevels {
     return first.next === null ? [first] : [first, step("pmd", first.next, number % pmd.entries)];
   }
 
+  /** True if slot `index` of a root holds nothing but a kseg0 address, as {@link write} leaves it. */
+  isExact(pgd: Hpa, index: number): boolean {
+    return this.memory.read32(this.lowWord(this.slot(pgd, index))) === toKseg0(this.read(pgd, index));
+  }
+
   /** Makes `table` table `number` of a root. A pmd that is missing is taken from `source`. */
   link(pgd: Hpa, number: number, table: Hpa, source: PageSource): void {
     const { pmd } = this.geometry;

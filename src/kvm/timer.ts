@@ -1,5 +1,6 @@
 import { CAUSE, CP0 } from "../isa/cp0.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import { flag, integer, tick, orNull, record, u32 } from "../state/fields.ts";
 import { TimerValueError } from "./errors.ts";
 
 /** The guest's default Count frequency. */
@@ -63,6 +64,24 @@ function mulDiv(a: number, b: number, c: number, up: boolean): number {
   return Number(exact / BigInt(c));
 }
 
+/** A timer as plain data. */
+export interface TimerSnapshot {
+  readonly hz: number;
+  readonly bias: number;
+  /** Null while Count stands still. */
+  readonly expiry: number | null;
+  readonly compare: number;
+  readonly causeDc: boolean;
+  readonly control: number;
+  readonly stoppedAt: number;
+}
+
+/** How it is kept. */
+export const TIMER_SNAPSHOT = record<TimerSnapshot>({
+  ...{ hz: integer(1, MAX_COUNT_HZ), bias: u32, expiry: orNull(tick), compare: u32 },
+  ...{ causeDc: flag, control: integer(0, COUNT_CTL_DC), stoppedAt: tick },
+});
+
 /**
  * The guest's Count and Compare: a soft timer on the machine's timeline. Count runs as bias + counts passed.
  * It stands still while Cause.DC or COUNT_CTL.DC is set. The timer interrupt is raised at the exact tick at
@@ -90,6 +109,25 @@ export class CountTimer {
     this.cp0 = cp0;
     this.onTimerInterrupt = onTimerInterrupt;
     this.resume(alarm.now(), 0);
+  }
+
+  snapshot(): TimerSnapshot {
+    const { bias, compare, causeDc, control, stoppedAt } = this;
+    const expiry = this.expiry === Infinity ? null : this.expiry;
+    return { hz: this.rate.hz, bias, expiry, compare, causeDc, control, stoppedAt };
+  }
+
+  /** Takes over a snapshot, and sets the alarm. */
+  restore(saved: TimerSnapshot): void {
+    this.rate = new CountRate(saved.hz);
+    this.bias = saved.bias;
+    this.compare = saved.compare;
+    this.causeDc = saved.causeDc;
+    this.control = saved.control;
+    this.stoppedAt = saved.stoppedAt;
+    this.expiry = saved.expiry ?? Infinity;
+    if (saved.expiry === null) this.alarm.cancel();
+    else this.alarm.schedule(this.expiry);
   }
 
   private get stopped(): boolean {

@@ -1,5 +1,6 @@
 import type { DebugStop } from "../machine/debug.ts";
 import type { TlbEntry } from "../machine/tlb.ts";
+import { choice, counter, flag, integer, list, record, text, u32, variants } from "../state/fields.ts";
 import type { Gpa } from "./addresses.ts";
 import type { PastExit } from "./last-exits.ts";
 
@@ -66,3 +67,47 @@ export type VcpuExit =
    */
   | { readonly reason: "debug"; readonly stop: DebugStop }
   | InternalErrorExit;
+
+/** How an access to a device is kept. */
+const MMIO_FIELDS = record<Omit<MmioExit, "reason">>({
+  ...{ physAddr: u32, len: choice([1, 2, 4]), isWrite: flag, data: u32 },
+});
+export const MMIO_EXIT = variants<"reason", MmioExit>("reason", { mmio: MMIO_FIELDS });
+
+/** Longest line of a report, and most lines of one kind. */
+const LINE = 1000;
+const LINES = 64;
+
+const REPORT = record<InternalErrorReport>({
+  ...{ pc: u32, cause: u32, exception: text(LINE), badVAddr: u32, inDelaySlot: flag },
+  ...{ status: u32, guestCause: u32, epc: u32, entryHi: u32, gpr: list(u32, 32) },
+  code: list(text(LINE), 0, LINES),
+  guestTlb: record<InternalErrorReport["guestTlb"]>({
+    ...{ size: integer(0, 0xffff), valid: integer(0, 0xffff) },
+    nearest: list(
+      record<Omit<InternalErrorReport["guestTlb"]["nearest"][number], "high0" | "high1">>({
+        ...{ index: integer(0, 0xffff), entryHi: u32, pageMask: u32, entryLo0: u32, entryLo1: u32 },
+      }),
+      0,
+      LINES,
+    ),
+  }),
+  lastExits: list(
+    record<InternalErrorReport["lastExits"][number]>({
+      ...{ guestInstructions: counter, pc: u32, exception: text(LINE), badVAddr: u32 },
+    }),
+    0,
+    LINES,
+  ),
+});
+
+/** An exit that a snapshot keeps: not one for a debugger. */
+export type KeptExit = Exclude<VcpuExit, { reason: "debug" }>;
+
+/** How it is kept. */
+export const KEPT_EXIT = variants<"reason", KeptExit>("reason", {
+  mmio: MMIO_FIELDS,
+  "irq-window-open": record({}),
+  intr: record({}),
+  "internal-error": record<Omit<InternalErrorExit, "reason">>({ message: text(LINE), report: REPORT }),
+});

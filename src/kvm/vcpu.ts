@@ -21,6 +21,7 @@ import { ShadowMmu, type ShadowMmuOptions } from "./shadow-mmu.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { LastExits } from "./last-exits.ts";
 import { VcpuStats } from "./stats.ts";
+import type { VcpuSnapshot } from "./vcpu-snapshot.ts";
 import { CountTimer } from "./timer.ts";
 import type { TimerSlot } from "./timer-slots.ts";
 import type { Tracer } from "./trace.ts";
@@ -171,6 +172,46 @@ export class Vcpu implements VcpuState {
     this.host.pages.release(this.regs.cp0Page);
     this.host.pages.release(this.regs.hpa);
   }
+
+  // --- snapshots ---
+
+  /** What the vcpu is, besides what lies in host memory. In the middle of guest code it stays there. */
+  snapshot(): VcpuSnapshot {
+    const { inDelaySlot, counted, randomStart, pendingAccess, waiting } = this;
+    return {
+      ...{ inDelaySlot, counted, randomStart, pendingAccess, waiting },
+      loop: this.loop.snapshot(),
+      guestTlb: this.guestTlb.snapshot(),
+      fpuIsLive: this.fpu?.isLive ?? false,
+      mmu: this.mmu.snapshot(),
+      timer: this.timer.snapshot(),
+      interrupts: this.interrupts.snapshot(),
+      stats: this.stats.snapshot(),
+      lastExits: this.lastExits.snapshot(),
+    };
+  }
+
+  /** Before host memory is replaced by a snapshot's: lets go of what is derived from it. {@link restore} must follow. */
+  beforeRestore(): void {
+    this.mmu.destroy();
+  }
+
+  /** Takes over a snapshot of a vcpu with the same options; host memory is restored already. Throws SnapshotError. */
+  restore(saved: VcpuSnapshot): void {
+    const { inDelaySlot, counted, randomStart, pendingAccess, waiting } = saved;
+    Object.assign(this, { inDelaySlot, counted, randomStart, pendingAccess, waiting });
+    this.loop.restore(saved.loop);
+    this.guestTlb.restore(saved.guestTlb);
+    this.fpu?.restore(saved.fpuIsLive);
+    this.mmu.restore(saved.mmu);
+    this.timer.restore(saved.timer);
+    this.interrupts.resume(saved.interrupts);
+    this.stats.restore(saved.stats);
+    this.lastExits.restore(saved.lastExits);
+    publishCp0Masks(this);
+  }
+
+  // --- what the VMM calls ---
 
   /**
    * KVM_RUN: runs the guest until it needs the VMM, or `ticks` of virtual time have passed, and with a branch its

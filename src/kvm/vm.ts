@@ -1,24 +1,36 @@
+import { counter, integer, list, orNull, record, type Field } from "../state/fields.ts";
+import { fromKseg0, type Hpa } from "./addresses.ts";
 import { needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
 import { DestroyedError, HostCpuError, HostFeatureError, VcpuIdError } from "./errors.ts";
 import type { GvaTables } from "./gva-table.ts";
-import { HostKernel, type HostKernelOptions } from "./host-kernel.ts";
+import { HostKernel, hostSnapshot, type HostKernelOptions, type HostSnapshot } from "./host-kernel.ts";
 import { Memslots, type Memslot } from "./memslots.ts";
 import type { Machine } from "../machine/machine.ts";
 import { TimerSlots } from "./timer-slots.ts";
+import { vcpuSnapshot, type VcpuSnapshot } from "./vcpu-snapshot.ts";
 import { Vcpu, type VcpuOptions } from "./vcpu.ts";
 
 /** KVM_CAP_MAX_VCPUS. They share the host's CPUs, of which one executes at a time. */
 export const MAX_VCPUS = 8;
 
 /** Enough for the processes that take turns, and few enough that a global guest TLB entry is dropped quickly. */
-const DEFAULT_GVA_ROOTS = 8;
+export const DEFAULT_GVA_ROOTS = 8;
 
 /** As much as the working sets of a few Linux processes take, and little enough to be flushed entry by entry. */
-const DEFAULT_GUEST_TLB = 512;
+export const DEFAULT_GUEST_TLB = 512;
 
 export interface VmOptions extends Partial<VcpuOptions> {
   /** Where the guest lives (default: {@link TE_MAP}). */
   readonly map?: GuestMap;
+}
+
+/** A VM and the hypervisor that it is the only one of, as plain data, without host memory. */
+export interface VmSnapshot {
+  readonly host: HostSnapshot;
+  /** By host CPU, the number of the vcpu that is loaded there. */
+  readonly loaded: readonly (number | null)[];
+  readonly ptesInvalidated: number;
+  readonly vcpus: readonly VcpuSnapshot[];
 }
 
 /**
@@ -82,6 +94,16 @@ export class Kvm {
     const vcpu = this.loaded[cpu]!;
     this.loaded[cpu] = null;
     return vcpu === null ? null : vcpu.put();
+  }
+
+  /** By host CPU, which of `vcpus` is loaded there. */
+  loadedVcpus(vcpus: readonly Vcpu[]): readonly (number | null)[] {
+    return this.loaded.map((vcpu) => (vcpu === null ? null : vcpus.indexOf(vcpu)));
+  }
+
+  /** From now on `loaded` are the vcpus that are loaded on the host CPUs: they were restored there. */
+  reload(loaded: readonly (Vcpu | null)[]): void {
+    this.loaded.splice(0, this.loaded.length, ...loaded);
   }
 
   /** Takes all host CPUs away from all vcpus. */
@@ -150,6 +172,62 @@ export class Vm {
     });
     this.vcpus.push(vcpu);
     return vcpu;
+  }
+
+  // --- snapshots: of a VM that is the only one of its hypervisor ---
+
+  /** All that the hypervisor is, besides the machine and its memory. */
+  snapshot(): VmSnapshot {
+    this.checkAlive();
+    return {
+      host: this.host.snapshot(),
+      loaded: this.kvm.loadedVcpus(this.vcpus),
+      ptesInvalidated: this.tables.ptesInvalidated,
+      vcpus: this.vcpus.map((vcpu) => vcpu.snapshot()),
+    };
+  }
+
+  /** How {@link snapshot} is kept. */
+  get snapshotField(): Field<VmSnapshot> {
+    const cpus = this.host.target.cpus;
+    const most = this.vcpus.length;
+    return record<VmSnapshot>({
+      host: hostSnapshot(cpus),
+      loaded: list(orNull(integer(0, most - 1)), cpus),
+      ptesInvalidated: counter,
+      vcpus: list(vcpuSnapshot(this.options, cpus), most),
+    });
+  }
+
+  /** Before host memory is replaced by that of a snapshot. {@link restore} must follow. */
+  beforeRestore(): void {
+    for (const vcpu of this.vcpus) vcpu.beforeRestore();
+  }
+
+  /** Takes over a snapshot of an equal VM, when machine and memory are restored. Throws SnapshotError. */
+  restore({ host, loaded, ptesInvalidated, vcpus }: VmSnapshot): void {
+    this.host.restore(host);
+    vcpus.forEach((saved, n) => this.vcpus[n]!.restore(saved));
+    this.kvm.reload(loaded.map((n) => (n === null ? null : this.vcpus[n]!)));
+    this.tables.ptesInvalidated = ptesInvalidated;
+  }
+
+  /**
+   * What a snapshot has to say about the page of 4 KiB of host memory at `hpa`: its contents, or nothing, because it
+   * is the same in every VM like this one or belongs to nobody.
+   */
+  pageKind(hpa: Hpa): "contents" | "constant" | "free" {
+    const { pages } = this.host;
+    if (!pages.covers(hpa)) return "contents";
+    if (this.constants.some(({ first, end }) => hpa >= first && hpa < end)) return "constant";
+    return pages.isAllocated(hpa) ? "contents" : "free";
+  }
+
+  /** The blocks of host memory that stay as they were made. */
+  private get constants(): readonly { readonly first: Hpa; readonly end: Hpa }[] {
+    const { pages, constants } = this.host;
+    const code = this.vcpus.map((vcpu) => fromKseg0(vcpu.code.block));
+    return [...constants, ...code].map((first) => ({ first, end: first + pages.bytesAt(first) }));
   }
 
   /** Frees everything: vcpus, tables and generated code. Memory given to the guest is the VMM's. */

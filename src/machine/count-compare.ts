@@ -1,9 +1,19 @@
 import { CAUSE, CP0 } from "../isa/cp0.ts";
+import { tick, orNull, record, u32 } from "../state/fields.ts";
 import type { Cpu } from "./cpu.ts";
 import type { MachineTimeline } from "./machine-timeline.ts";
 
 /** Name of the timer that the CP0 Count and Compare of CPU 0 are. It is always armed while Count runs. */
 const COUNT_COMPARE_TIMER = "count-compare";
+
+/** Where Count is, as plain data. */
+export interface CountSnapshot {
+  readonly base: number;
+  readonly stopped: number | null;
+}
+
+/** How it is kept. */
+export const COUNT_SNAPSHOT = record<CountSnapshot>({ base: tick, stopped: orNull(u32) });
 
 /** CP0 Count and Compare of one CPU, on the machine's time. */
 export class CountCompare {
@@ -27,6 +37,16 @@ export class CountCompare {
 
   private get ticksPerCount(): number {
     return this.cpu.model.ccres;
+  }
+
+  snapshot(): CountSnapshot {
+    return { base: this.base, stopped: this.stopped };
+  }
+
+  /** The timer is the timeline's to restore. */
+  restore({ base, stopped }: CountSnapshot): void {
+    this.base = base;
+    this.stopped = stopped;
   }
 
   /** Value of Count. */

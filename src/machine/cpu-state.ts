@@ -1,5 +1,6 @@
 import { CP0, ENTRY_HI, LL_ADDR_SHIFT } from "../isa/cp0.ts";
 import type { CpuModel } from "./cpu-models.ts";
+import type { RegistersSnapshot } from "./cpu-snapshot.ts";
 import type { Memory } from "./memory.ts";
 import { CP0_BYTES, CPU_STRIDE, STATE, STATE_BLOCK } from "./state-layout.ts";
 
@@ -193,6 +194,51 @@ export abstract class CpuState {
     this.set(STATE.remaining, this.get(STATE.remaining) + 1);
     this.requestExit(reason);
   }
+
+  // --- snapshots ---
+
+  /** Registers and counts. Not to be called while the CPU executes. */
+  protected registers(): RegistersSnapshot {
+    return {
+      gpr: this.gpr.slice(),
+      hi: this.hi,
+      lo: this.lo,
+      pc: this.pc,
+      branchTarget: this.inDelaySlot ? this.get(STATE.branchTarget) >>> 0 : null,
+      cp0: this.cp0.slice(),
+      cp0High: this.cp0High.slice(),
+      fpu: this.state.slice(STATE.fpr >>> 2, (STATE.fcsr >>> 2) + 1),
+      link: this.llBit ? this.linkedAddress : null,
+      instructions: this.instructions,
+      randomStart: this.get64(STATE.randomStart),
+      refills: this.refills,
+      tlbWrites: this.tlbWrites,
+    };
+  }
+
+  /** Takes over what {@link registers} gave. The slice is used up. */
+  protected restoreRegisters(saved: RegistersSnapshot): void {
+    this.gpr.set(saved.gpr);
+    this.gpr[0] = 0;
+    this.hi = saved.hi;
+    this.lo = saved.lo;
+    this.set(STATE.pc, saved.pc);
+    this.set(STATE.inDelaySlot, saved.branchTarget === null ? 0 : 1);
+    this.set(STATE.branchTarget, saved.branchTarget ?? 0);
+    this.cp0.set(saved.cp0);
+    this.cp0High.set(saved.cp0High);
+    this.state.set(saved.fpu, STATE.fpr >>> 2);
+    this.set(STATE.llBit, saved.link === null ? 0 : 1);
+    this.linkedAddress = saved.link ?? 0;
+    this.set(STATE.exitReason, 0);
+    this.set64(STATE.refills, saved.refills);
+    this.set64(STATE.tlbWrites, saved.tlbWrites);
+    // Random is a function of the instructions since then.
+    this.set64(STATE.randomStart, Math.min(saved.randomStart, saved.instructions));
+    this.set64(STATE.sliceEnd, saved.instructions);
+    this.set(STATE.remaining, 0);
+  }
+
   /** Exceptions taken at the refill vector since reset. */
   get refills(): number {
     return this.get64(STATE.refills);

@@ -3,6 +3,7 @@ import { EXC_CODE, VECTOR_OFFSET, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuClock, TranslationCache } from "./cpu-contracts.ts";
 import type { CpuModel } from "./cpu-models.ts";
+import type { CpuSnapshot } from "./cpu-snapshot.ts";
 import { CpuState } from "./cpu-state.ts";
 import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
 import { BAD_INSTR_CODES, endsInstruction } from "./exception-kinds.ts";
@@ -85,6 +86,26 @@ export class Cpu extends CpuState {
     this.set(STATE.llBit, 0);
     this.set(STATE.exitReason, 0);
     this.modeMayHaveChanged();
+  }
+
+  // --- snapshots ---
+
+  /** All that the CPU is but its TLB. Not to be called while it executes. */
+  snapshot(): CpuSnapshot {
+    const { userInstructions, lines, waiting } = this;
+    return { registers: this.registers(), userInstructions, lines, waiting };
+  }
+
+  /** Takes over a snapshot, outside any slice. What the engine keeps of translations is dropped. */
+  restore({ registers, userInstructions, lines, waiting }: CpuSnapshot): void {
+    this.restoreRegisters(registers);
+    this.lines = lines;
+    this.waiting = waiting;
+    this.segmentsChanged();
+    this.translations.invalidateAll();
+    this.modeMayHaveChanged();
+    const elsewhere = this.isKernel ? userInstructions : registers.instructions - userInstructions;
+    this.set64(STATE.retiredElsewhere, elsewhere);
   }
 
   // --- modes ---

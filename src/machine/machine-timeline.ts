@@ -1,3 +1,5 @@
+import { counter, list, tick, record, text } from "../state/fields.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** A clock of the embedder. */
@@ -15,13 +17,28 @@ export class TimerError extends Error {
 }
 
 /** Where a timeline is, as plain data. */
-export interface TimelineState {
-  /** Ticks besides those of the CPUs' retired instructions. */
-  readonly passed: number;
-  /** Instructions retired besides the CPUs'. */
+export interface TimelineSnapshot {
+  /** The time, in ticks. */
+  readonly now: number;
+  /** Guest instructions retired. */
   readonly retired: number;
+  /** The timers that are armed, in the order in which they were registered. */
   readonly timers: readonly { readonly name: string; readonly when: number }[];
 }
+
+/** Timers that there can be, and letters of a name. */
+const MOST_TIMERS = 64;
+
+/** How it is kept. */
+export const TIMELINE_SNAPSHOT = record<TimelineSnapshot>({
+  now: counter,
+  retired: counter,
+  timers: list(
+    record<TimelineSnapshot["timers"][number]>({ name: text(MOST_TIMERS), when: tick }),
+    0,
+    MOST_TIMERS,
+  ),
+});
 
 /** Longest time between two looks at the wall clock, in ticks, if all that executes takes time. */
 const WALL_SLICE = 200_000;
@@ -36,7 +53,7 @@ export class MachineTimeline implements Timeline {
   private readonly retiredByCpus: () => number;
   private readonly wall: WallClock | undefined;
   private readonly wallSlice: number;
-  private readonly wallStart: number;
+  private wallStart: number;
   private readonly callbacks = new Map<string, () => void>();
   private readonly due = new Map<string, number>();
   private nextDue = Infinity;
@@ -139,16 +156,26 @@ export class MachineTimeline implements Timeline {
     return Math.max(0, this.nextDue - this.now());
   }
 
-  state(): TimelineState {
-    const timers = Array.from(this.due, ([name, when]) => ({ name, when }));
-    return { passed: this.passed, retired: this.retiredBesides, timers };
+  snapshot(): TimelineSnapshot {
+    const timers: { name: string; when: number }[] = [];
+    for (const name of this.callbacks.keys()) {
+      const when = this.due.get(name);
+      if (when !== undefined) timers.push({ name, when });
+    }
+    return { now: this.now(), retired: this.retired, timers };
   }
 
-  restore(state: TimelineState): void {
-    this.passed = state.passed;
-    this.retiredBesides = state.retired;
+  /** Goes on from `saved`; a wall clock from now. The CPUs are restored already. Throws SnapshotError. */
+  restore(saved: TimelineSnapshot): void {
+    const unknown = saved.timers.find(({ name }) => !this.callbacks.has(name));
+    if (unknown !== undefined)
+      throw new SnapshotError(`the snapshot has a timer that there is not: ${unknown.name}`);
+    const byCpus = this.retiredByCpus();
+    this.retiredBesides = saved.retired - byCpus;
+    this.passed = this.wall === undefined ? saved.now - byCpus : saved.now;
+    if (this.wall !== undefined) this.wallStart = this.wall.now() - saved.now;
     this.due.clear();
-    for (const { name, when } of state.timers) this.due.set(name, when);
+    for (const { name, when } of saved.timers) this.due.set(name, when);
     this.findNext();
   }
 }

@@ -5,12 +5,13 @@ import { Cpu } from "./cpu.ts";
 import { EXIT } from "./cpu-contracts.ts";
 import type { CpuModel } from "./cpu-models.ts";
 import { MachineDebug, type DebugStop } from "./debug.ts";
+import type { MachineSnapshot } from "./machine-snapshot.ts";
 import { FpuInstructions } from "./fpu/fpu-instructions.ts";
 import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
 import { PageWalker } from "./page-walker.ts";
 import { ParkedLinks } from "./parked-links.ts";
-import { PAGE_SHIFT, RECORD } from "./state-layout.ts";
+import { PAGE_SHIFT, PAGE_SIZE, RECORD } from "./state-layout.ts";
 import { SystemOps } from "./system-ops.ts";
 import { MachineTimeline, type WallClock } from "./machine-timeline.ts";
 import { wakeUpOf } from "./wake-up.ts";
@@ -115,6 +116,7 @@ export class Machine {
   private readonly links = new ParkedLinks();
   /** Names of the timers of all CPUs' Count and Compare. */
   readonly countTimers: readonly string[];
+  private readonly counts: readonly CountCompare[];
   private engineRuns = false;
   private stopRequested = false;
   private limit = Infinity;
@@ -142,7 +144,8 @@ export class Machine {
     );
     this.timeline.onSooner = () => this.shortenSlice();
     this.debug = new MachineDebug(this);
-    this.countTimers = this.cpus.map((cpu) => this.connect(cpu).name);
+    this.counts = this.cpus.map((cpu) => this.connect(cpu));
+    this.countTimers = this.counts.map(({ name }) => name);
     this.engine = createEngine(this);
     this.reopenSlice();
   }
@@ -191,17 +194,27 @@ export class Machine {
     if (this.engineRuns)
       throw new CpuSwitchError(number, `CPU ${before.number} is in the middle of something`);
     before.openSlice(0);
-    const linked = before.llBit ? this.mmu.ramOffset(before.linkedAddress) : -1;
-    if (linked >= 0) this.links.add(before, linked);
+    this.watchLink(before);
     this.links.remove(next);
-    before.park();
+    this.exchange(next);
+    for (const page of this.links.pages)
+      next.translations.protectPage(this.memory.plan.ram + (page << PAGE_SHIFT));
+    this.reopenSlice();
+  }
+
+  /** A CPU that stands still loses its link when another one stores there. */
+  private watchLink(cpu: Cpu): void {
+    const linked = cpu.llBit ? this.mmu.ramOffset(cpu.linkedAddress) : -1;
+    if (linked >= 0) this.links.add(cpu, linked);
+  }
+
+  /** Puts the state block of `next` where that of the executing CPU is. */
+  private exchange(next: Cpu): void {
+    this.executing.park();
     next.unpark();
     this.executing = next;
     this.mmu.cpu = next;
     this.ops.cpu = next;
-    for (const page of this.links.pages)
-      next.translations.protectPage(this.memory.plan.ram + (page << PAGE_SHIFT));
-    this.reopenSlice();
   }
 
   /** Instructions retired since reset, whoever's they were. */
@@ -324,6 +337,46 @@ export class Machine {
     const room = Math.max(0, this.timeline.untilNext());
     if (this.guestRuns) this.cpu.shortenSlice(room);
     else if (room < this.cpu.guestRemaining) this.cpu.guestRemaining = room;
+  }
+
+  // --- snapshots ---
+
+  /** All that the machine is but RAM and devices. Not to be called while it executes. */
+  snapshot(): MachineSnapshot {
+    return {
+      executing: this.executing.number,
+      cpus: this.cpus.map((cpu, n) => ({
+        cpu: cpu.snapshot(),
+        tlb: cpu.tlb.snapshot(),
+        count: this.counts[n]!.snapshot(),
+      })),
+      timeline: this.timeline.snapshot(),
+    };
+  }
+
+  /** Takes over the state of a machine of the same configuration. Throws SnapshotError. */
+  restore({ executing, cpus, timeline }: MachineSnapshot): void {
+    this.limit = Infinity;
+    this.stopRequested = false;
+    if (executing !== this.executing.number) this.exchange(this.cpus[executing]!);
+    this.links.clear();
+    for (const [n, { cpu: saved, tlb, count }] of cpus.entries()) {
+      const cpu = this.cpus[n]!;
+      cpu.tlb.restore(tlb);
+      cpu.restore(saved);
+      this.counts[n]!.restore(count);
+      if (n !== executing) this.watchLink(cpu);
+    }
+    this.timeline.restore(timeline);
+    this.reopenSlice();
+  }
+
+  /** Replaces the page of RAM at offset `offset`; null stands for zeros. */
+  restorePage(offset: number, page: Uint8Array | null): void {
+    const at = this.memory.plan.ram + offset;
+    if (page === null) this.memory.u8.fill(0, at, at + PAGE_SIZE);
+    else this.memory.u8.set(page, at);
+    this.stored(offset, PAGE_SIZE);
   }
 
   // --- physical memory, as the embedder and the hypervisor use it ---

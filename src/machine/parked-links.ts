@@ -20,6 +20,11 @@ export class ParkedLinks {
     this.lines.delete(cpu);
   }
 
+  /** No CPU that stands still has a link. */
+  clear(): void {
+    this.lines.clear();
+  }
+
   /** The pages with linked lines, by number. */
   get pages(): readonly number[] {
     return Array.from(this.lines.values(), (line) => line >>> (PAGE_SHIFT - LL_ADDR_SHIFT));

@@ -75,6 +75,28 @@ export class Tlb {
     this.masksChanged();
   }
 
+  /** All entries, as they lie in memory. */
+  snapshot(): Int32Array {
+    return this.words.slice(this.first, this.at(this.entries));
+  }
+
+  /** Takes over what {@link snapshot} gave, for a TLB of this size. */
+  restore(saved: Int32Array): void {
+    for (let index = 0; index < this.entries; index++) {
+      this.invalidate(index);
+      const word = (field: number): number => saved[index * TLB_ENTRY.words + field]!;
+      if (word(TLB_ENTRY.used) === 0) continue;
+      this.write(index, {
+        entryHi: word(TLB_ENTRY.entryHi),
+        pageMask: word(TLB_ENTRY.pageMask),
+        entryLo0: word(TLB_ENTRY.entryLo0),
+        entryLo1: word(TLB_ENTRY.entryLo1),
+        high0: word(TLB_ENTRY.high0),
+        high1: word(TLB_ENTRY.high1),
+      });
+    }
+  }
+
   private masksChanged(): void {
     this.words[this.onlyMask] = this.lists.onlyMask;
   }

@@ -1,19 +1,21 @@
 import type { DebugView } from "../debug.ts";
-import { createMalta } from "../boards/malta/malta.ts";
+import type { BootMemory, BootState } from "../boards/malta/boot.ts";
+import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import type { GuestConfig, RunResult } from "../guest.ts";
+import type { RunResult } from "../guest.ts";
 import { BareInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
-import type { ElfImage } from "../loader/elf.ts";
-import { Machine, type MachineConfig } from "../machine/machine.ts";
+import { Machine } from "../machine/machine.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
-import { loadGuest } from "./boot-guest.ts";
+import { modelOf } from "./check-config.ts";
 import { MachineTarget } from "./debug-target.ts";
 import { MachineDebugView } from "./debug-view.ts";
+import { MEMORY_UNIT } from "./limits.ts";
+import { MachineGuest, type Surroundings } from "./machine-guest.ts";
 import { HALTED } from "./report.ts";
-import { MachineGuest } from "./machine-guest.ts";
+import type { Settings } from "./settings.ts";
 
 const GPR_A0 = 4;
 const GPR_SP = 29;
@@ -25,41 +27,44 @@ export class BareGuest extends MachineGuest {
   protected readonly machine: Machine;
   readonly debug: DebugView;
   readonly hostDebug = null;
+  protected readonly board: MaltaBoard;
+  protected readonly vm = null;
+  readonly memory: BootMemory;
 
-  constructor(
-    config: GuestConfig,
-    kernel: ElfImage,
-    machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
-    memory: number,
-  ) {
-    super(config.onConsole);
+  /** A machine whose CPU comes out of reset, without a kernel. */
+  constructor(settings: Settings, surroundings: Surroundings) {
+    super(settings, surroundings.onConsole);
+    const { endian, hostCpu, memoryUnits } = settings;
+    const { wallClock, engine } = surroundings;
+    const size = memoryUnits * MEMORY_UNIT;
     const machine = new Machine(
       {
-        ...machineConfig,
-        ramBytes: memory,
-        ramRegions: maltaRamRegions(memory),
+        model: modelOf(hostCpu),
+        endian,
+        ...(wallClock === undefined ? {} : { wallClock }),
+        ramBytes: size,
+        ramRegions: maltaRamRegions(size),
         guestTime: "all",
         hostCalls: false,
       },
-      config.engine === "interp" ? createInterpreter : createTranslator,
+      engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
-    const board = createMalta({
+    this.board = createMalta({
       timeline: machine.timeline,
       bus: machine.bus,
-      endian: machineConfig.endian,
+      endian,
       setInterrupt: (ip, level) => machine.cpu.setInterruptLine(ip, level),
       console: this.console,
       onPowerOff: () => this.turnOff("power-off"),
       onReset: () => this.turnOff("reset"),
     });
-    this.console.attach(board);
-    const boot = loadGuest(config, kernel, {
-      size: memory,
+    this.console.attach(this.board);
+    this.memory = {
+      size,
       writeBytes: (pa, bytes) => machine.writeBytes(pa, bytes),
       write32: (pa, value) => machine.write32(pa, value),
-    });
-    this.start(boot);
+    };
     this.debug = new MachineDebugView({
       ...{ name: "guest", machine, target: new MachineTarget(machine), isExecuting: null },
       asid: () => machine.cpu.asid,
@@ -71,8 +76,8 @@ export class BareGuest extends MachineGuest {
     });
   }
 
-  /** Puts the CPU into the state in which YAMON enters a kernel: kernel mode, interrupts off, cached kseg0. */
-  private start(boot: ReturnType<typeof loadGuest>): void {
+  /** As YAMON enters a kernel: kernel mode, interrupts off, cached kseg0. */
+  start(boot: BootState): void {
     const { cpu, ops } = this.machine;
     const { a0, a1, a2, a3 } = boot.registers;
     cpu.gpr.set([a0, a1, a2, a3], GPR_A0);

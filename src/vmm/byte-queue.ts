@@ -45,9 +45,14 @@ export class ByteQueue {
     if (this.count === 0) this.clear();
   }
 
+  /** A copy of all bytes. */
+  get bytes(): Uint8Array {
+    return this.copyTo(new Uint8Array(this.count));
+  }
+
   /** Removes all bytes and returns them. */
   takeAll(): Uint8Array {
-    const bytes = this.copyTo(new Uint8Array(this.count));
+    const { bytes } = this;
     this.clear();
     return bytes;
   }

@@ -75,7 +75,12 @@ export function checkConfig(config: GuestConfig): void {
     if (!(config[name] instanceof Uint8Array))
       throw new GuestConfigError(name, `the ${name} is no Uint8Array: give the file's bytes`);
   }
-  if (typeof config.onConsole !== "function")
+  checkCallbacks(config);
+}
+
+/** Checks that what has to be called is there. Throws {@link GuestConfigError}. */
+export function checkCallbacks({ onConsole }: Pick<GuestConfig, "onConsole">): void {
+  if (typeof onConsole !== "function")
     throw new GuestConfigError(
       "onConsole",
       "onConsole is missing: give a function that takes the console's bytes",

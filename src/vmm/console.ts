@@ -45,6 +45,18 @@ export class Console {
     return this.input.length;
   }
 
+  /** Input not taken yet: all that there is of a console while nothing is left to hand on. */
+  snapshot(): Uint8Array {
+    return this.input.bytes;
+  }
+
+  /** Takes over a snapshot. The UART has not become able to take anything by that. */
+  restore(input: Uint8Array): void {
+    this.output.clear();
+    this.input.clear();
+    this.input.push(input);
+  }
+
   /** Called by the UART when it has become able to take a byte. */
   readyToReceive(): void {
     const uart = this.board?.console;

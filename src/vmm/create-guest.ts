@@ -1,13 +1,17 @@
-import { BootError } from "../boards/malta/boot.ts";
+import { BootError, prepareBoot } from "../boards/malta/boot.ts";
 import { GuestConfigError, type Guest, type GuestConfig } from "../guest.ts";
-import { EVA_MAP, TE_MAP, type GuestMap } from "../kvm/index.ts";
+import { DEFAULT_GUEST_TLB, DEFAULT_GVA_ROOTS, KvmError } from "../kvm/index.ts";
 import { ElfError, parseElf } from "../loader/elf.ts";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "../machine/cpu-models.ts";
 import type { WallClock } from "../machine/machine-timeline.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import { BareGuest } from "./bare.ts";
-import { checkConfig, modelOf } from "./check-config.ts";
-import { DEFAULT_MEMORY } from "./limits.ts";
+import { checkCallbacks, checkConfig, checkSettings, modelOf } from "./check-config.ts";
+import { DEFAULT_MEMORY, MEMORY_UNIT } from "./limits.ts";
+import type { MachineGuest, Surroundings } from "./machine-guest.ts";
+import type { HypervisorSettings, Settings } from "./settings.ts";
+import { decodeSnapshot } from "./snapshot-file.ts";
 import { TrapAndEmulateGuest } from "./trap-and-emulate.ts";
 
 const TICKS_PER_MILLISECOND = TICKS_PER_SECOND / 1000;
@@ -20,24 +24,101 @@ const KSEG0 = { first: 0x8000_0000, end: 0xa000_0000 } as const;
  * configuration cannot work.
  */
 export function createGuest(config: GuestConfig): Guest {
+  return createMachineGuest(config);
+}
+
+/** What {@link createGuest} does, for the rest of the VMM. */
+export function createMachineGuest(config: GuestConfig): MachineGuest {
   checkConfig(config);
-  const { hostCpu = DEFAULT_CPU_MODEL, memory = DEFAULT_MEMORY, mode = "te" } = config;
-  const model = modelOf(hostCpu);
+  const { memory = DEFAULT_MEMORY, hostCpu = DEFAULT_CPU_MODEL, clock = "virtual" } = config;
   try {
     const kernel = parseElf(config.kernel);
-    const machine = { model, endian: kernel.endian, ...wallClock(config) };
-    if (mode === "te") {
-      checkFpu(config, model);
-      const map = mapFor(kernel.entry, model);
-      return new TrapAndEmulateGuest(config, kernel, machine, memory, map);
-    }
-    checkNotTe(kernel.entry);
-    return new BareGuest(config, kernel, machine, memory);
+    const hypervisor = hypervisorSettings(config, kernel.entry, modelOf(hostCpu));
+    const settings = { hostCpu, endian: kernel.endian, memoryUnits: memory / MEMORY_UNIT, clock, hypervisor };
+    const guest = buildGuest(settings, surroundingsOf(config, clock));
+    guest.start(
+      prepareBoot({
+        memory: guest.memory,
+        kernel,
+        ...(config.initrd === undefined ? {} : { initrd: config.initrd }),
+        ...(config.append === undefined ? {} : { commandLine: config.append }),
+      }),
+    );
+    return guest;
   } catch (error) {
     if (error instanceof ElfError) throw new GuestConfigError("kernel", error.message, { cause: error });
     if (error instanceof BootError) throw new GuestConfigError(error.about, error.message, { cause: error });
     throw error;
   }
+}
+
+/** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
+export type RestoreConfig = Pick<GuestConfig, "onConsole" | "engine" | "clock" | "now" | "checkInvariants">;
+
+/**
+ * Builds the machine that `snapshot` was taken of (`Guest.save`), and puts it into the state that it was in: it goes on
+ * from there, bit for bit. The clock is that of the snapshot by default, and goes on as well. Throws
+ * {@link SnapshotError} if the snapshot cannot be used, {@link GuestConfigError} if the configuration cannot.
+ */
+export function restoreGuest(snapshot: Uint8Array, config: RestoreConfig): Guest {
+  return restoreMachineGuest(snapshot, config);
+}
+
+/** What {@link restoreGuest} does, for the rest of the VMM. */
+export function restoreMachineGuest(snapshot: Uint8Array, config: RestoreConfig): MachineGuest {
+  checkSettings(config);
+  checkCallbacks(config);
+  const { settings, ...image } = decodeSnapshot(snapshot);
+  const { clock = settings.clock } = config;
+  const surroundings = surroundingsOf(config, clock);
+  const guest = buildKnown({ ...settings, clock }, surroundings);
+  guest.reinstate(image);
+  return guest;
+}
+
+/** Builds what the settings of a snapshot say. Throws {@link SnapshotError}. */
+function buildKnown(settings: Settings, surroundings: Surroundings): MachineGuest {
+  try {
+    return buildGuest(settings, surroundings);
+  } catch (error) {
+    const isMeant = error instanceof GuestConfigError || error instanceof KvmError;
+    const why = isMeant ? error.message : `there is no memory for a machine of ${settings.memoryUnits} MiB`;
+    // What WebAssembly throws when the system does not give it the memory.
+    if (!isMeant && !(error instanceof RangeError)) throw error;
+    throw new SnapshotError(`the snapshot cannot be used: ${why}`, { cause: error });
+  }
+}
+
+function buildGuest(settings: Settings, surroundings: Surroundings): MachineGuest {
+  const { hypervisor } = settings;
+  return hypervisor === null
+    ? new BareGuest(settings, surroundings)
+    : new TrapAndEmulateGuest(settings, hypervisor, surroundings);
+}
+
+function surroundingsOf(config: RestoreConfig, clock: Settings["clock"]): Surroundings {
+  const { onConsole, engine = "auto", checkInvariants = false } = config;
+  return { onConsole, engine, checkInvariants, ...(clock === "virtual" ? {} : wallClock(config)) };
+}
+
+/** The hypervisor for a kernel that starts at `entry`; null if it is to run without. */
+function hypervisorSettings(config: GuestConfig, entry: number, model: CpuModel): HypervisorSettings | null {
+  if (config.mode === "bare") {
+    checkNotTe(entry);
+    return null;
+  }
+  checkFpu(config, model);
+  return {
+    hostCpus: config.hostCpus ?? 1,
+    hostPageSize: config.hostPageSize ?? 4096,
+    map: mapFor(entry, model),
+    refill: config.refill ?? "fast",
+    gvaRoots: config.gvaRoots ?? DEFAULT_GVA_ROOTS,
+    guestTlb: config.guestTlb ?? DEFAULT_GUEST_TLB,
+    fastExits: config.fastExits !== "off",
+    guestFpu: config.guestFpu === "on",
+    dyntrans: config.dyntrans === "on",
+  };
 }
 
 /** Names of the models for which `has` holds. */
@@ -63,8 +144,8 @@ const isIn = (range: { readonly first: number; readonly end: number }, address: 
 const evaModels = (): string => modelsWith(({ segmentControl }) => segmentControl);
 
 /** The guest map for a kernel that starts at `entry`, if the host can provide it. */
-function mapFor(entry: number, model: CpuModel): GuestMap {
-  if (isIn(TE_KSEG0, entry)) return TE_MAP;
+function mapFor(entry: number, model: CpuModel): HypervisorSettings["map"] {
+  if (isIn(TE_KSEG0, entry)) return "te";
   const at = entry.toString(16).padStart(8, "0");
   if (!isIn(KSEG0, entry))
     throw new GuestConfigError(
@@ -72,7 +153,7 @@ function mapFor(entry: number, model: CpuModel): GuestMap {
       `the kernel starts at ${at}, which is kseg0 neither of a stock kernel (80000000 to 9fffffff) nor of one ` +
         "for trap and emulate (40000000 to 5fffffff): run it with mode bare",
     );
-  if (model.segmentControl) return EVA_MAP;
+  if (model.segmentControl) return "eva";
   throw new GuestConfigError(
     "kernel",
     `the kernel starts at ${at}, and the host CPU ${model.name} cannot give kseg0 to a guest under trap and ` +
@@ -90,9 +171,7 @@ function checkNotTe(entry: number): void {
   );
 }
 
-function wallClock(config: GuestConfig): { wallClock?: WallClock } {
-  if ((config.clock ?? "virtual") === "virtual") return {};
-  const { now } = config;
+function wallClock({ now }: RestoreConfig): { wallClock: WallClock } {
   if (typeof now !== "function")
     throw new GuestConfigError("now", "the wall clock needs a source of time: give `now`");
   const start = now();

@@ -1,28 +1,88 @@
 import type { DebugView } from "../debug.ts";
-import { checkHostCpu, checkTicks, GuestBusyError, type Guest, type RunResult } from "../guest.ts";
+import type { BootMemory, BootState } from "../boards/malta/boot.ts";
+import { MALTA_STATE, type MaltaBoard, type MaltaState } from "../boards/malta/malta.ts";
+import {
+  checkHostCpu,
+  checkTicks,
+  GuestBusyError,
+  type Guest,
+  type GuestConfig,
+  type RunResult,
+} from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
-import type { Machine } from "../machine/machine.ts";
+import type { Vm, VmSnapshot } from "../kvm/index.ts";
+import { machineSnapshot, type MachineSnapshot } from "../machine/machine-snapshot.ts";
+import type { Machine, MachineConfig } from "../machine/machine.ts";
+import { ByteReader, ByteWriter } from "../state/byte-stream.ts";
+import { crc32 } from "../state/crc32.ts";
+import { byteString, choice, nothing, orNull, record, text, variants, type Field } from "../state/fields.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
 import { Console } from "./console.ts";
+import { captureRam, restoreRam, type PageKind, type RamPages } from "./ram-pages.ts";
+import type { Settings } from "./settings.ts";
+import { encodeSnapshot, type GuestImage } from "./snapshot-file.ts";
+
+/** What the embedder chooses for each guest anew, whatever its state is. */
+export interface Surroundings extends Pick<MachineConfig, "wallClock"> {
+  readonly onConsole: GuestConfig["onConsole"];
+  readonly engine: NonNullable<GuestConfig["engine"]>;
+  readonly checkInvariants: boolean;
+}
+
+/** How a guest has come to its end. */
+type End = Extract<RunResult, { kind: "off" | "failed" }>;
+
+/** All state of a guest but RAM. */
+interface GuestState {
+  readonly machine: MachineSnapshot;
+  /** Null without a hypervisor. */
+  readonly vm: VmSnapshot | null;
+  readonly board: MaltaState;
+  /** Console input that the guest has not taken yet. */
+  readonly input: Uint8Array;
+  readonly end: End | null;
+}
+
+/** More console input, and longer reports, than there can be. */
+const MOST_INPUT = 2 ** 31;
+const MOST_TEXT = 2 ** 16;
+
+const END = variants<"kind", End>("kind", {
+  off: record<Omit<Extract<End, { kind: "off" }>, "kind">>({ how: choice(["power-off", "reset"]) }),
+  failed: record<Omit<Extract<End, { kind: "failed" }>, "kind">>({ report: text(MOST_TEXT) }),
+});
 
 /**
- * What guests of every kind have in common: a console, an end, and the rules of what the embedder may call when.
- * The embedder's console callback is called while the machine stands still, between two instructions, so that
+ * What guests of every kind have in common: a console, an end, snapshots, and the rules of what the embedder may call
+ * when. The embedder's console callback is called while the machine stands still, between two instructions, so that
  * it may do anything. Only its clock is read in the middle of a run.
  */
 export abstract class MachineGuest implements Guest {
   protected abstract readonly machine: Machine;
+  protected abstract readonly board: MaltaBoard;
+  /** Null without a hypervisor. */
+  protected abstract readonly vm: Vm | null;
   protected readonly console: Console;
-  private end: RunResult | null = null;
+  private readonly settings: Settings;
+  private end: End | null = null;
   private running = false;
+  /** The machine executes: only the embedder's clock can call anything now. */
+  private inMachine = false;
   private stopRequested = false;
   private destroyed = false;
   /** The machine threw: nothing may run on it any more. */
   private broken = false;
 
-  constructor(onConsole: (bytes: Uint8Array) => void) {
+  constructor(settings: Settings, onConsole: (bytes: Uint8Array) => void) {
+    this.settings = settings;
     this.console = new Console(onConsole, () => this.pause());
   }
+
+  /** Physical memory as the guest sees it, for whoever loads a kernel. */
+  abstract readonly memory: BootMemory;
+  /** Puts the CPU into the state in which the board's monitor enters a kernel. */
+  abstract start(boot: BootState): void;
 
   /**
    * Runs the machine up to tick `limit`, or until something happens. "running" if it was paused as well. The guest is
@@ -54,7 +114,7 @@ export abstract class MachineGuest implements Guest {
       return (
         this.end ??
         this.runOn(
-          this.onMachine(({ timeline }) => timeline.now() + ticks),
+          this.onMachine(({ timeline }) => timeline.now() + Math.ceil(ticks)),
           hostCpu,
         )
       );
@@ -76,14 +136,79 @@ export abstract class MachineGuest implements Guest {
     }
   }
 
+  // --- snapshots ---
+
+  save(): Uint8Array {
+    return encodeSnapshot(this.capture());
+  }
+
+  hash(): string {
+    return crc32(this.save()).toString(16).padStart(8, "0");
+  }
+
+  /** The state of the guest. Pages of RAM that are as in `before` are shared with it. */
+  capture(before?: RamPages): GuestImage {
+    if (this.inMachine) throw new GuestBusyError();
+    if (this.destroyed || this.broken)
+      throw new SnapshotError("the guest is no more: there is nothing to save");
+    const { machine, vm, board, settings } = this;
+    const state = new ByteWriter();
+    this.stateField.write(state, {
+      machine: machine.snapshot(),
+      vm: vm?.snapshot() ?? null,
+      board: board.snapshot(),
+      input: this.console.snapshot(),
+      end: this.end,
+    });
+    return {
+      settings,
+      state: state.bytes,
+      ram: captureRam(machine, (offset) => this.pageKind(offset), before),
+    };
+  }
+
+  /** Takes over the state of a guest with the same settings. Throws SnapshotError; it must not be run then. */
+  reinstate({ state: kept, ram }: Omit<GuestImage, "settings">): void {
+    if (this.running) throw new GuestBusyError();
+    const { machine, vm, board } = this;
+    const reader = new ByteReader(kept, "state");
+    const state = this.stateField.read(reader);
+    reader.end();
+    vm?.beforeRestore();
+    restoreRam(machine, (offset) => this.pageKind(offset), ram);
+    machine.restore(state.machine);
+    if (state.vm !== null) vm?.restore(state.vm);
+    board.restore(state.board);
+    this.console.restore(state.input);
+    this.end = state.end;
+  }
+
+  private pageKind(offset: number): PageKind {
+    return this.vm?.pageKind(offset) ?? "contents";
+  }
+
+  /** How the state is kept. */
+  private get stateField(): Field<GuestState> {
+    return record<GuestState>({
+      machine: machineSnapshot(this.machine.config),
+      vm: this.vm?.snapshotField ?? nothing,
+      board: MALTA_STATE,
+      input: byteString(MOST_INPUT),
+      end: orNull(END),
+    });
+  }
+
   /** What throws in the middle of the machine, a defect or the embedder's clock, ends the guest for good. */
   private onMachine<Result>(action: (machine: Machine) => Result): Result {
+    this.inMachine = true;
     try {
       return action(this.machine);
     } catch (error) {
       this.broken = true;
       this.end = { kind: "failed", report: `the guest cannot go on: ${String(error)}` };
       throw error;
+    } finally {
+      this.inMachine = false;
     }
   }
 

@@ -1,36 +1,39 @@
 import type { DebugStop, DebugView } from "../debug.ts";
+import type { BootMemory, BootState } from "../boards/malta/boot.ts";
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
-import type { GuestConfig, RunResult } from "../guest.ts";
+import type { RunResult } from "../guest.ts";
 import { GuestInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
 import {
+  EVA_MAP,
   guestAsid,
   GuestState,
   Kvm,
   needsEva,
-  type GuestMap,
+  TE_MAP,
   type MmioExit,
   type Vcpu,
   type Vm,
 } from "../kvm/index.ts";
-import type { ElfImage } from "../loader/elf.ts";
 import { Bus } from "../machine/bus.ts";
-import { Machine, type MachineConfig } from "../machine/machine.ts";
+import { Machine } from "../machine/machine.ts";
 import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
-import { loadGuest } from "./boot-guest.ts";
+import { modelOf } from "./check-config.ts";
 import { MachineTarget } from "./debug-target.ts";
 import { MachineDebugView } from "./debug-view.ts";
-import { HYPERVISOR_MEMORY } from "./limits.ts";
-import { MachineGuest } from "./machine-guest.ts";
+import { HYPERVISOR_MEMORY, MEMORY_UNIT } from "./limits.ts";
+import { MachineGuest, type Surroundings } from "./machine-guest.ts";
 import { failureReport, HALTED } from "./report.ts";
+import type { HypervisorSettings, Settings } from "./settings.ts";
 
 const GPR_A0 = 4;
 /** Guest interrupt inputs that KVM_INTERRUPT can drive. */
 const KVM_INTERRUPTS: readonly number[] = [2, 3, 4];
+const MAPS = { te: TE_MAP, eva: EVA_MAP } as const;
 
 /**
  * A guest under the hypervisor, and the VMM that gives it a board: guest physical memory is the part of host
@@ -38,62 +41,58 @@ const KVM_INTERRUPTS: readonly number[] = [2, 3, 4];
  */
 export class TrapAndEmulateGuest extends MachineGuest {
   protected readonly machine: Machine;
-  private readonly vm: Vm;
+  protected readonly vm: Vm;
   private readonly vcpu: Vcpu;
   readonly debug: DebugView;
   readonly hostDebug: DebugView;
-  private readonly board: MaltaBoard;
+  protected readonly board: MaltaBoard;
   private readonly bus = new Bus();
   /** Where the board shows the guest's memory: devices lie between the regions. */
   private readonly ram: readonly RamRegion[];
+  readonly memory: BootMemory;
 
-  constructor(
-    config: GuestConfig,
-    kernel: ElfImage,
-    machineConfig: Pick<MachineConfig, "model" | "endian" | "wallClock">,
-    memory: number,
-    map: GuestMap,
-  ) {
-    super(config.onConsole);
-    this.ram = maltaRamRegions(memory);
+  /** A VM whose CPU comes out of reset, without a kernel. */
+  constructor(settings: Settings, hypervisor: HypervisorSettings, surroundings: Surroundings) {
+    super(settings, surroundings.onConsole);
+    const { endian, hostCpu, memoryUnits } = settings;
+    const { wallClock, engine, checkInvariants } = surroundings;
+    const size = memoryUnits * MEMORY_UNIT;
+    const map = MAPS[hypervisor.map];
+    this.ram = maltaRamRegions(size);
     const machine = new Machine(
       {
-        ...machineConfig,
-        cpus: config.hostCpus ?? 1,
-        ramBytes: HYPERVISOR_MEMORY + memory,
+        model: modelOf(hostCpu),
+        endian,
+        ...(wallClock === undefined ? {} : { wallClock }),
+        cpus: hypervisor.hostCpus,
+        ramBytes: HYPERVISOR_MEMORY + size,
         guestTime: "user",
         hostCalls: true,
       },
-      config.engine === "interp" ? createInterpreter : createTranslator,
+      engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
     const kvm = new Kvm(machine, {
-      pageSize: config.hostPageSize ?? 4096,
+      pageSize: hypervisor.hostPageSize,
       end: HYPERVISOR_MEMORY,
       eva: needsEva(map),
     });
+    const { refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } = hypervisor;
     this.vm = kvm.createVm({
-      map,
-      refill: config.refill ?? "fast",
-      ...(config.gvaRoots === undefined ? {} : { gvaRoots: config.gvaRoots }),
-      ...(config.guestTlb === undefined ? {} : { guestTlb: config.guestTlb }),
-      fastExits: config.fastExits !== "off",
-      fpu: config.guestFpu === "on",
-      dyntrans: config.dyntrans === "on",
-      checkInvariants: config.checkInvariants ?? false,
+      ...{ map, refill, gvaRoots, guestTlb, fastExits, fpu: guestFpu, dyntrans, checkInvariants },
     });
-    for (const [slot, { base, size, offset }] of this.ram.entries())
+    for (const [slot, { base, size: bytes, offset }] of this.ram.entries())
       this.vm.setUserMemoryRegion({
         slot,
         guestPhysAddr: base,
-        memorySize: size,
+        memorySize: bytes,
         hostPhysAddr: HYPERVISOR_MEMORY + offset,
       });
     this.vcpu = this.vm.createVcpu(0);
     this.board = createMalta({
       timeline: machine.timeline,
       bus: this.bus,
-      endian: machineConfig.endian,
+      endian,
       setInterrupt: (ip, level) => {
         if (KVM_INTERRUPTS.includes(ip)) this.vcpu.interrupt(level ? ip : -ip);
       },
@@ -102,14 +101,11 @@ export class TrapAndEmulateGuest extends MachineGuest {
       onReset: () => this.turnOff("reset"),
     });
     this.console.attach(this.board);
-    const boot = loadGuest(config, kernel, {
-      size: memory,
+    this.memory = {
+      size,
       writeBytes: (pa, bytes) => machine.writeBytes(HYPERVISOR_MEMORY + pa, bytes),
       write32: (pa, value) => machine.write32(HYPERVISOR_MEMORY + pa, value),
-    });
-    this.start(boot);
-    // As YAMON enters a kernel. One for trap and emulate starts with ERL set, as its CPU comes out of reset.
-    if (needsEva(map)) this.vcpu.cp0[CP0.Status] = STATUS.BEV;
+    };
     this.debug = this.guestView();
     this.hostDebug = this.hostView();
   }
@@ -142,12 +138,14 @@ export class TrapAndEmulateGuest extends MachineGuest {
     });
   }
 
-  private start(boot: ReturnType<typeof loadGuest>): void {
+  start(boot: BootState): void {
     const regs = this.vcpu.getRegs();
     const { a0, a1, a2, a3 } = boot.registers;
     const gpr = Array.from(regs.gpr);
     for (const [i, value] of [a0, a1, a2, a3].entries()) gpr[GPR_A0 + i] = BigInt(value | 0);
     this.vcpu.setRegs({ ...regs, gpr, pc: BigInt(boot.entry | 0) });
+    // As YAMON enters a kernel. One for trap and emulate starts with ERL set, as its CPU comes out of reset.
+    if (needsEva(this.vm.map)) this.vcpu.cp0[CP0.Status] = STATUS.BEV;
   }
 
   protected runMachine(limit: number, hostCpu: number | undefined): RunResult {

@@ -1,6 +1,7 @@
 import type { MmioDevice } from "../../machine/bus.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { Stateful } from "../../devices/state.ts";
+import { integer, list, record, u8 } from "../../state/fields.ts";
 
 /** Registers (Malta user's manual, chapter 4.4), words in the CPU's byte order, 8 bytes apart. */
 const FPGA = {
@@ -37,6 +38,14 @@ export interface MaltaFpgaState {
   i2cOut: number;
   i2cSelect: number;
 }
+
+/** How it is kept. */
+export const FPGA_STATE = record<MaltaFpgaState>({
+  leds: u8,
+  display: list(u8, 8),
+  ...{ breakReset: u8, generalOut: u8 },
+  ...{ i2cEnable: integer(0, I2C_LINES), i2cOut: integer(0, I2C_LINES), i2cSelect: integer(0, 1) },
+});
 
 /** The board's FPGA: switches, jumpers, display, reset, and an I2C bus without devices. */
 export class MaltaFpga extends Stateful<MaltaFpgaState> implements MmioDevice {

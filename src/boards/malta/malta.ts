@@ -1,16 +1,17 @@
-import { Gt64120 } from "../../devices/gt64120.ts";
-import { Pit8254 } from "../../devices/i8254.ts";
-import { PicPair } from "../../devices/i8259.ts";
+import { Gt64120, GT_STATE } from "../../devices/gt64120.ts";
+import { PIT_STATE, Pit8254 } from "../../devices/i8254.ts";
+import { PicPair, PICS_STATE } from "../../devices/i8259.ts";
 import { IsaPorts, type PortDevice } from "../../devices/isa-ports.ts";
-import { Mc146818 } from "../../devices/mc146818.ts";
-import { PciBus } from "../../devices/pci.ts";
-import { Piix4 } from "../../devices/piix4.ts";
-import { Port61 } from "../../devices/port61.ts";
-import { Uart16550 } from "../../devices/uart16550.ts";
+import { Mc146818, RTC_STATE } from "../../devices/mc146818.ts";
+import { PciBus, pciState } from "../../devices/pci.ts";
+import { Piix4, PIIX4_STATE } from "../../devices/piix4.ts";
+import { Port61, PORT61_STATE } from "../../devices/port61.ts";
+import { UART_STATE, Uart16550 } from "../../devices/uart16550.ts";
 import { Bus, type MmioDevice } from "../../machine/bus.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { TICKS_PER_SECOND, type Timeline } from "../../machine/timeline.ts";
-import { MaltaFpga } from "./malta-fpga.ts";
+import { record } from "../../state/fields.ts";
+import { FPGA_STATE, MaltaFpga } from "./malta-fpga.ts";
 import {
   MALTA_GT_SETUP,
   MALTA_IP,
@@ -187,6 +188,24 @@ export class MaltaBoard {
 
 /** The state of all devices of a board: plain data. */
 export type MaltaState = ReturnType<MaltaBoard["snapshot"]>;
+
+/** PCI functions: the system controller, and those of the south bridge. */
+const PCI_FUNCTIONS = 5;
+
+/** How it is kept. */
+export const MALTA_STATE = record<MaltaState>({
+  pci: pciState(PCI_FUNCTIONS),
+  pics: PICS_STATE,
+  pit: PIT_STATE,
+  port61: PORT61_STATE,
+  clock: RTC_STATE,
+  console: UART_STATE,
+  serial1: UART_STATE,
+  boardSerial: UART_STATE,
+  gt: GT_STATE,
+  piix4: PIIX4_STATE,
+  fpga: FPGA_STATE,
+});
 
 /** Builds a Malta board and adds its regions to the bus. */
 export function createMalta(config: MaltaConfig): MaltaBoard {

@@ -1,7 +1,8 @@
 import type { AccessWidth } from "../../isa/ir.ts";
 import type { Endian } from "../../machine/memory.ts";
+import { choice, flag, i32, integer, list, record, u32, variants } from "../../state/fields.ts";
 import type { Gpa } from "../addresses.ts";
-import type { MmioExit } from "../vcpu-exit.ts";
+import { MMIO_EXIT, type MmioExit } from "../vcpu-exit.ts";
 
 /** A load whose value the VMM is to supply. */
 interface PendingLoad {
@@ -25,6 +26,16 @@ interface PendingStores {
 }
 
 export type PendingAccess = PendingLoad | PendingStores;
+
+/** How it is kept. */
+export const PENDING_ACCESS = variants<"kind", PendingAccess>("kind", {
+  load: record<Omit<PendingLoad, "kind">>({
+    exit: MMIO_EXIT,
+    width: choice<AccessWidth>([1, 2, 4, "left", "right"]),
+    ...{ signed: flag, lane: integer(0, 3), register: integer(0, 31), old: i32, resume: u32 },
+  }),
+  stores: record<Omit<PendingStores, "kind">>({ rest: list(MMIO_EXIT, 1, 4) }),
+});
 
 function exitFor(physAddr: Gpa, len: 1 | 2 | 4, isWrite: boolean, data: number): MmioExit {
   return { reason: "mmio", physAddr, len, isWrite, data };
