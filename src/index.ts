@@ -1,5 +1,7 @@
 /** kseg: a MIPS hypervisor and the MIPS machine under it. What a user of the package needs. */
 export { createGuest, restoreGuest, type RestoreConfig } from "./vmm/create-guest.ts";
+export { createTimeTravel, replayGuest, restoreTimeTravel } from "./vmm/create-time-travel.ts";
+export { DivergenceError, type Moment, type TimeTravel, type TimeTravelOptions } from "./vmm/time-travel.ts";
 export { SnapshotError } from "./state/snapshot-error.ts";
 export { CODE_PARTS, generatedCode, type CodePart } from "./vmm/generated-code.ts";
 export {

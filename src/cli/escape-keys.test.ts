@@ -19,6 +19,7 @@ describe("escape keys", () => {
     { pieces: [`${A}x`], result: ["leave"] },
     { pieces: [`${A}X`], result: ["leave"] },
     { pieces: [A, "x"], result: ["leave"] },
+    { pieces: [`a${A}sb`], result: ['"a"', "save", '"b"'] },
     { pieces: [`ab${A}hcd`], result: ['"ab"', "help", '"cd"'] },
     { pieces: [`${A}?`], result: ["help"] },
     { pieces: [`a${A}${A}b`], result: ['"a\\u0001b"'] },

@@ -6,11 +6,13 @@ const CTRL_A = 0x01;
 export type Typed =
   | { readonly kind: "input"; readonly bytes: Uint8Array }
   | { readonly kind: "leave" }
+  | { readonly kind: "save" }
   | { readonly kind: "help" };
 
 /** What Ctrl-A H prints. */
 export const ESCAPE_HELP = [
   "Ctrl-A X  leave kseg",
+  "Ctrl-A S  save a snapshot (--save says where)",
   "Ctrl-A H  this help",
   "Ctrl-A Ctrl-A  send Ctrl-A to the guest",
 ].join("\n");
@@ -48,8 +50,9 @@ export class EscapeKeys {
   }
 }
 
-function commandOf(byte: number): "leave" | "help" | undefined {
+function commandOf(byte: number): Exclude<Typed["kind"], "input"> | undefined {
   const key = String.fromCharCode(byte).toLowerCase();
   if (key === "x") return "leave";
+  if (key === "s") return "save";
   return key === "h" || key === "?" ? "help" : undefined;
 }

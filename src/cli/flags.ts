@@ -30,6 +30,10 @@ export interface RunFlags {
   /** Seconds of real time. */
   readonly timeout?: number;
   readonly stats?: string;
+  readonly save?: string;
+  readonly restore?: string;
+  readonly record?: string;
+  readonly replay?: string;
   readonly quiet?: boolean;
 }
 
@@ -46,6 +50,8 @@ interface Flag {
   /** What it is when it is not given, in words, for a flag of which it matters whether it was. */
   readonly otherwise?: string;
   readonly choices?: readonly string[];
+  /** It says which guest there is and what it runs on: a snapshot says that itself. */
+  readonly inSnapshot?: true;
 }
 
 const PAGE_SIZES: Readonly<Record<string, 4096 | 16384>> = { "4k": 4096, "16k": 16384 };
@@ -55,20 +61,28 @@ const ENGINES = ["auto", "interp"] as const;
 export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--guest",
+    inSnapshot: true,
     value: "NAME",
     help: "guest from the cache (kseg guest), with its kernel, initrd, command line and mode",
     ...oneOf("guest", GUESTS),
   },
   {
     name: "--kernel",
+    inSnapshot: true,
     value: "FILE",
     help: "32-bit MIPS ELF kernel; without it and --guest, the demo guest",
     parse: fileName,
   },
-  { name: "--initrd", value: "FILE", help: "initial RAM disk", parse: fileName },
-  { name: "--append", value: "STRING", help: "kernel command line; with --guest, added to the guest's own" },
+  { name: "--initrd", inSnapshot: true, value: "FILE", help: "initial RAM disk", parse: fileName },
+  {
+    name: "--append",
+    inSnapshot: true,
+    value: "STRING",
+    help: "kernel command line; with --guest, added to the guest's own",
+  },
   {
     name: "--memory",
+    inSnapshot: true,
     value: "SIZE",
     help: "guest memory, as 64M, 1G or 262144K",
     parse: size,
@@ -76,6 +90,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--mode",
+    inSnapshot: true,
     value: "MODE",
     help: "under the hypervisor (trap and emulate), or directly on the machine",
     ...oneOf("mode", ["te", "bare"]),
@@ -83,6 +98,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--host-cpu",
+    inSnapshot: true,
     value: "NAME",
     help: "CPU model of the machine",
     inRun: "with bare the one that the guest sees",
@@ -91,6 +107,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--host-page-size",
+    inSnapshot: true,
     value: "SIZE",
     help: "pages of the host's page tables",
     inRun: "not with --mode bare",
@@ -106,6 +123,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--refill",
+    inSnapshot: true,
     value: "HOW",
     help: "host TLB misses by the generated handler, or by an exit each",
     inRun: "not with --mode bare",
@@ -114,6 +132,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--gva-roots",
+    inSnapshot: true,
     value: "N",
     help: "guest ASIDs whose page tables the hypervisor keeps, 1 to 64",
     inRun: "not with --mode bare",
@@ -122,6 +141,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--guest-tlb",
+    inSnapshot: true,
     value: "N",
     help: "entries of the TLB that the guest sees",
     inRun: "not with --mode bare",
@@ -130,6 +150,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--fast-exits",
+    inSnapshot: true,
     value: "HOW",
     help: "simple traps settled by generated code, or by an exit each",
     inRun: "not with --mode bare",
@@ -138,6 +159,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--guest-fpu",
+    inSnapshot: true,
     value: "HOW",
     help: "the guest has the host CPU's FPU, or none",
     inRun: "not with --mode bare",
@@ -146,6 +168,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   {
     name: "--dyntrans",
+    inSnapshot: true,
     value: "HOW",
     help: "on rewrites kernel code that traps and maps CP0 registers over guest memory",
     inRun: "not with --mode bare",
@@ -162,6 +185,30 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: "--exit-on", value: "REGEX", help: "end with status 0 when a console line matches", parse: regex },
   { name: "--timeout", value: "SECONDS", help: "end with status 124 after this long", parse: seconds },
   { name: "--stats", value: "FILE.json", help: "write counters there at the end", parse: fileName },
+  {
+    name: "--save",
+    value: "FILE",
+    help: "write a snapshot there at the end, unless the guest has ended by itself, and on Ctrl-A S",
+    parse: fileName,
+  },
+  {
+    name: "--restore",
+    value: "FILE",
+    help: "go on from a snapshot, which has the guest and all that it runs on",
+    parse: fileName,
+  },
+  {
+    name: "--record",
+    value: "FILE",
+    help: "write there at the end what repeats the run: its start, and all input with its time",
+    parse: fileName,
+  },
+  {
+    name: "--replay",
+    value: "FILE",
+    help: "repeat a recorded run; live input goes on where it ends",
+    parse: fileName,
+  },
   { name: "--quiet", help: "no summary at the end" },
 ];
 
@@ -172,6 +219,21 @@ export function addRunFlags(command: Command): Command {
     command.addOption(optionOf(inRun === undefined ? flag : { ...flag, help: `${help}; ${inRun}` }));
   }
   return command;
+}
+
+/** Checks that nothing is asked of a snapshot that it has decided already. Throws {@link UsageError}. */
+export function checkRestore(
+  command: Command,
+  { restore, replay }: Pick<RunFlags, "restore" | "replay">,
+): void {
+  if (restore !== undefined && replay !== undefined)
+    throw new UsageError(`--replay ${replay} begins with a snapshot of its own: leave --restore out`);
+  const source = restore === undefined ? `--replay ${replay}` : `--restore ${restore}`;
+  if (restore === undefined && replay === undefined) return;
+  const given = (option: Option): boolean => command.getOptionValueSource(option.attributeName()) === "cli";
+  const both = RUN_FLAGS.find((flag) => flag.inSnapshot === true && given(optionOf(flag)));
+  if (both === undefined) return;
+  throw new UsageError(`${both.name} is decided by the snapshot of ${source}: leave ${both.name} out`);
 }
 
 /** The flag of `kseg run` called `name`, for a command that has it too. */

@@ -4,7 +4,7 @@ import { Command, type CommanderError } from "commander";
 import { benchCommand } from "./bench-command.ts";
 import { heedBranchHints } from "./branch-hints.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
-import { addRunFlags, type RunFlags } from "./flags.ts";
+import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
 import { disasmCommand } from "./disasm-command.ts";
 import { guestCommand } from "./guest-command.ts";
 import { GuestError, systemReason } from "../guests/index.ts";
@@ -19,7 +19,9 @@ The console goes to stdout, everything else to stderr. On a terminal Ctrl-A X le
 Piped input waits until the guest can take it; its end does not end the run (the demo
 guest gets it as Ctrl-D). Without a terminal a guest that waits takes a whole core, unless
 --clock is wall. --exit-on looks at each line when it has ended, and at the last one when
-nothing was printed for 5 to 10 ms of guest time.
+nothing was printed for 5 to 10 ms of guest time. --save writes a snapshot when --exit-on
+matches, at the timeout, on Ctrl-A X, when the guest waits for input that cannot come, and
+when a signal ends kseg.
 ${STATUSES}`;
 
 const EXAMPLES = `
@@ -55,7 +57,10 @@ function createProgram(setStatus: (status: number) => void): Command {
     .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", EXAMPLES);
   const run = new Command("run").description("run a guest on this terminal").addHelpText("after", RUN_NOTES);
-  addRunFlags(run).action(async (flags: RunFlags) => setStatus(await runCommand(flags)));
+  addRunFlags(run).action(async (flags: RunFlags) => {
+    checkRestore(run, flags);
+    setStatus(await runCommand(flags));
+  });
   program.addCommand(run).addCommand(guestCommand()).addCommand(disasmCommand()).addCommand(benchCommand());
   forAll(program, (command) =>
     command

@@ -1,4 +1,4 @@
-/** The file that a flag names for figures: those of `--stats`, say. */
+/** The file that a flag names for what a run leaves: the figures of `--stats`, say, or a snapshot. */
 import {
   closeSync,
   constants,
@@ -18,7 +18,7 @@ import path from "node:path";
 import { systemReason } from "../guests/index.ts";
 import { CliError, STATUS, UsageError } from "./errors.ts";
 
-/** What takes the statistics. */
+/** What takes it. */
 type Target =
   | { readonly kind: "file"; readonly path: string; readonly temporary: string }
   /** Written to as it is, because taking its name would replace it. */
@@ -26,7 +26,7 @@ type Target =
 
 /**
  * A file that is either written whole or left as it was. It is tried out on construction, before long work
- * whose figures could not be kept. Throws {@link UsageError} then, {@link CliError} later.
+ * whose outcome could not be kept. Throws {@link UsageError} then, {@link CliError} later.
  */
 export class OutputFile {
   /** The flag and its value, for messages. */
@@ -47,12 +47,16 @@ export class OutputFile {
 
   /** Writes `figures` as JSON. Waits for the reader of a pipe. */
   async write(figures: object): Promise<void> {
-    const text = `${JSON.stringify(figures, null, 2)}\n`;
+    await this.writeWhole(`${JSON.stringify(figures, null, 2)}\n`);
+  }
+
+  /** Writes `contents`, in the place of what is there. Waits for the reader of a pipe. */
+  async writeWhole(contents: string | Uint8Array): Promise<void> {
     const { target } = this;
     try {
-      if (target.kind === "file") replace(target, text);
-      else if (target.kind === "pipe") await send(target.fd, text);
-      else writeFileSync(target.fd, text);
+      if (target.kind === "file") replace(target, contents);
+      else if (target.kind === "pipe") await send(target.fd, contents);
+      else writeFileSync(target.fd, contents);
     } catch (error) {
       throw new CliError(`${this.what}: ${reason(error)}`, STATUS.failed, { cause: error });
     }
@@ -92,9 +96,12 @@ function isOwnOutput({ dev, ino }: FileInfo): boolean {
   });
 }
 
-function replace({ path: target, temporary }: Extract<Target, { kind: "file" }>, text: string): void {
+function replace(
+  { path: target, temporary }: Extract<Target, { kind: "file" }>,
+  contents: string | Uint8Array,
+): void {
   try {
-    writeFileSync(temporary, text);
+    writeFileSync(temporary, contents);
     renameSync(temporary, target);
   } catch (error) {
     discard(temporary);
@@ -102,10 +109,10 @@ function replace({ path: target, temporary }: Extract<Target, { kind: "file" }>,
   }
 }
 
-function send(fd: number, text: string): Promise<void> {
+function send(fd: number, contents: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const pipe = new Socket({ fd, readable: false, writable: true });
-    pipe.on("error", reject).on("finish", resolve).end(text);
+    pipe.on("error", reject).on("finish", resolve).end(contents);
   });
 }
 

@@ -1,17 +1,19 @@
 /** `kseg run`: a guest on this terminal, from its start to the exit status. */
-import { createGuest, GuestConfigError, type Guest, type GuestConfig } from "../index.ts";
+import { DivergenceError, type Guest, type TimeTravel } from "../index.ts";
 import { ConsoleInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
-import { CliError, STATUS, UsageError } from "./errors.ts";
+import { CliError, STATUS } from "./errors.ts";
 import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
-import { readInput } from "./input-files.ts";
 import { LineMatcher } from "./line-matcher.ts";
+import { makeGuest, readFiles } from "./make-guest.ts";
 import { OutputFile } from "./output-file.ts";
-import { RunLoop, type Ending } from "./run-loop.ts";
+import { PacedGuest } from "./paced-guest.ts";
+import { RunLoop, type Ending, type RunnableGuest } from "./run-loop.ts";
+import { SnapshotFile } from "./snapshot-io.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
-import { whatToRun, type Choice } from "./what-to-run.ts";
+import { whatToRun } from "./what-to-run.ts";
 
 const CTRL_D = 0x04;
 
@@ -19,8 +21,12 @@ const CTRL_D = 0x04;
 export async function runCommand(flags: RunFlags): Promise<number> {
   const startedAt = performance.now();
   const choice = await whatToRun(flags);
-  const statsFile =
-    flags.stats === undefined ? null : new OutputFile("--stats", flags.stats, [choice.kernel, choice.initrd]);
+  const inputs = choice.kind === "kernel" ? [choice.kernel, choice.initrd] : [choice.file];
+  const statsFile = flags.stats === undefined ? null : new OutputFile("--stats", flags.stats, inputs);
+  // A snapshot may take the place of the one that the run goes on from, which has been read by then.
+  const notReplaced = choice.kind === "kernel" ? inputs : [];
+  const saveFile = flags.save === undefined ? null : new SnapshotFile("--save", flags.save, notReplaced);
+  const tape = flags.record === undefined ? null : new SnapshotFile("--record", flags.record, notReplaced);
   const files = await readFiles(choice, flags.timeout);
   if (files === null) {
     process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
@@ -30,11 +36,15 @@ export async function runCommand(flags: RunFlags): Promise<number> {
   const clock = flags.clock ?? (input.isTerminal && process.stdout.isTTY ? "wall" : "virtual");
   const matcher = flags.exitOn === undefined ? null : new LineMatcher(flags.exitOn);
   let matched = false;
+  let guest: Guest | TimeTravel | null = null;
+  /** Input that came while a recorded run is repeated. */
+  const held: Uint8Array[] = [];
 
   const loop: RunLoop = new RunLoop({
     now: () => performance.now(),
-    beforeSlice: (guest) => {
-      input.regulate(guest.inputPending);
+    beforeSlice: (running) => {
+      if (guest !== null && !isReplaying(guest)) for (const bytes of held.splice(0)) guest.sendInput(bytes);
+      input.regulate(running.inputPending);
       watch(() => matched || matcher?.sliceEnded());
     },
     onWait: () => watch(() => matched || matcher?.silent()),
@@ -64,28 +74,44 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     });
   };
 
-  let guest: Guest | null = null;
   const signals = onSignals((status) => loop.end({ kind: "signal", status }));
   try {
-    guest = create(flags, choice, { ...files, clock, onConsole });
+    // What can be repeated is under the virtual clock.
+    const repeats = tape !== null || flags.replay !== undefined;
+    const running = makeGuest(flags, choice, files, { clock: repeats ? "virtual" : clock, onConsole });
+    guest = running;
+    const travel = asTravel(running);
+    const paced =
+      travel === null || clock === "virtual" ? running : new PacedGuest(travel, () => performance.now());
     // On a terminal nobody has typed anything yet.
     if (clock === "virtual" && !input.isTerminal) await input.readAhead(() => loop.ending !== null);
     const began = performance.now();
-    const restore = connect(input, guest, loop, { isDemo: choice.isDemo, quiet: flags.quiet === true });
+    const { instructions: before } = running.stats();
+    const save = (): Promise<void> => saveNow(running, saveFile);
+    const isDemo = choice.kind === "kernel" && choice.isDemo;
+    const restore = connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
-      ending = await loop.run(guest);
+      ending = await runToEnd(loop, paced, flags.replay);
     } finally {
       restore();
     }
-    const seconds = (performance.now() - began) / 1000;
+    const ran = { seconds: (performance.now() - began) / 1000, before };
     // From here on a signal ends kseg at once, whoever may be waited for.
     signals.restore();
     await output.flush();
     if (!output.atLineStart && process.stdout.isTTY && process.stderr.isTTY) process.stderr.write("\n");
-    report(ending, guest, seconds, flags);
+    report(ending, running, ran, flags);
+    if (saveFile !== null && canGoOn(ending)) {
+      const saved = await saveFile.write(running.save());
+      if (flags.quiet !== true) process.stderr.write(`kseg: ${saved}\n`);
+    }
+    if (tape !== null && travel !== null) {
+      const recorded = await tape.write(travel.recording());
+      if (flags.quiet !== true) process.stderr.write(`kseg: ${recorded}\n`);
+    }
     // Seconds are the only thing in it that depends on real time.
-    await statsFile?.write({ ...guest.stats(), seconds });
+    await statsFile?.write({ ...running.stats(), seconds: ran.seconds });
     return statusOf(ending);
   } finally {
     signals.restore();
@@ -94,15 +120,45 @@ export async function runCommand(flags: RunFlags): Promise<number> {
   }
 }
 
+const asTravel = (guest: Guest | TimeTravel): TimeTravel | null => ("isReplaying" in guest ? guest : null);
+
+/** True while the guest is given what was recorded. */
+const isReplaying = (guest: Guest | TimeTravel): boolean => asTravel(guest)?.isReplaying === true;
+
+/** Runs the guest; one that does not do what was recorded fails. */
+async function runToEnd(loop: RunLoop, guest: RunnableGuest, replay: string | undefined): Promise<Ending> {
+  try {
+    return await loop.run(guest);
+  } catch (error) {
+    if (!(error instanceof DivergenceError)) throw error;
+    return { kind: "failed", report: `--replay ${replay}: ${error.message}` };
+  }
+}
+
+/** Ctrl-A S: saves the guest as it is now, and says so on a line of its own. */
+async function saveNow(guest: Guest, file: SnapshotFile | null): Promise<void> {
+  let said = "nowhere to save: start kseg with --save FILE";
+  try {
+    if (file !== null) said = await file.write(guest.save());
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    said = error.message;
+  }
+  process.stderr.write(`\nkseg: ${said}\n`);
+}
+
 /** Connects kseg's input to the guest. Returns what puts the terminal back as it was. */
 function connect(
   input: ConsoleInput,
-  guest: Guest,
+  guest: Guest | TimeTravel,
   loop: RunLoop,
+  held: Uint8Array[],
+  save: () => Promise<void>,
   { isDemo, quiet }: { readonly isDemo: boolean; readonly quiet: boolean },
 ): () => void {
   const send = (bytes: Uint8Array): void => {
-    guest.sendInput(bytes);
+    if (isReplaying(guest)) held.push(bytes);
+    else guest.sendInput(bytes);
     loop.wake();
   };
   const keys = new EscapeKeys();
@@ -110,6 +166,7 @@ function connect(
     for (const part of keys.take(piece))
       if (part.kind === "input") send(part.bytes);
       else if (part.kind === "leave") loop.end({ kind: "left" });
+      else if (part.kind === "save") void save();
       else process.stderr.write(`\n${ESCAPE_HELP}\n`);
   };
   const restore = input.isTerminal ? useTerminal(input) : (): void => {};
@@ -125,77 +182,23 @@ function connect(
   return restore;
 }
 
-interface InputFiles {
-  readonly kernel: Uint8Array;
-  readonly initrd?: Uint8Array;
+/** How long a guest ran, and the instructions that there had been by then. */
+interface Ran {
+  readonly seconds: number;
+  readonly before: number;
 }
 
-/** What the files hold; null if they are pipes and their ends do not come within `timeout` seconds. */
-async function readFiles(
-  { kernel, initrd }: Choice,
-  timeout: number | undefined,
-): Promise<InputFiles | null> {
-  const late = new AbortController();
-  const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
-  try {
-    const files = { kernel: await readInput("--kernel", kernel, late.signal) };
-    return initrd === undefined
-      ? files
-      : { ...files, initrd: await readInput("--initrd", initrd, late.signal) };
-  } catch (error) {
-    if (late.signal.aborted) return null;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-type RunConfig = InputFiles & Pick<GuestConfig, "clock" | "onConsole">;
-
-function create(flags: RunFlags, { mode, kernel, initrd, append }: Choice, config: RunConfig): Guest {
-  const { memory, hostCpu, hostPageSize, engine, refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } =
-    flags;
-  try {
-    return createGuest({
-      ...config,
-      ...{ memory, mode, hostCpu, engine },
-      ...(hostPageSize === undefined ? {} : { hostPageSize }),
-      ...(refill === undefined ? {} : { refill }),
-      ...(gvaRoots === undefined ? {} : { gvaRoots }),
-      ...(guestTlb === undefined ? {} : { guestTlb }),
-      ...(fastExits === undefined ? {} : { fastExits }),
-      ...(guestFpu === undefined ? {} : { guestFpu }),
-      ...(dyntrans === undefined ? {} : { dyntrans }),
-      ...(append === undefined ? {} : { append }),
-      now: () => performance.now(),
-    });
-  } catch (error) {
-    if (error instanceof GuestConfigError) {
-      const blamed: Partial<Record<keyof GuestConfig, string>> = {
-        kernel: `--kernel ${kernel}: `,
-        initrd: `--initrd ${initrd}: `,
-        memory: "--memory: ",
-        append: "--append: ",
-        hostCpu: "--host-cpu: ",
-        guestFpu: "--guest-fpu: ",
-      };
-      throw new UsageError(`${blamed[error.setting] ?? ""}${error.message}`, { cause: error });
-    }
-    // What WebAssembly throws when the system does not give it the memory.
-    if (error instanceof RangeError && /memory/i.test(error.message))
-      throw new CliError(`cannot get ${memory / 2 ** 20} MiB of memory for the machine`, STATUS.failed, {
-        cause: error,
-      });
-    throw error;
-  }
-}
-
-function report(ending: Ending, guest: Guest, seconds: number, flags: RunFlags): void {
+function report(ending: Ending, guest: Guest, { seconds, before }: Ran, flags: RunFlags): void {
   const lines: string[] = [];
   const note = noteOn(ending);
   if (note !== null) lines.push(`kseg: ${note}`);
-  if (flags.quiet !== true) lines.push(...summary(guest.stats(), seconds));
+  if (flags.quiet !== true) lines.push(...summary(guest.stats(), seconds, before));
   if (lines.length > 0) process.stderr.write(`${lines.join("\n")}\n`);
+}
+
+/** Whether a guest whose run has ended like this can go on from a snapshot: it has not ended itself. */
+function canGoOn({ kind }: Ending): boolean {
+  return ["matched", "left", "timeout", "stuck", "signal"].includes(kind);
 }
 
 /** What is said of an ending even if no summary is wanted. */

@@ -5,14 +5,19 @@ const count = (value: number): string => value.toLocaleString("en-US");
 const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
-/** Lines that sum up a run which took `seconds`. What did not happen at all has no line. */
-export function summary(stats: Stats, seconds: number): string[] {
+/**
+ * Lines that sum up a run which took `seconds`, of a guest that had executed so many instructions `before`. What did
+ * not happen at all has no line.
+ */
+export function summary(stats: Stats, seconds: number, before = 0): string[] {
   const { instructions, guestInstructions, refills } = stats;
-  const mips = seconds > 0 ? instructions / seconds / 1e6 : 0;
+  const executed = instructions - before;
+  const mips = seconds > 0 ? executed / seconds / 1e6 : 0;
+  const now = before === 0 ? "" : `${count(instructions)}, now `;
   const lines = [
     line(
       "instructions",
-      `${count(instructions)} in ${seconds.toFixed(2)} s, ${mips.toFixed(1)} million per second`,
+      `${now}${count(executed)} in ${seconds.toFixed(2)} s, ${mips.toFixed(1)} million per second`,
     ),
   ];
   if (guestInstructions !== instructions) lines.push(line("  by the guest", count(guestInstructions)));

@@ -5,8 +5,9 @@ import type { Mode } from "../index.ts";
 import { CliError, UsageError } from "./errors.ts";
 import type { RunFlags } from "./flags.ts";
 
-/** A guest and how it is run. */
-export interface Choice {
+/** A kernel and how it is run. */
+export interface KernelChoice {
+  readonly kind: "kernel";
   readonly kernel: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -15,12 +16,23 @@ export interface Choice {
   readonly isDemo: boolean;
 }
 
+/** A guest as a snapshot or recording has it: the file's name, and the flag that gave it. */
+export interface SnapshotChoice {
+  readonly kind: "snapshot";
+  readonly flag: "--restore" | "--replay";
+  readonly file: string;
+}
+
+export type Choice = KernelChoice | SnapshotChoice;
+
 /**
  * Puts together what the flags say and what the guest they name needs. Throws {@link UsageError} for flags that
  * contradict each other, {@link CliError} if the cache does not have the guest.
  */
 export async function whatToRun(flags: RunFlags): Promise<Choice> {
-  const { guest, kernel, mode } = flags;
+  const { guest, kernel, mode, restore, replay } = flags;
+  if (restore !== undefined) return { kind: "snapshot", flag: "--restore", file: restore };
+  if (replay !== undefined) return { kind: "snapshot", flag: "--replay", file: replay };
   if (guest !== undefined && kernel !== undefined)
     throw new UsageError(`--guest ${guest} has a kernel of its own: leave --kernel out`);
   const choice = guest !== undefined ? await fromCache(guest, flags) : ofFiles(flags);
@@ -29,8 +41,9 @@ export async function whatToRun(flags: RunFlags): Promise<Choice> {
   return choice;
 }
 
-function ofFiles({ kernel, initrd, append, mode = "te", hostPageSize }: RunFlags): Choice {
+function ofFiles({ kernel, initrd, append, mode = "te", hostPageSize }: RunFlags): KernelChoice {
   return {
+    kind: "kernel",
     kernel: kernel ?? demoKernel(mode, hostPageSize),
     ...(initrd === undefined ? {} : { initrd }),
     ...(append === undefined ? {} : { append }),
@@ -39,10 +52,11 @@ function ofFiles({ kernel, initrd, append, mode = "te", hostPageSize }: RunFlags
   };
 }
 
-async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): Promise<Choice> {
+async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): Promise<KernelChoice> {
   try {
     const paths = await guestPaths(guest);
     return {
+      kind: "kernel",
       kernel: paths.kernel,
       initrd: initrd ?? paths.initrd,
       append: append === undefined ? paths.append : `${paths.append} ${append}`,

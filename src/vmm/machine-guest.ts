@@ -233,6 +233,14 @@ export abstract class MachineGuest implements Guest {
     if (!(bytes instanceof Uint8Array)) throw new TypeError("console input is no Uint8Array");
     if (!this.destroyed) this.console.send(bytes);
   }
+  /** Lets ticks pass in which the guest executes nothing. Does nothing by the wall clock. */
+  passTime(ticks: number): void {
+    this.machine.timeline.pass(ticks);
+  }
+  /** Instructions that the guest has executed. */
+  get instructions(): number {
+    return this.machine.guestInstructions;
+  }
   get time(): number {
     return this.machine.timeline.now();
   }

@@ -1,7 +1,6 @@
 import { PAGE_SIZE } from "../machine/state-layout.ts";
 import { ByteReader, ByteWriter } from "../state/byte-stream.ts";
-import { crc32 } from "../state/crc32.ts";
-import { SnapshotError } from "../state/snapshot-error.ts";
+import { FILE_HEADER_BYTES, finishFile, openFile, type FileKind } from "../state/file-kind.ts";
 import type { RamPages } from "./ram-pages.ts";
 import { SETTINGS, type Settings } from "./settings.ts";
 
@@ -14,21 +13,13 @@ export interface GuestImage {
 }
 
 /**
- * A snapshot's bytes, numbers with the lowest byte first:
+ * Behind the header, with numbers that have the lowest byte first:
  *
- *     8 bytes  magic
- *     word     version of the format
- *     word     CRC-32 of all that follows
  *     word     bytes of the settings, then the settings (`SETTINGS`)
- *     word     bytes of the state, then the state (`GUEST_STATE`)
+ *     word     bytes of the state, then the state (`GuestState` in machine-guest.ts)
  *     word     pages of RAM; for each its number, then its contents as they lie in RAM
  */
-const MAGIC = Uint8Array.from("KSEGSNAP", (letter) => letter.charCodeAt(0));
-
-/** To be raised when anything that is kept changes: other versions are refused. */
-const VERSION = 1;
-
-const HEADER_BYTES = MAGIC.length + 8;
+const KIND: FileKind = { name: "snapshot", magic: "KSEGSNAP", version: 1 };
 
 export function encodeSnapshot({ settings, state, ram }: GuestImage): Uint8Array {
   const front = new ByteWriter();
@@ -39,39 +30,23 @@ export function encodeSnapshot({ settings, state, ram }: GuestImage): Uint8Array
     front.raw(part);
   }
   front.word(ram.size);
-  const { bytes: frontBytes } = front;
-  const snapshot = new Uint8Array(HEADER_BYTES + frontBytes.length + ram.size * (4 + PAGE_SIZE));
-  snapshot.set(frontBytes, HEADER_BYTES);
-  const view = new DataView(snapshot.buffer);
-  let at = HEADER_BYTES + frontBytes.length;
+  const { bytes } = front;
+  const file = new Uint8Array(FILE_HEADER_BYTES + bytes.length + ram.size * (4 + PAGE_SIZE));
+  file.set(bytes, FILE_HEADER_BYTES);
+  const view = new DataView(file.buffer);
+  let at = FILE_HEADER_BYTES + bytes.length;
   for (const [number, page] of ram) {
     view.setUint32(at, number, true);
-    snapshot.set(page, at + 4);
+    file.set(page, at + 4);
     at += 4 + PAGE_SIZE;
   }
-  snapshot.set(MAGIC);
-  view.setUint32(MAGIC.length, VERSION, true);
-  view.setUint32(MAGIC.length + 4, crc32(snapshot.subarray(HEADER_BYTES)), true);
-  return snapshot;
+  finishFile(KIND, file);
+  return file;
 }
 
-/** Takes a snapshot apart. Its pages are views of `given`. Throws {@link SnapshotError}. */
-export function decodeSnapshot(given: Uint8Array): GuestImage {
-  if (!(given instanceof Uint8Array)) throw new SnapshotError("the snapshot is no Uint8Array");
-  // Not one of a subclass, whose `slice` may be a view: Node's Buffer is like that.
-  const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length);
-  if (MAGIC.some((byte, n) => bytes[n] !== byte))
-    throw new SnapshotError("this is no snapshot of a kseg guest");
-  const reader = new ByteReader(bytes, "file");
-  reader.raw(MAGIC.length);
-  const version = reader.word();
-  if (version !== VERSION)
-    throw new SnapshotError(
-      `the snapshot has format ${version}, this kseg reads format ${VERSION}: use the kseg that wrote it`,
-    );
-  const checksum = reader.word();
-  if (crc32(bytes.subarray(HEADER_BYTES)) !== checksum)
-    throw new SnapshotError("the snapshot is damaged or not complete: its checksum is wrong");
+/** Takes a snapshot apart. Its pages are views of `bytes`. Throws SnapshotError. */
+export function decodeSnapshot(bytes: Uint8Array): GuestImage {
+  const reader = openFile(KIND, bytes);
   const settings = new ByteReader(reader.raw(reader.word()), "settings");
   const state = reader.raw(reader.word());
   const image = { settings: SETTINGS.read(settings), state, ram: readPages(reader) };

@@ -1,7 +1,10 @@
 /** `kseg run` on a terminal: `script` makes one. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { KSEG, startProgram, type Running } from "./kseg.ts";
+import { KSEG, kseg, startProgram, type Running } from "./kseg.ts";
 
 const CTRL_A = "\u0001";
 const CTRL_C = "\u0003";
@@ -14,8 +17,8 @@ if (missing)
 
 /** A shell on a terminal of its own that runs kseg, and tells kseg's process and the terminal's settings. */
 function onTerminal(...flags: string[]): Running {
-  const kseg = [process.execPath, KSEG, "run", ...flags].map((word) => `'${word}'`).join(" ");
-  const command = `echo before=$(stty -g); (echo pid=$(exec sh -c 'echo $PPID'); exec ${kseg}); echo status=$?; echo after=$(stty -g)`;
+  const words = [process.execPath, KSEG, "run", ...flags].map((word) => `'${word}'`).join(" ");
+  const command = `echo before=$(stty -g); (echo pid=$(exec sh -c 'echo $PPID'); exec ${words}); echo status=$?; echo after=$(stty -g)`;
   return startProgram("script", ["-qefc", command, "/dev/null"], {
     env: { ...process.env, SHELL: "/bin/sh", TERM: "dumb" },
   });
@@ -47,6 +50,48 @@ describe.skipIf(missing)("on a terminal", () => {
     child.stdin!.write(CTRL_A);
     child.stdin!.write("x");
     expect(await ending(running)).toEqual({ status: 0, restored: true });
+  });
+
+  it("saves on Ctrl-A S, as often as it is asked, and goes on", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "kseg-terminal-"));
+    const file = join(folder, "snapshot");
+    const running = onTerminal("--save", file);
+    await running.shows(PROMPT);
+    running.child.stdin!.write(`${CTRL_A}s`);
+    await running.shows(`kseg: saved ${file}`);
+    const before = readFileSync(file);
+    running.child.stdin!.write(`uptime\r${CTRL_A}s`);
+    await running.shows(`kseg: saved ${file}`);
+    expect(readFileSync(file).equals(before)).toBe(false);
+    running.child.stdin!.write("poweroff\r");
+    expect(await ending(running)).toEqual({ status: 0, restored: true });
+    rmSync(folder, { recursive: true });
+    const nowhere = onTerminal();
+    await nowhere.shows(PROMPT);
+    nowhere.child.stdin!.write(`${CTRL_A}s`);
+    await nowhere.shows("nowhere to save: start kseg with --save FILE");
+    nowhere.child.stdin!.write(`${CTRL_A}x`);
+    expect(await ending(nowhere)).toEqual({ status: 0, restored: true });
+  });
+
+  it("records a session by the wall clock, which is repeated to the same instructions", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "kseg-terminal-"));
+    const tape = join(folder, "tape");
+    const running = onTerminal("--record", tape);
+    await running.shows(PROMPT);
+    running.child.stdin!.write("ps\r");
+    await running.shows(PROMPT);
+    running.child.stdin!.write("uptime\r");
+    await running.shows("Count");
+    await running.shows(PROMPT);
+    running.child.stdin!.write("poweroff\r");
+    expect(await ending(running)).toEqual({ status: 0, restored: true });
+    const count = /Count [0-9a-f]{8}/;
+    const [shown] = count.exec(running.output().stdout)!;
+    const replayed = await kseg(["run", "--quiet", "--replay", tape], { input: "" });
+    expect(replayed.status, replayed.stderr).toBe(0);
+    expect(count.exec(replayed.stdout)![0]).toBe(shown);
+    rmSync(folder, { recursive: true });
   });
 
   it("restores the terminal when the guest powers off", async () => {

@@ -1,0 +1,113 @@
+/** The guest of a run, from the files that the flags name. */
+import {
+  createGuest,
+  createTimeTravel,
+  GuestConfigError,
+  replayGuest,
+  restoreGuest,
+  restoreTimeTravel,
+  type Guest,
+  type GuestConfig,
+  type TimeTravel,
+} from "../index.ts";
+import { CliError, STATUS, UsageError } from "./errors.ts";
+import type { RunFlags } from "./flags.ts";
+import { readInput } from "./input-files.ts";
+import { readSnapshot, withSnapshot } from "./snapshot-io.ts";
+import type { Choice, KernelChoice } from "./what-to-run.ts";
+
+interface KernelFiles {
+  readonly kernel: Uint8Array;
+  readonly initrd?: Uint8Array;
+}
+
+/** What the files of a run hold. */
+export type InputFiles = KernelFiles | { readonly snapshot: Uint8Array };
+
+/** What the files hold; null if they are pipes and their ends do not come within `timeout` seconds. */
+export async function readFiles(choice: Choice, timeout: number | undefined): Promise<InputFiles | null> {
+  const late = new AbortController();
+  const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
+  try {
+    if (choice.kind === "snapshot")
+      return { snapshot: await readSnapshot(choice.flag, choice.file, late.signal) };
+    const { kernel, initrd } = choice;
+    const files = { kernel: await readInput("--kernel", kernel, late.signal) };
+    return initrd === undefined
+      ? files
+      : { ...files, initrd: await readInput("--initrd", initrd, late.signal) };
+  } catch (error) {
+    if (late.signal.aborted) return null;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+type Callbacks = Pick<GuestConfig, "clock" | "onConsole">;
+
+/** A run that is recorded, or repeated, is not turned back: its start is all that has to be kept. */
+const SPARSE = { interval: Infinity } as const;
+
+/**
+ * Makes the guest of a run: one that can be recorded if that is asked for. Throws {@link UsageError}, and
+ * {@link CliError} if there is no memory for it.
+ */
+export function makeGuest(
+  flags: RunFlags,
+  choice: Choice,
+  files: InputFiles,
+  callbacks: Callbacks,
+): Guest | TimeTravel {
+  const config = { ...callbacks, engine: flags.engine, now: () => performance.now() };
+  if (choice.kind === "kernel") return fromKernel(flags, choice, { ...(files as KernelFiles), ...config });
+  const { snapshot } = files as Extract<InputFiles, { snapshot: Uint8Array }>;
+  const { flag, file } = choice;
+  return withSnapshot(flag, file, () => {
+    if (flag === "--replay") return replayGuest(snapshot, config, SPARSE);
+    return flags.record === undefined
+      ? restoreGuest(snapshot, config)
+      : restoreTimeTravel(snapshot, config, SPARSE);
+  });
+}
+
+function fromKernel(
+  flags: RunFlags,
+  { mode, kernel, initrd, append }: KernelChoice,
+  config: KernelFiles & Callbacks & Pick<GuestConfig, "engine" | "now">,
+): Guest | TimeTravel {
+  const { memory, hostCpu, hostPageSize, refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } = flags;
+  try {
+    const whole = {
+      ...config,
+      ...{ memory, mode, hostCpu },
+      ...(hostPageSize === undefined ? {} : { hostPageSize }),
+      ...(refill === undefined ? {} : { refill }),
+      ...(gvaRoots === undefined ? {} : { gvaRoots }),
+      ...(guestTlb === undefined ? {} : { guestTlb }),
+      ...(fastExits === undefined ? {} : { fastExits }),
+      ...(guestFpu === undefined ? {} : { guestFpu }),
+      ...(dyntrans === undefined ? {} : { dyntrans }),
+      ...(append === undefined ? {} : { append }),
+    };
+    return flags.record === undefined ? createGuest(whole) : createTimeTravel(whole, SPARSE);
+  } catch (error) {
+    if (error instanceof GuestConfigError) {
+      const blamed: Partial<Record<keyof GuestConfig, string>> = {
+        kernel: `--kernel ${kernel}: `,
+        initrd: `--initrd ${initrd}: `,
+        memory: "--memory: ",
+        append: "--append: ",
+        hostCpu: "--host-cpu: ",
+        guestFpu: "--guest-fpu: ",
+      };
+      throw new UsageError(`${blamed[error.setting] ?? ""}${error.message}`, { cause: error });
+    }
+    // What WebAssembly throws when the system does not give it the memory.
+    if (error instanceof RangeError && /memory/i.test(error.message))
+      throw new CliError(`cannot get ${memory / 2 ** 20} MiB of memory for the machine`, STATUS.failed, {
+        cause: error,
+      });
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import { GuestConfigError, type GuestConfig } from "../guest.ts";
+import { createMachineGuest, restoreMachineGuest, type RestoreConfig } from "./create-guest.ts";
+import { decodeRecording } from "./recording.ts";
+import { TimeTravel, type LoggedInput, type TimeTravelOptions } from "./time-travel.ts";
+
+function checkClock(clock: GuestConfig["clock"]): void {
+  if (clock === "wall")
+    throw new GuestConfigError("clock", "by the wall clock nothing comes again: use the virtual clock");
+}
+
+/** A guest as `createGuest` makes it, which can be turned back. Throws what that throws. */
+export function createTimeTravel(config: GuestConfig, options: TimeTravelOptions = {}): TimeTravel {
+  checkClock(config.clock);
+  const { onConsole } = config;
+  return new TimeTravel((muted) => createMachineGuest({ ...config, onConsole: muted }), onConsole, options);
+}
+
+/** A guest as `restoreGuest` makes it, which can be turned back. Throws what that throws. */
+export function restoreTimeTravel(
+  snapshot: Uint8Array,
+  config: RestoreConfig,
+  options: TimeTravelOptions = {},
+): TimeTravel {
+  return fromSnapshot(snapshot, config, options, []);
+}
+
+/**
+ * The guest of a recording (`TimeTravel.recording`) at its start. As it is run, it is given what it was given then; when
+ * that has come to its end, or an input is given to it before, it goes on in its own way. Throws SnapshotError if the
+ * recording cannot be used, GuestConfigError if the configuration cannot.
+ */
+export function replayGuest(
+  recording: Uint8Array,
+  config: RestoreConfig,
+  options: TimeTravelOptions = {},
+): TimeTravel {
+  const { snapshot, inputs } = decodeRecording(recording);
+  return fromSnapshot(snapshot, config, options, inputs);
+}
+
+function fromSnapshot(
+  snapshot: Uint8Array,
+  config: RestoreConfig,
+  options: TimeTravelOptions,
+  inputs: readonly LoggedInput[],
+): TimeTravel {
+  checkClock(config.clock);
+  const { onConsole } = config;
+  const create = (muted: GuestConfig["onConsole"]) =>
+    restoreMachineGuest(snapshot, { ...config, clock: "virtual", onConsole: muted });
+  return new TimeTravel(create, onConsole, options, inputs);
+}
