@@ -1,5 +1,6 @@
 import type { Inspection } from "./inspect/views.ts";
 import type { DebugStop, DebugView } from "./debug.ts";
+import type { Tracer } from "./kvm/trace.ts";
 import type { Stats } from "./stats.ts";
 
 /** How a guest is run: under the hypervisor, or directly on the machine. */
@@ -53,6 +54,8 @@ export interface GuestConfig {
    * run on.
    */
   readonly onConsole: (bytes: Uint8Array) => void;
+  /** Told of what the hypervisor does, as it happens. It may look ({@link Guest.inspect}) and call nothing else. */
+  readonly tracer?: Tracer;
   /** Checks the hypervisor's invariants after every exit. */
   readonly checkInvariants?: boolean;
 }

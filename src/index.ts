@@ -14,8 +14,10 @@ export {
 } from "./guest.ts";
 export {
   explanationText,
+  FtraceText,
   guestTlbText,
   hostTlbText,
+  PerfettoTrace,
   rootsText,
   type CodeView,
   type Cp0View,
@@ -29,6 +31,7 @@ export {
   type RootView,
   type TlbEntryView,
   type TlbHalfView,
+  type TraceWriter,
 } from "./inspect/index.ts";
 export {
   DebugMemoryError,
@@ -40,6 +43,7 @@ export {
   type RegisterGroup,
   type Watchpoint,
 } from "./debug.ts";
+export type { Tracer } from "./kvm/trace.ts";
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";

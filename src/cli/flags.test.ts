@@ -13,7 +13,7 @@ describe("the flags of kseg run", () => {
     expect(RUN_FLAGS.map(({ name }) => name)).toEqual(
       (
         "--guest --kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --dyntrans --clock " +
-        "--exit-on --timeout --stats --save --restore --record --replay --quiet"
+        "--exit-on --timeout --stats --save --restore --record --replay --trace --quiet"
       ).split(" "),
     );
   });

@@ -34,6 +34,7 @@ export interface RunFlags {
   readonly restore?: string;
   readonly record?: string;
   readonly replay?: string;
+  readonly trace?: string;
   readonly quiet?: boolean;
 }
 
@@ -209,6 +210,12 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "repeat a recorded run; live input goes on where it ends",
     parse: fileName,
   },
+  {
+    name: "--trace",
+    value: "FILE",
+    help: "write what the hypervisor does there, for Perfetto, or to FILE.ftrace as text; not with --mode bare",
+    parse: fileName,
+  },
   { name: "--quiet", help: "no summary at the end" },
 ];
 
@@ -298,6 +305,12 @@ function wholeNumber(least: number, most: number): (text: string, flag: string) 
     if (/^\d{1,9}$/.test(text) && value >= least && value <= most) return value;
     throw new UsageError(`${flag} ${text}: give a whole number from ${least} to ${most}`);
   };
+}
+
+/** A number of instructions. */
+export function instructionCount(text: string, flag: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new UsageError(`${flag} ${text}: give a number of instructions, 1 or more`);
 }
 
 function regex(text: string, flag: string): RegExp {

@@ -5,6 +5,7 @@ import { benchCommand } from "./bench-command.ts";
 import { heedBranchHints } from "./branch-hints.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
+import { explainCommand } from "./explain-command.ts";
 import { disasmCommand } from "./disasm-command.ts";
 import { guestCommand } from "./guest-command.ts";
 import { GuestError, systemReason } from "../guests/index.ts";
@@ -61,7 +62,12 @@ function createProgram(setStatus: (status: number) => void): Command {
     checkRestore(run, flags);
     setStatus(await runCommand(flags));
   });
-  program.addCommand(run).addCommand(guestCommand()).addCommand(disasmCommand()).addCommand(benchCommand());
+  program
+    .addCommand(run)
+    .addCommand(explainCommand(setStatus))
+    .addCommand(guestCommand())
+    .addCommand(disasmCommand())
+    .addCommand(benchCommand());
   forAll(program, (command) =>
     command
       .helpOption("-h, --help", "print this help")

@@ -44,7 +44,7 @@ export async function readFiles(choice: Choice, timeout: number | undefined): Pr
   }
 }
 
-type Callbacks = Pick<GuestConfig, "clock" | "onConsole">;
+type Callbacks = Pick<GuestConfig, "clock" | "onConsole" | "tracer">;
 
 /** A run that is recorded, or repeated, is not turned back: its start is all that has to be kept. */
 const SPARSE = { interval: Infinity } as const;

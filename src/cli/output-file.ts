@@ -79,7 +79,8 @@ function targetOf(name: string): Target {
   return { kind: "file", path: target, temporary };
 }
 
-function isSame(name: string, other: string): boolean {
+/** True if both names lead to one file. */
+export function isSame(name: string, other: string): boolean {
   const [a, b] = [name, other].map((file) => statSync(file, { throwIfNoEntry: false }));
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
@@ -132,6 +133,7 @@ function discard(file: string): void {
   }
 }
 
-function reason(error: unknown): string {
+/** Why a file cannot be written, in words. */
+export function reason(error: unknown): string {
   return systemReason(error) ?? (error instanceof Error ? error.message : String(error));
 }

@@ -13,12 +13,27 @@ import { RunLoop, type Ending, type RunnableGuest } from "./run-loop.ts";
 import { SnapshotFile } from "./snapshot-io.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
+import { TraceFile } from "./trace-file.ts";
 import { whatToRun } from "./what-to-run.ts";
 
 const CTRL_D = 0x04;
 
+/** What another command makes of a run. */
+export interface RunView {
+  /** Takes the guest's console in place of standard output. */
+  readonly onConsole?: (bytes: Uint8Array) => void;
+  /** The run ends when the guest has executed so many instructions. */
+  readonly instructions?: number;
+  /** Nobody types to the guest: a terminal is left as it is. */
+  readonly unattended?: boolean;
+  /** Called before the guest runs. */
+  readonly onStart?: (guest: Guest) => void;
+  /** Called when the run is over. */
+  readonly onEnd?: (guest: Guest) => void;
+}
+
 /** Runs a guest as the flags say. Returns kseg's exit status. Throws {@link CliError}. */
-export async function runCommand(flags: RunFlags): Promise<number> {
+export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<number> {
   const startedAt = performance.now();
   const choice = await whatToRun(flags);
   const inputs = choice.kind === "kernel" ? [choice.kernel, choice.initrd] : [choice.file];
@@ -43,6 +58,7 @@ export async function runCommand(flags: RunFlags): Promise<number> {
   const loop: RunLoop = new RunLoop({
     now: () => performance.now(),
     beforeSlice: (running) => {
+      if (guest !== null) trace?.sample(guest);
       if (guest !== null && !isReplaying(guest)) for (const bytes of held.splice(0)) guest.sendInput(bytes);
       input.regulate(running.inputPending);
       watch(() => matched || matcher?.sliceEnded());
@@ -50,6 +66,7 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     onWait: () => watch(() => matched || matcher?.silent()),
     outputBehind: () => output.behind,
     inputOpen: () => !input.ended,
+    instructionsLeft: () => (view.instructions ?? Infinity) - (guest?.stats().guestInstructions ?? 0),
     startedAt,
     ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
   });
@@ -66,7 +83,8 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     }
   };
   const onConsole = (bytes: Uint8Array): void => {
-    output.write(bytes);
+    if (view.onConsole === undefined) output.write(bytes);
+    else view.onConsole(bytes);
     // When output comes depends on how fast this computer is, the end of a slice on the guest alone: the run ends there.
     watch(() => {
       matched ||= matcher?.matches(bytes) ?? false;
@@ -74,12 +92,25 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     });
   };
 
+  let traceFailure: Ending | null = null;
+  const trace =
+    flags.trace === undefined
+      ? null
+      : new TraceFile(flags.trace, [...inputs, flags.stats, flags.save, flags.record], (why) => {
+          traceFailure = { kind: "failed", report: why };
+          loop.end(traceFailure);
+        });
   const signals = onSignals((status) => loop.end({ kind: "signal", status }));
   try {
     // What can be repeated is under the virtual clock.
     const repeats = tape !== null || flags.replay !== undefined;
-    const running = makeGuest(flags, choice, files, { clock: repeats ? "virtual" : clock, onConsole });
+    const running = makeGuest(flags, choice, files, {
+      clock: repeats ? "virtual" : clock,
+      onConsole,
+      ...(trace === null ? {} : { tracer: trace.tracer }),
+    });
     guest = running;
+    trace?.attach(running);
     const travel = asTravel(running);
     const paced =
       travel === null || clock === "virtual" ? running : new PacedGuest(travel, () => performance.now());
@@ -89,13 +120,21 @@ export async function runCommand(flags: RunFlags): Promise<number> {
     const { instructions: before } = running.stats();
     const save = (): Promise<void> => saveNow(running, saveFile);
     const isDemo = choice.kind === "kernel" && choice.isDemo;
-    const restore = connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
+    view.onStart?.(running);
+    const isLeftAlone = view.unattended === true && input.isTerminal;
+    const restore = isLeftAlone
+      ? (): void => {}
+      : connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
       ending = await runToEnd(loop, paced, flags.replay);
     } finally {
       restore();
     }
+    // The last of the trace may not find room.
+    trace?.close();
+    ending = traceFailure ?? ending;
+    view.onEnd?.(running);
     const ran = { seconds: (performance.now() - began) / 1000, before };
     // From here on a signal ends kseg at once, whoever may be waited for.
     signals.restore();

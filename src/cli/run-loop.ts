@@ -23,6 +23,7 @@ const LONGEST_SLEEP = 60_000;
 export type Ending =
   | { readonly kind: "power-off" }
   | { readonly kind: "reset" }
+  /** The guest has printed what it was to print, or executed as many instructions as it was to. */
   | { readonly kind: "matched" }
   /** The user left with Ctrl-A X. */
   | { readonly kind: "left" }
@@ -51,6 +52,8 @@ export interface RunWorld {
   readonly outputBehind?: () => Promise<void> | null;
   /** Whether console input can still come. */
   readonly inputOpen: () => boolean;
+  /** Instructions that the guest has yet to execute, each of which takes a tick; at 0 the run ends. */
+  readonly instructionsLeft?: () => number;
   /** Seconds after `startedAt` at which the run ends; none if absent. */
   readonly timeout?: number;
   readonly startedAt: number;
@@ -91,6 +94,8 @@ export class RunLoop {
     this.guest = guest;
     let sliceEnd = guest.time;
     for (;;) {
+      const instructions = this.world.instructionsLeft?.() ?? Infinity;
+      if (instructions <= 0) this.end({ kind: "matched" });
       if (this.remaining() <= 0) this.end({ kind: "timeout", seconds: this.world.timeout! });
       // Asked once: under the wall clock it is another each time.
       const { time } = guest;
@@ -100,7 +105,7 @@ export class RunLoop {
       }
       if (this.ending !== null) return this.ending;
       this.woken = false;
-      const result = this.runPart(guest, sliceEnd - time);
+      const result = this.runPart(guest, Math.min(sliceEnd - time, instructions));
       // What the guest printed may have ended the run; that came first.
       if (this.ending !== null) return this.ending;
       await this.settle(result);

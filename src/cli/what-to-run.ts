@@ -71,7 +71,7 @@ async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): 
 }
 
 function refuseHypervisorFlags(
-  { refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans, hostPageSize }: RunFlags,
+  { refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans, hostPageSize, trace }: RunFlags,
   bare: string,
 ): void {
   const given = {
@@ -82,6 +82,7 @@ function refuseHypervisorFlags(
     "--guest-fpu": guestFpu,
     "--dyntrans": dyntrans,
     "--host-page-size": hostPageSize,
+    "--trace": trace,
   };
   for (const [flag, value] of Object.entries(given))
     if (value !== undefined)

@@ -16,6 +16,7 @@ function enter(vcpu: VcpuState, code: ExcCode, coprocessor: number, offset: numb
     cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.EXL;
   } else if (offset === VECTOR_OFFSET.refill) offset = VECTOR_OFFSET.general;
   cp0[CP0.Cause] = cause;
+  vcpu.tracer.kseg_guest_exception?.(regs.pc, code, base + offset, cp0[CP0.BadVAddr]! >>> 0);
   continueAt(vcpu, base + offset);
   vcpu.stats.delivered++;
 }

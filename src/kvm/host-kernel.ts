@@ -186,12 +186,14 @@ export class HostKernel {
 
   /**
    * Makes `mm` the live address space: renews its context if that is stale, writes EntryHi.ASID and publishes
-   * its root. Used after vcpu_run for the VMM's, and when a guest's changes in the middle of an exit.
+   * its root. Used after vcpu_run for the VMM's, and when a guest's changes in the middle of an exit. True if the context
+   * was renewed.
    */
-  activate(mm: HostMm): void {
-    this.asids.check(mm);
+  activate(mm: HostMm): boolean {
+    const renewed = this.asids.check(mm);
     this.machine.ops.writeCp0(CP0.EntryHi, this.asids.asid(mm));
     this.publishPgd(mm.pgd);
+    return renewed;
   }
 
   /** The ASID in EntryHi. */

@@ -15,6 +15,7 @@ import { checkEntry, checkInvariants, type Moment } from "./invariants.ts";
 import { GUEST_CP0_BYTES } from "./layout.ts";
 import { completeMmio } from "./mmio-access.ts";
 import { internalError } from "./report.ts";
+import { TRACE_EXIT } from "./trace.ts";
 import { KEPT_EXIT, type KeptExit, type VcpuExit } from "./vcpu-exit.ts";
 import { guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
@@ -273,6 +274,7 @@ export class RunLoop {
     this.cpu.setInterruptLine(KICK_LINE, true);
     this.runHostUntil(HOST_CALL.exit);
     this.vcpu.stats.counters.signal++;
+    this.vcpu.tracer.kvm_exit?.(this.vcpu.regs.pc, TRACE_EXIT.SIGNAL);
     this.deferred ??= this.exited();
   }
 

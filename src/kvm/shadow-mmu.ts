@@ -8,6 +8,7 @@ import { OutOfHostMemoryError } from "./host-pages.ts";
 import type { HostMm } from "./host-mm.ts";
 import type { VcpuMemory } from "./layout.ts";
 import type { VcpuStats } from "./stats.ts";
+import type { Tracer } from "./trace.ts";
 
 /** A host page that a guest page is backed by. */
 export interface BackingPage {
@@ -29,6 +30,7 @@ export interface ShadowMmuOptions {
   readonly refill: RefillMode;
   /** Guest ASIDs whose tables are kept, for each guest mode: 1 is the original system's scheme. */
   readonly gvaRoots: number;
+  readonly tracer: Tracer;
 }
 
 /** What a shadow MMU has besides its tables, which are in memory. */
@@ -74,6 +76,7 @@ export class ShadowMmu {
   readonly tables: GvaTables;
   private readonly regs: VcpuMemory;
   private readonly stats: VcpuStats;
+  private readonly tracer: Tracer;
   private readonly cache: PageCache;
   /** Where the guest kernel has its commpage; null if it has none. */
   private readonly commpage: Gva | null;
@@ -101,6 +104,7 @@ export class ShadowMmu {
     this.commpage = commpage;
     this.stats = stats;
     this.refill = options.refill;
+    this.tracer = options.tracer;
     this.pageSize = tables.geometry.pageSize;
     this.cache = tables.newCache();
     this.kernelRoots = new GvaRootSet(regs.kernelMm, tables, options.gvaRoots, KMF.KERN);
@@ -188,6 +192,7 @@ export class ShadowMmu {
     }
     this.ensurePages();
     this.setPte(this.pteOf(this.kernelRoots, gva), page);
+    this.tracer.kseg_fill?.(gva, false, 1);
     this.invalidateHostTlb(gva, this.kernelRoots.current);
   }
 
@@ -212,6 +217,7 @@ export class ShadowMmu {
     const pte = this.pteOf(set, base);
     this.setPte(pte, even);
     this.setPte(pte + (1 << this.tables.geometry.pteShift), odd);
+    this.tracer.kseg_fill?.(base, user, Number(even !== null) + Number(odd !== null));
     for (const root of this.sharers(set, base)) this.invalidateHostTlb(base, root);
   }
 
@@ -244,6 +250,7 @@ export class ShadowMmu {
     const asid = this.host.asids.asid(this.rootsOf(user).current);
     this.host.tlb.write(base, asid, this.entryLo(even), this.entryLo(odd));
     this.stats.slowRefills++;
+    this.tracer.kseg_slow_refill?.(base, user);
   }
 
   private entryLo(page: BackingPage | null): number {
@@ -278,7 +285,7 @@ export class ShadowMmu {
         ptes += this.tables.flushRange(root.pgd, part.first, part.last).ptesInvalidated;
       // What was in the host TLB is in the table.
       if (ptes === 0) return;
-      this.stats.gvaPtesInvalidated += ptes;
+      this.invalidated(set, root.guestAsid, ptes, first, last);
     }
     const pairBytes = 2 * this.pageSize;
     if ((last - first) / pairBytes > MAX_SINGLE_INVALIDATIONS) this.dropContexts(set, root);
@@ -333,6 +340,7 @@ export class ShadowMmu {
     const [known] = set.holding(guestAsid);
     const root = known ?? set.spare();
     if (known === undefined) this.empty(set, root);
+    this.tracer.kseg_root_change?.(set === this.userRoots, current.guestAsid, guestAsid, known === undefined);
     set.use(root, guestAsid);
     this.stayLive(set, current.pgd);
     return known === undefined;
@@ -345,7 +353,7 @@ export class ShadowMmu {
 
   private flush(set: GvaRootSet, root: GvaRoot, flags: number): void {
     if (this.refill === "fast")
-      this.stats.gvaPtesInvalidated += this.tables.flush(root.pgd, flags).ptesInvalidated;
+      this.invalidated(set, root.guestAsid, this.tables.flush(root.pgd, flags).ptesInvalidated);
     this.dropContexts(set, root);
   }
 
@@ -354,15 +362,32 @@ export class ShadowMmu {
     this.stayLive(set, root.pgd);
   }
 
+  /** `ptes` PTEs are gone from a root, or from all that are parked. */
+  private invalidated(
+    set: GvaRootSet,
+    guestAsid: number,
+    ptes: number,
+    first: Gva = 0,
+    last: Gva = this.tables.map.lastGva,
+  ): void {
+    this.stats.gvaPtesInvalidated += ptes;
+    if (ptes > 0) this.tracer.kseg_invalidate?.(set === this.userRoots, guestAsid, first, last, ptes);
+  }
+
   /** After an exit the address space of the guest's mode is live: it stays so when root or ASID change. */
   private stayLive(set: GvaRootSet, pgdBefore: Hpa): void {
-    if (this.host.livePgd === pgdBefore) this.host.activate(set.mm);
+    if (this.host.livePgd === pgdBefore && this.host.activate(set.mm)) this.renewed(set, set.current);
+  }
+
+  /** A root has got another host ASID. */
+  private renewed(set: GvaRootSet, root: GvaRoot): void {
+    this.tracer.kseg_host_asid?.(set === this.userRoots, root.guestAsid, this.host.asids.asid(root));
   }
 
   /** What GPAs mean has changed: nothing derived stays. */
   flushAll(): void {
     for (const set of [this.kernelRoots, this.userRoots]) {
-      this.stats.gvaPtesInvalidated += set.freeParked();
+      this.invalidated(set, set.current.guestAsid, set.freeParked());
       this.flush(set, set.current, KMF.GPA | set.flags);
     }
   }
@@ -370,7 +395,8 @@ export class ShadowMmu {
   /** Before the guest is entered in `user` mode with ASID `guestAsid`: makes that mode's root and ASID good. */
   beforeEntry(user: boolean, guestAsid: number): void {
     if (user) this.useRootOf(this.userRoots, guestAsid);
-    this.host.asids.check(this.rootsOf(user).mm);
+    const set = this.rootsOf(user);
+    if (this.host.asids.check(set.mm)) this.renewed(set, set.current);
   }
 
   /**
@@ -380,7 +406,8 @@ export class ShadowMmu {
   migrated(from: number): void {
     const { asids } = this.host;
     for (const set of [this.kernelRoots, this.userRoots])
-      for (const root of set.all()) if (asids.isCurrent(root, from)) asids.check(root);
+      for (const root of set.all())
+        if (asids.isCurrent(root, from) && asids.check(root)) this.renewed(set, root);
   }
 
   // --- looking ---

@@ -47,7 +47,6 @@ export interface VcpuOptions extends ShadowMmuOptions {
    * looking now and then finds it too.
    */
   readonly checkInvariants: boolean | (() => boolean);
-  readonly tracer: Tracer;
   /** KVM_CAP_MIPS_FPU: the guest has an FPU, the host's. */
   readonly fpu: boolean;
 }
@@ -222,9 +221,12 @@ export class Vcpu implements VcpuState {
   run(ticks = Infinity, cpu = this.loop.hostCpu): VcpuExit {
     if (this.destroyed) throw new DestroyedError(`vcpu ${this.id}`);
     this.takeCpu(cpu);
+    const waited = this.waiting;
     const exit = this.loop.run(this.machine.timeline.now() + ticks);
     collectFastExits(this);
-    this.tracer.kvm_out?.(this.regs.pc);
+    // How often a run is cut into pieces is no affair of the guest's.
+    const wasOut = exit.reason === "intr" || (waited && this.waiting);
+    if (!wasOut) this.tracer.kvm_out?.(this.regs.pc);
     if (exit.reason === "mmio") this.stats.counters.mmio_exits++;
     return exit;
   }

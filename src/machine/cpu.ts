@@ -34,6 +34,8 @@ export class Cpu extends CpuState {
   readonly fpu: Fpu | null;
   /** WAIT was executed and no interrupt has ended it yet. */
   waiting = false;
+  /** Told of each exception taken at the refill vector, if the machine reports them (`MachineConfig.reportRefills`). */
+  onRefill: (() => void) | null = null;
   translations: TranslationCache = NO_CACHE;
   clock: CpuClock = NO_CLOCK;
   /** SDBBP in kernel mode leaves the machine instead of raising an exception. */
@@ -272,6 +274,7 @@ export class Cpu extends CpuState {
     const base = (status & STATUS.BEV) !== 0 ? 0xbfc0_0200 : (cp0[CP0.EBase]! & EBASE.BASE) >>> 0;
     this.setPc(base + offset);
     this.modeMayHaveChanged();
+    if (offset === VECTOR_OFFSET.refill) this.onRefill?.();
   }
 
   /** Reads the instruction word at a virtual address as the CPU would fetch it now; 0 if it cannot. */

@@ -43,6 +43,8 @@ export interface MachineConfig {
   readonly guestTime: "all" | "user";
   /** SDBBP in kernel mode leaves the machine: the hypervisor's way out of its generated code. */
   readonly hostCalls: boolean;
+  /** Each refill exception is told to {@link Cpu.onRefill}: none is taken by the engine alone. Slow. */
+  readonly reportRefills?: boolean;
   /** Present: time follows this clock instead of retired instructions. */
   readonly wallClock?: WallClock;
 }

@@ -28,6 +28,7 @@ const HYPERVISOR_SETTINGS = [
   "dyntrans",
   "hostPageSize",
   "hostCpus",
+  "tracer",
 ] as const;
 
 /** The settings that are whole numbers from 1 on, and the most that each can be. */

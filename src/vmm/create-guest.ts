@@ -53,7 +53,10 @@ export function createMachineGuest(config: GuestConfig): MachineGuest {
 }
 
 /** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
-export type RestoreConfig = Pick<GuestConfig, "onConsole" | "engine" | "clock" | "now" | "checkInvariants">;
+export type RestoreConfig = Pick<
+  GuestConfig,
+  "onConsole" | "engine" | "clock" | "now" | "checkInvariants" | "tracer"
+>;
 
 /**
  * Builds the machine that `snapshot` was taken of (`Guest.save`), and puts it into the state that it was in: it goes on
@@ -97,8 +100,12 @@ function buildGuest(settings: Settings, surroundings: Surroundings): MachineGues
 }
 
 function surroundingsOf(config: RestoreConfig, clock: Settings["clock"]): Surroundings {
-  const { onConsole, engine = "auto", checkInvariants = false } = config;
-  return { onConsole, engine, checkInvariants, ...(clock === "virtual" ? {} : wallClock(config)) };
+  const { onConsole, engine = "auto", checkInvariants = false, tracer } = config;
+  return {
+    ...{ onConsole, engine, checkInvariants },
+    ...(tracer === undefined ? {} : { tracer }),
+    ...(clock === "virtual" ? {} : wallClock(config)),
+  };
 }
 
 /** The hypervisor for a kernel that starts at `entry`; null if it is to run without. */

@@ -24,7 +24,7 @@ import type { Settings } from "./settings.ts";
 import { encodeSnapshot, type GuestImage } from "./snapshot-file.ts";
 
 /** What the embedder chooses for each guest anew, whatever its state is. */
-export interface Surroundings extends Pick<MachineConfig, "wallClock"> {
+export interface Surroundings extends Pick<MachineConfig, "wallClock">, Pick<GuestConfig, "tracer"> {
   readonly onConsole: GuestConfig["onConsole"];
   readonly engine: NonNullable<GuestConfig["engine"]>;
   readonly checkInvariants: boolean;

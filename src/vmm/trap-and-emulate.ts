@@ -5,7 +5,8 @@ import { maltaRamRegions } from "../boards/malta/malta-map.ts";
 import { createInterpreter, createTranslator } from "../engine/index.ts";
 import type { RunResult } from "../guest.ts";
 import { GuestInspection, type Inspection } from "../inspect/index.ts";
-import { CP0, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
+import { EXC_CODE } from "../isa/exceptions.ts";
 import {
   EVA_MAP,
   guestAsid,
@@ -14,6 +15,7 @@ import {
   needsEva,
   TE_MAP,
   type MmioExit,
+  type Tracer,
   type Vcpu,
   type Vm,
 } from "../kvm/index.ts";
@@ -35,6 +37,16 @@ const GPR_A0 = 4;
 const KVM_INTERRUPTS: readonly number[] = [2, 3, 4];
 const MAPS = { te: TE_MAP, eva: EVA_MAP } as const;
 
+/** Tells `tracer` of each refill exception. */
+function reportRefills({ cpus }: Machine, tracer: Tracer): void {
+  for (const cpu of cpus)
+    cpu.onRefill = (): void => {
+      const { cp0 } = cpu;
+      const store = (cp0[CP0.Cause]! & CAUSE.ExcCode) >>> 2 === EXC_CODE.TLBS;
+      tracer.kseg_refill?.(cp0[CP0.EPC]! >>> 0, cp0[CP0.BadVAddr]! >>> 0, store);
+    };
+}
+
 /**
  * A guest under the hypervisor, and the VMM that gives it a board: guest physical memory is the part of host
  * memory above the hypervisor's own, devices are reached by MMIO exits.
@@ -55,7 +67,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
   constructor(settings: Settings, hypervisor: HypervisorSettings, surroundings: Surroundings) {
     super(settings, surroundings.onConsole);
     const { endian, hostCpu, memoryUnits } = settings;
-    const { wallClock, engine, checkInvariants } = surroundings;
+    const { wallClock, engine, checkInvariants, tracer } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
     const map = MAPS[hypervisor.map];
     this.ram = maltaRamRegions(size);
@@ -68,10 +80,12 @@ export class TrapAndEmulateGuest extends MachineGuest {
         ramBytes: HYPERVISOR_MEMORY + size,
         guestTime: "user",
         hostCalls: true,
+        reportRefills: tracer?.kseg_refill !== undefined,
       },
       engine === "interp" ? createInterpreter : createTranslator,
     );
     this.machine = machine;
+    if (tracer !== undefined) reportRefills(machine, tracer);
     const kvm = new Kvm(machine, {
       pageSize: hypervisor.hostPageSize,
       end: HYPERVISOR_MEMORY,
@@ -80,6 +94,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
     const { refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } = hypervisor;
     this.vm = kvm.createVm({
       ...{ map, refill, gvaRoots, guestTlb, fastExits, fpu: guestFpu, dyntrans, checkInvariants },
+      ...(tracer === undefined ? {} : { tracer }),
     });
     for (const [slot, { base, size: bytes, offset }] of this.ram.entries())
       this.vm.setUserMemoryRegion({

@@ -50,8 +50,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       { file: `${ENTRY}enter-exit.ts`, text: "lw(k0, MM.context, words)", replacement: "lw(k0, 16, words)" },
       { file: `${KVM}layout.ts`, text: "userMm(cpus) + MM.bytes(cpus);", replacement: "userMm(cpus) + MM.bytes(cpus) + 16;" },
-      { file: `${KVM}shadow-mmu.ts`, text: "    this.host.asids.check(this.rootsOf(user).mm);",
-        replacement: "    const { mm } = this.rootsOf(user);\n    if (this.host.asids.check(mm)) this.host.machine.memory.write32(mm.hpa + 16, mm.context(0));" },
+      { file: `${KVM}shadow-mmu.ts`, text: "    if (this.host.asids.check(set.mm)) this.renewed(set, set.current);",
+        replacement: "    const { mm } = set;\n    if (this.host.asids.check(mm)) this.host.machine.memory.write32(mm.hpa + 16, mm.context(0));" },
     ],
   },
   one(10, "nothing is checked when the guest is resumed", `${KVM}run-loop.ts`,
@@ -121,5 +121,5 @@ export const MUTATIONS: readonly Mutation[] = [
   one(29, "a TLB exception flushes the host TLB", `${KVM}deliver.ts`,
     "  raise(vcpu, code, 0, refill ? VECTOR_OFFSET.refill", "  vcpu.mmu.host.tlb.flushAllNonWired();\n  raise(vcpu, code, 0, refill ? VECTOR_OFFSET.refill"),
   one(30, "guests have an allocator of their own", `${KVM}shadow-mmu.ts`,
-    "    this.host.asids.check(this.rootsOf(user).mm);", "    (this.host.guestAsids ??= new this.host.asids.constructor(this.host.tlb)).check(this.rootsOf(user).mm);"),
+    "this.host.asids.check(set.mm)", "(this.host.guestAsids ??= new this.host.asids.constructor(this.host.tlb)).check(set.mm)"),
 ];

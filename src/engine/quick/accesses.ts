@@ -39,6 +39,7 @@ function emitRefill(
   access: Access,
   rare: () => void,
 ): void {
+  if (machine.config.reportRefills === true) return rare();
   if (machine.cpu.model.pageWalker) r.when(r.and(r.cp0(CP0.PWCtl), PW.CTL_EN), rare);
   r.setCp0(CP0.BadVAddr, va);
   r.setCp0(CP0.Context, r.merge(r.cp0(CP0.Context), r.shr(va, 9), CONTEXT.BADVPN2));
