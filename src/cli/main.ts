@@ -9,6 +9,7 @@ import { explainCommand } from "./explain-command.ts";
 import { disasmCommand } from "./disasm-command.ts";
 import { guestCommand } from "./guest-command.ts";
 import { GuestError, systemReason } from "../guests/index.ts";
+import { statCommand } from "./stat-command.ts";
 import { runCommand } from "./run-command.ts";
 
 const STATUSES = `
@@ -65,6 +66,7 @@ function createProgram(setStatus: (status: number) => void): Command {
   program
     .addCommand(run)
     .addCommand(explainCommand(setStatus))
+    .addCommand(statCommand(setStatus))
     .addCommand(guestCommand())
     .addCommand(disasmCommand())
     .addCommand(benchCommand());

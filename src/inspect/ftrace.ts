@@ -5,6 +5,7 @@
 import { HWR_REGISTER, TRACE_EXIT, type Tracer } from "../kvm/trace.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import {
+  ADDRESS_FIELDS,
   auxOperation,
   hwrName,
   hwrOperation,
@@ -68,7 +69,7 @@ function details({ name, fields }: TraceEvent): string {
       return `${pc} old: ${hex(number("old_asid"), 2)} new: ${hex(number("new_asid"), 2)}`;
     default:
       return Object.entries(fields)
-        .map(([field, value]) => `${field}=${typeof value === "string" ? value : hex(value, 1)}`)
+        .map(([field, value]) => `${field}=${ADDRESS_FIELDS.has(field) ? hex(Number(value), 1) : value}`)
         .join(" ");
   }
 }

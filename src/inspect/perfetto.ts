@@ -5,7 +5,7 @@
 import type { Tracer } from "../kvm/trace.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { ProtoMessage } from "./protobuf.ts";
-import { exitName, tracerOf, type TraceEvent, type TraceWriter } from "./trace-event.ts";
+import { ADDRESS_FIELDS, exitName, tracerOf, type TraceEvent, type TraceWriter } from "./trace-event.ts";
 import { TraceOutput } from "./trace-output.ts";
 
 const TRACE = { packet: 1 } as const;
@@ -59,9 +59,6 @@ const TRACK_OF: Readonly<Record<keyof Tracer, number>> = {
   kseg_host_asid: TRACKS.spaces.uuid,
   kseg_guest_exception: TRACKS.guest.uuid,
 };
-
-/** Fields that are addresses. */
-const ADDRESSES: ReadonlySet<string> = new Set(["pc", "va", "vector", "badvaddr", "first", "last"]);
 
 /** Reasons of `kvm_exit` from here on are what emulation found in an exit that has been told already. */
 const FIRST_FINDING = 32;
@@ -135,7 +132,7 @@ export class PerfettoTrace implements TraceWriter {
       const iid = this.intern("annotationNames", field, interned);
       const annotation = new ProtoMessage().uint(ANNOTATION.nameIid, iid);
       if (typeof value === "string") annotation.string(ANNOTATION.string, value);
-      else annotation.uint(ADDRESSES.has(field) ? ANNOTATION.pointer : ANNOTATION.uint, value);
+      else annotation.uint(ADDRESS_FIELDS.has(field) ? ANNOTATION.pointer : ANNOTATION.uint, value);
       event.message(EVENT.annotations, annotation);
     }
     this.packet(event, interned);

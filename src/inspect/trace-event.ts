@@ -11,6 +11,9 @@ export interface TraceEvent {
   readonly fields: Readonly<Record<string, number | string>>;
 }
 
+/** Fields that are addresses. */
+export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(["pc", "va", "vector", "badvaddr", "first", "last"]);
+
 const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>
   Object.entries(names).find(([, number]) => number === value)?.[0] ?? String(value);
 
