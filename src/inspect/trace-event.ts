@@ -12,7 +12,14 @@ export interface TraceEvent {
 }
 
 /** Fields that are addresses. */
-export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(["pc", "va", "vector", "badvaddr", "first", "last"]);
+export const ADDRESS_FIELDS: ReadonlySet<string> = new Set([
+  "pc",
+  "va",
+  "vector",
+  "badvaddr",
+  "first",
+  "last",
+]);
 
 const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>
   Object.entries(names).find(([, number]) => number === value)?.[0] ?? String(value);

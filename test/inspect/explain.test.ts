@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { GuestInspection } from "../../src/inspect/index.ts";
 import { CP0, STATUS } from "../../src/isa/cp0.ts";
-import { createGuest, type Guest, type GuestConfig } from "../../src/index.ts";
+import { createGuest, type GuestConfig } from "../../src/index.ts";
 import { demoFile } from "../cli/kseg.ts";
 import { isGuestUser } from "../../src/kvm/guest-mode.ts";
 import { planOf } from "../fuzz/axes.ts";
 import type { VcpuExit } from "../../src/kvm/index.ts";
 import { FuzzError, HostileVm } from "../fuzz/hostile-vm.ts";
 import { Random } from "../fuzz/random.ts";
-import { cp0Of, Predictor, type StepEnd, type Subject } from "./prediction.ts";
+import { guestSubject, Predictor, type StepEnd, type Subject } from "./prediction.ts";
 
 /** Guests, and for each how often it is stopped to look at what it does next. More of them by KSEG_EXPLAIN_SEEDS. */
 const FIRST = 1;
@@ -82,34 +82,6 @@ function foretell(seed: number, rounds: number): Predictor {
   return predictor;
 }
 
-/** The demo guest, a step of which is one instruction. */
-function demoSubject(guest: Guest): Subject {
-  const inspection = guest.inspect();
-  const { fastRefill: fast, host } = inspection.explain(0);
-  return {
-    inspection,
-    readsInstructions: true,
-    seesDevices: host === "hypervisor",
-    interruptIsDue: () => {
-      const [status, cause] = [cp0Of(inspection, "Status"), cp0Of(inspection, "Cause")];
-      const gate = STATUS.IE | STATUS.EXL | STATUS.ERL;
-      return (status & gate) === STATUS.IE && (status & cause & STATUS.IM) !== 0;
-    },
-    step: () => {
-      const before = guest.stats().counters["mmio_exits"];
-      const { kind } = guest.run(1);
-      if (kind === "failed") return { kind };
-      if (kind !== "running") return { kind: "waits" };
-      const isDevice = guest.stats().counters["mmio_exits"] !== before;
-      return isDevice ? { kind: "device", physical: null } : { kind: "ran" };
-    },
-    counts: () => {
-      const { exits, refills } = guest.stats();
-      return { exits, fastRefills: fast ? refills.fast : 0 };
-    },
-  };
-}
-
 const demo = readFileSync(demoFile("demo-te.elf"));
 const demoBare = readFileSync(demoFile("demo-bare.elf"));
 
@@ -117,7 +89,7 @@ const demoBare = readFileSync(demoFile("demo-bare.elf"));
 function foretellDemo(config: Partial<GuestConfig>): Predictor {
   const guest = createGuest({ kernel: demo, memory: 64 << 20, ...config, onConsole: () => {} });
   guest.sendInput(new TextEncoder().encode("tour\n"));
-  const predictor = new Predictor(demoSubject(guest));
+  const predictor = new Predictor(guestSubject(guest));
   const random = new Random(5, 78);
   for (let stop = 0; stop < 150; stop++) {
     guest.run(random.between(1, 400_000));

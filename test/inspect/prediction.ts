@@ -2,7 +2,8 @@
  * Holds what `explain` says against what happens: looks at the guest's next instruction, says what it will do to host
  * TLB, tables and guest, has it executed, and compares.
  */
-import { CAUSE, type CP0 } from "../../src/isa/cp0.ts";
+import type { Guest } from "../../src/index.ts";
+import { CAUSE, STATUS, type CP0 } from "../../src/isa/cp0.ts";
 import { decoderFor } from "../../src/isa/decode.ts";
 import { excCodeName, VECTOR_OFFSET } from "../../src/isa/exceptions.ts";
 import type { AccessKind, Inspection, Outcome } from "../../src/inspect/index.ts";
@@ -201,6 +202,34 @@ export class Predictor {
 }
 
 /** A CP0 register of the guest, as it reads it. */
-export function cp0Of(inspection: Inspection, name: keyof typeof CP0): number {
+function cp0Of(inspection: Inspection, name: keyof typeof CP0): number {
   return inspection.cp0().find((register) => register.name === name)!.value;
+}
+
+/** A guest as the library makes them, a step of which is one instruction. */
+export function guestSubject(guest: Guest): Subject {
+  const inspection = guest.inspect();
+  const { fastRefill: fast, host } = inspection.explain(0);
+  return {
+    inspection,
+    readsInstructions: true,
+    seesDevices: host === "hypervisor",
+    interruptIsDue: () => {
+      const [status, cause] = [cp0Of(inspection, "Status"), cp0Of(inspection, "Cause")];
+      const gate = STATUS.IE | STATUS.EXL | STATUS.ERL;
+      return (status & gate) === STATUS.IE && (status & cause & STATUS.IM) !== 0;
+    },
+    step: () => {
+      const before = guest.stats().counters["mmio_exits"];
+      const { kind } = guest.run(1);
+      if (kind === "failed") return { kind };
+      if (kind !== "running") return { kind: "waits" };
+      const isDevice = guest.stats().counters["mmio_exits"] !== before;
+      return isDevice ? { kind: "device", physical: null } : { kind: "ran" };
+    },
+    counts: () => {
+      const { exits, refills } = guest.stats();
+      return { exits, fastRefills: fast ? refills.fast : 0 };
+    },
+  };
 }
