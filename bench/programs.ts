@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { packCpio } from "../src/guests/cpio.ts";
+import { packCpio } from "../src/archives/cpio.ts";
 import { guestPaths } from "../src/guests/index.ts";
 import type { Span } from "./duel.ts";
 import { type Job, THIS_KSEG, UnavailableError } from "./machines.ts";

@@ -1,4 +1,5 @@
 /** Files that the user picks or drops: which is the kernel, which the initrd. */
+import { PACKAGE_SETTINGS, type PackageParts, type Settings } from "../src/web/index.ts";
 import type { ChosenFiles, NamedFile } from "./guest-session.ts";
 
 const startsWith = (bytes: Uint8Array, ...magic: readonly number[]): boolean =>
@@ -12,25 +13,50 @@ export class FileError extends Error {
   }
 }
 
+/** What files of the user's are, and how a guest of them is run if that is not the user's to say. */
+interface SortedFiles {
+  readonly files: ChosenFiles;
+  readonly settings: Settings;
+}
+
 /**
  * Tells `files` apart by what is in them. What there is already and is not replaced stays, but a new kernel starts
  * without the old one's initrd. Throws {@link FileError}.
  */
-export async function sortFiles(files: readonly File[], present: ChosenFiles): Promise<ChosenFiles> {
+export async function sortFiles(
+  files: readonly File[],
+  present: ChosenFiles,
+  settings: Settings,
+): Promise<SortedFiles> {
   const found: { kernel?: NamedFile; initrd?: NamedFile } = {};
+  let packaged = {};
   for (const file of files) {
     const { name } = file;
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const kind = kindOf(name, bytes);
-    if (found[kind] !== undefined) throw new FileError(name, `there is another ${kind}: ${found[kind].name}`);
-    found[kind] = { name, bytes };
+    const isPackage = (await file.slice(0, 8).text()) === "!<arch>\n";
+    const { part, bytes } = isPackage ? await fromPackage(file) : await plain(file);
+    if (isPackage) packaged = PACKAGE_SETTINGS;
+    if (found[part] !== undefined) throw new FileError(name, `there is another ${part}: ${found[part].name}`);
+    found[part] = { name, bytes };
   }
-  return found.kernel === undefined ? { ...present, ...found } : found;
+  return {
+    files: found.kernel === undefined ? { ...present, ...found } : found,
+    settings: { ...settings, ...packaged },
+  };
 }
 
-function kindOf(name: string, bytes: Uint8Array): "kernel" | "initrd" {
+async function fromPackage(file: File): Promise<PackageParts> {
+  // Unpacking takes a library of its own, which few need.
+  const { openPackage } = await import("../src/web/packages.ts");
+  return openPackage(file).catch((error: unknown) => {
+    throw new FileError(file.name, error instanceof Error ? error.message : String(error));
+  });
+}
+
+async function plain(file: File): Promise<PackageParts> {
+  const { name } = file;
+  const bytes = new Uint8Array(await file.arrayBuffer());
   if (bytes.length === 0) throw new FileError(name, "is empty");
-  if (startsWith(bytes, 0x7f, 0x45, 0x4c, 0x46)) return "kernel";
+  if (startsWith(bytes, 0x7f, 0x45, 0x4c, 0x46)) return { part: "kernel", bytes };
   // cpio "newc", gzip, xz, zstd: what Linux takes as an initrd.
   if (
     startsWith(bytes, 0x30, 0x37, 0x30, 0x37, 0x30, 0x31) ||
@@ -38,8 +64,11 @@ function kindOf(name: string, bytes: Uint8Array): "kernel" | "initrd" {
     startsWith(bytes, 0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00) ||
     startsWith(bytes, 0x28, 0xb5, 0x2f, 0xfd)
   )
-    return "initrd";
-  throw new FileError(name, "neither an ELF kernel nor an initrd (cpio, or compressed)");
+    return { part: "initrd", bytes };
+  throw new FileError(
+    name,
+    "neither an ELF kernel, nor an initrd (cpio, or compressed), nor a Debian package",
+  );
 }
 
 /** Calls `take` with files that are dropped anywhere on the page. */

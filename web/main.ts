@@ -30,8 +30,8 @@ function start(settings: Settings, files: ChosenFiles): void {
 }
 
 function take(files: readonly File[]): void {
-  sortFiles(files, session.files).then(
-    (chosen) => start(session.settings, chosen),
+  sortFiles(files, session.files, session.settings).then(
+    (chosen) => start(chosen.settings, chosen.files),
     (error: unknown) => {
       views.show(form);
       form.showProblem(error instanceof Error ? error.message : String(error));

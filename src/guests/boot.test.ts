@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { GuestError } from "./errors.ts";
-import { SHELL_READY } from "./initramfs.ts";
+import { SHELL_READY } from "../archives/root-file-system.ts";
 import { type GuestPaths, guestPaths } from "./paths.ts";
 import { which } from "./process.ts";
 

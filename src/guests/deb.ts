@@ -3,10 +3,12 @@
  * and `data.tar.*`. Needs neither dpkg nor root.
  */
 import { createReadStream } from "node:fs";
-import { type ArMember, readAr } from "./ar.ts";
-import { compressionOf, decompress } from "./decompress.ts";
+import type { ArMember } from "../archives/ar.ts";
+import { compressionOf } from "../archives/compression.ts";
+import { type TarMember, type TarVisit, walkTar } from "../archives/tar.ts";
+import { readAr } from "./ar.ts";
+import { decompress } from "./decompress.ts";
 import { GuestError, GuestInputError, systemReason } from "./errors.ts";
-import { type TarMember, type TarVisit, walkTar } from "./tar.ts";
 
 /** A package whose control data has been read. */
 export interface DebPackage {

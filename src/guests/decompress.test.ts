@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { compressionOf, decompress } from "./decompress.ts";
+import { compressionOf } from "../archives/compression.ts";
+import { decompress } from "./decompress.ts";
 import { compress } from "./test-support.ts";
 
 /** More than one chunk of each format, and not compressible away. */

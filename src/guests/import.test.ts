@@ -3,7 +3,7 @@ import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { type ArtefactName, GuestCache } from "./cache.ts";
-import { unpackCpio } from "./cpio.ts";
+import { unpackCpio } from "../archives/cpio.ts";
 import { GuestInputError, GuestMissingError, GuestUsageError } from "./errors.ts";
 import { importFiles } from "./import.ts";
 import { ensureInitramfs, INITRAMFS_FILE } from "./initramfs.ts";

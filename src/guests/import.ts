@@ -5,15 +5,16 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { AR_MAGIC } from "./ar.ts";
+import { AR_MAGIC } from "../archives/ar.ts";
+import { compressionOf } from "../archives/compression.ts";
+import { walkTar } from "../archives/tar.ts";
 import type { Artefact, ArtefactName, GuestCache } from "./cache.ts";
 import { readHead, storeDeb, WANTED_PACKAGES } from "./contents.ts";
-import { compressionOf, decompress } from "./decompress.ts";
+import { decompress } from "./decompress.ts";
 import { ELF_HEAD_BYTES, elfKind, isElf } from "./elf-kind.ts";
 import { GuestError, GuestInputError, GuestUsageError, systemReason } from "./errors.ts";
 import { ensureInitramfs } from "./initramfs.ts";
 import type { Progress } from "./progress.ts";
-import { walkTar } from "./tar.ts";
 
 /** The newest kernel series that still has the T&E guest and is known to build. */
 const SERIES = "5.10";

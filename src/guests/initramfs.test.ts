@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { initramfsEntries, packInitramfs, SHELL_READY } from "./initramfs.ts";
+import { initramfsEntries, SHELL_READY } from "../archives/root-file-system.ts";
+import { packInitramfs } from "./initramfs.ts";
 
 const BUSYBOX = Buffer.from("busybox");
 

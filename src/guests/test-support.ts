@@ -5,8 +5,8 @@ import path from "node:path";
 import zlib from "node:zlib";
 import { packTar } from "modern-tar";
 import { afterAll } from "vitest";
-import { AR_MAGIC } from "./ar.ts";
-import type { Compression } from "./decompress.ts";
+import { AR_MAGIC } from "../archives/ar.ts";
+import type { Compression } from "../archives/compression.ts";
 
 /** A folder of its own for a test file, removed after its tests. */
 export async function temporaryFolder(): Promise<string> {

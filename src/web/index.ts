@@ -5,6 +5,7 @@ export type {
   MapRequest,
   Miss,
   MissStep,
+  PackageParts,
   Port,
   Report,
   Request,
@@ -15,6 +16,7 @@ export type {
   Watched,
 } from "./protocol.ts";
 export {
+  PACKAGE_SETTINGS,
   presetOf,
   readSettings,
   SettingError,

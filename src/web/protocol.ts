@@ -39,6 +39,12 @@ export interface GuestFiles {
   readonly initrd?: Uint8Array;
 }
 
+/** What a Debian package holds of a guest. */
+export interface PackageParts {
+  readonly part: "kernel" | "initrd";
+  readonly bytes: Uint8Array;
+}
+
 /** What the page asks for. */
 export type Request =
   /** Makes a guest, in place of the one there is, and runs it unless `paused`. */

@@ -133,6 +133,9 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
+/** How a stock kernel with a packed busybox is run: directly on the machine, which any host CPU can. */
+export const PACKAGE_SETTINGS: Settings = { mode: "bare", append: "console=ttyS0 rdinit=/init" };
+
 /** Text that cannot be the value of a setting. */
 export class SettingError extends Error {
   readonly setting: Setting;

@@ -84,7 +84,7 @@ describePage("the page", (opened) => {
     await untilConsoleShows(page, PROMPT);
     const alert = page.getByRole("alert");
     await dropFiles(page, { "notes.txt": Buffer.from("hello") });
-    await alert.filter({ hasText: "notes.txt: neither an ELF kernel nor an initrd" }).waitFor();
+    await alert.filter({ hasText: "notes.txt: neither an ELF kernel, nor an initrd" }).waitFor();
     await dropFiles(page, { "cut.elf": DEMO.subarray(0, 1000) });
     await alert.filter({ hasText: /ends|cut|short|truncated/ }).waitFor();
     await dropFiles(page, { "mine.elf": DEMO });

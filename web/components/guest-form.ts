@@ -54,7 +54,7 @@ export class GuestForm implements View {
       el(
         "p",
         { class: "hint" },
-        "A 32-bit MIPS ELF kernel and its initrd. They can also be dropped onto the page, and never leave this computer.",
+        "A 32-bit MIPS ELF kernel and its initrd, or Debian's packages linux-image-…-4kc-malta and busybox-static for mipsel. They can also be dropped onto the page, and never leave this computer.",
       ),
       el("h2", {}, "Settings"),
       form,

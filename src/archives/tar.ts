@@ -1,5 +1,4 @@
 /** Walks a tar stream member by member, on top of the tar library, with errors in this layer's terms. */
-import { ReadableStream } from "node:stream/web";
 import { createTarDecoder } from "modern-tar";
 
 /** One member of a tar archive. */
