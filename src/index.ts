@@ -44,6 +44,7 @@ export {
   type Watchpoint,
 } from "./debug.ts";
 export type { Tracer } from "./kvm/trace.ts";
+export { GdbSession, type DebuggedGuest, type Wanted } from "./gdb/index.ts";
 export type { Stats } from "./stats.ts";
 export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel } from "./machine/cpu-models.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";

@@ -13,7 +13,7 @@ describe("the flags of kseg run", () => {
     expect(RUN_FLAGS.map(({ name }) => name)).toEqual(
       (
         "--guest --kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --dyntrans --clock " +
-        "--exit-on --timeout --stats --save --restore --record --replay --trace --quiet"
+        "--exit-on --timeout --stats --save --restore --record --replay --trace --gdb --gdb-no-wait --quiet"
       ).split(" "),
     );
   });
@@ -24,6 +24,12 @@ describe("the flags of kseg run", () => {
       hostCpu: "24Kc",
       engine: "auto",
     });
+  });
+
+  it("have a place to wait for gdb: on this computer unless it is said where", () => {
+    expect(parse("--gdb", "1234").gdb).toEqual({ host: "127.0.0.1", port: 1234 });
+    expect(parse("--gdb", "[::1]:0").gdb).toEqual({ host: "::1", port: 0 });
+    expect(parse("--gdb", "example.org:65535").gdb).toEqual({ host: "example.org", port: 65535 });
   });
 
   it("are read into values", () => {

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type GuestConfig, type Mode } from "../index.ts";
 import { GUESTS, type GuestName } from "../guests/index.ts";
 import { UsageError } from "./errors.ts";
+import type { GdbAddress } from "./gdb-server.ts";
 import { nearest } from "./nearest.ts";
 
 /** What the flags of `kseg run` say, checked. */
@@ -35,6 +36,9 @@ export interface RunFlags {
   readonly record?: string;
   readonly replay?: string;
   readonly trace?: string;
+  readonly gdb?: GdbAddress;
+  /** With `gdb`: whether the guest runs before a debugger is there. */
+  readonly gdbNoWait?: boolean;
   readonly quiet?: boolean;
 }
 
@@ -216,6 +220,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "write what the hypervisor does there, for Perfetto, or to FILE.ftrace as text; not with --mode bare",
     parse: fileName,
   },
+  {
+    name: "--gdb",
+    value: "[HOST:]PORT",
+    help: "wait there for gdb, which then has the guest; 0 is a free port",
+    parse: gdbAddress,
+  },
+  { name: "--gdb-no-wait", help: "with --gdb: run before gdb is there, too" },
   { name: "--quiet", help: "no summary at the end" },
 ];
 
@@ -311,6 +322,16 @@ function wholeNumber(least: number, most: number): (text: string, flag: string) 
 export function instructionCount(text: string, flag: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw new UsageError(`${flag} ${text}: give a number of instructions, 1 or more`);
+}
+
+const LOOPBACK = "127.0.0.1";
+
+function gdbAddress(text: string, flag: string): GdbAddress {
+  const found = /^(?:(?<host>[^:[\]]+|\[[0-9a-f:.%]+\]):)?(?<port>\d{1,5})$/i.exec(text)?.groups;
+  const port = Number(found?.["port"]);
+  if (found === undefined || port > 0xffff)
+    throw new UsageError(`${flag} ${text}: give a port from 0 to 65535, or HOST:PORT`);
+  return { host: found["host"]?.replace(/^\[(.*)\]$/, "$1") ?? LOOPBACK, port };
 }
 
 function regex(text: string, flag: string): RegExp {

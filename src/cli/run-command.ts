@@ -3,6 +3,7 @@ import { DivergenceError, type Guest, type TimeTravel } from "../index.ts";
 import { ConsoleInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { CliError, STATUS } from "./errors.ts";
+import { addressOf, GdbServer, listenForGdb } from "./gdb-server.ts";
 import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
 import { LineMatcher } from "./line-matcher.ts";
@@ -64,7 +65,7 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
       watch(() => matched || matcher?.sliceEnded());
     },
     onWait: () => watch(() => matched || matcher?.silent()),
-    outputBehind: () => output.behind,
+    heldBack: () => debuggedGuest?.standstill ?? output.behind,
     inputOpen: () => !input.ended,
     instructionsLeft: () => (view.instructions ?? Infinity) - (guest?.stats().guestInstructions ?? 0),
     startedAt,
@@ -100,8 +101,10 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
           traceFailure = { kind: "failed", report: why };
           loop.end(traceFailure);
         });
+  let debuggedGuest: GdbServer | null = null;
   const signals = onSignals((status) => loop.end({ kind: "signal", status }));
   try {
+    const server = flags.gdb === undefined ? null : await listenForGdb(flags.gdb);
     // What can be repeated is under the virtual clock.
     const repeats = tape !== null || flags.replay !== undefined;
     const running = makeGuest(flags, choice, files, {
@@ -127,10 +130,18 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
       : connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
-      ending = await runToEnd(loop, paced, flags.replay);
+      if (server !== null) {
+        const wake = (): void => loop.wake();
+        const kill = (): void => loop.end({ kind: "left" });
+        const waits = flags.gdbNoWait !== true;
+        debuggedGuest = new GdbServer(running, paced, server, { waits, wake, kill });
+        process.stderr.write(`kseg: gdb can connect with: target remote ${addressOf(server)}\n`);
+      }
+      ending = await runToEnd(loop, debuggedGuest ?? paced, flags.replay);
     } finally {
       restore();
     }
+    await debuggedGuest?.close();
     // The last of the trace may not find room.
     trace?.close();
     ending = traceFailure ?? ending;

@@ -187,7 +187,7 @@ describe("RunLoop", () => {
   it("waits for the console's reader, whatever is typed meanwhile", async () => {
     let drained: () => void = () => {};
     let behind: Promise<void> | null = new Promise((resolve) => (drained = resolve));
-    const loop = loopIn({ outputBehind: () => behind });
+    const loop = loopIn({ heldBack: () => behind });
     const guest = new ScriptedGuest(RUNNING, OFF);
     after(10, () => loop.wake());
     after(30, () => expect(guest.slices).toBe(1));
@@ -199,7 +199,7 @@ describe("RunLoop", () => {
   });
 
   it("does not wait for a reader past the end of the run", async () => {
-    const loop = loopIn({ outputBehind: () => new Promise(() => {}), timeout: 0.03 });
+    const loop = loopIn({ heldBack: () => new Promise(() => {}), timeout: 0.03 });
     expect(await loop.run(new ScriptedGuest(RUNNING))).toMatchObject({ kind: "timeout" });
   });
 });

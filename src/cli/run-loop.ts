@@ -48,8 +48,8 @@ export interface RunWorld {
   readonly beforeSlice?: (guest: RunnableGuest) => void;
   /** Called when the guest waits, for at least as long as a slice takes. */
   readonly onWait?: () => void;
-  /** What to wait for before the guest may print more; null if there is nothing. */
-  readonly outputBehind?: () => Promise<void> | null;
+  /** What to wait for before the guest may go on; null if there is nothing. */
+  readonly heldBack?: () => Promise<void> | null;
   /** Whether console input can still come. */
   readonly inputOpen: () => boolean;
   /** Instructions that the guest has yet to execute, each of which takes a tick; at 0 the run ends. */
@@ -140,8 +140,8 @@ export class RunLoop {
       case "debug":
         break;
     }
-    const behind = this.world.outputBehind?.() ?? null;
-    if (behind !== null) await this.waitFor(behind);
+    const heldBack = this.world.heldBack?.() ?? null;
+    if (heldBack !== null) await this.waitFor(heldBack);
     await new Promise(setImmediate);
   }
 

@@ -41,8 +41,16 @@ export async function cachedGuest(
   }
 }
 
-/** Runs a guest with this console input (nothing is typed by default) and more flags of `kseg run`. */
-export function runGuest(paths: Found, flags: readonly string[], input = ""): Promise<GuestRun> {
+/**
+ * Runs a guest with this console input (nothing is typed by default) and more flags of `kseg run`. `onErrors` is called
+ * with all that has come on stderr so far.
+ */
+export function runGuest(
+  paths: Found,
+  flags: readonly string[],
+  input = "",
+  onErrors: (errors: string) => void = () => {},
+): Promise<GuestRun> {
   const folder = mkdtempSync(join(tmpdir(), "kseg-boot-"));
   const statsFile = join(folder, "stats.json");
   const args = [
@@ -64,7 +72,10 @@ export function runGuest(paths: Found, flags: readonly string[], input = ""): Pr
     let output = "";
     let errors = "";
     child.stdout.setEncoding("latin1").on("data", (chunk: string) => (output += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      errors += chunk;
+      onErrors(errors);
+    });
     child.on("error", reject);
     child.on("close", (status) => {
       try {

@@ -56,6 +56,10 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     kernel(file("cut", demo.subarray(0, 20_000))),
     /cut: the file is truncated/,
   ],
+  ...["x", "65536", "-1", "", "host:", ":1", "a:b:1", "1234.5"].map(
+    (where) =>
+      [`--gdb ${where}`, ["run", "--gdb", where], "give a port from 0 to 65535, or HOST:PORT"] as const,
+  ),
   ["an ELF without its last byte", kernel(file("cut-end", demo.subarray(0, -1))), /truncated/],
   ["a 64-bit ELF", kernel(patched("elf64", { [E_CLASS]: 2 })), /64-bit ELF.*32-bit MIPS/],
   ["an unknown byte order", kernel(patched("order", { [E_DATA]: 3 })), /unknown byte order 3/],

@@ -1,0 +1,84 @@
+import { explanationText, guestTlbText, hostTlbText } from "../inspect/index.ts";
+import type { DebuggedGuest } from "./session.ts";
+
+interface MonitorCommand {
+  readonly help: string;
+  readonly run: (guest: DebuggedGuest, argument: string) => string;
+}
+
+const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+
+/** `name value` lines of what is not 0, the largest first. */
+function counts(values: Readonly<Record<string, number>>): string {
+  const lines = Object.entries(values)
+    .filter(([, count]) => count !== 0)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${String(count).padStart(12)}  ${name}`);
+  return lines.length === 0 ? "none\n" : `${lines.join("\n")}\n`;
+}
+
+function stats(guest: DebuggedGuest): string {
+  const { instructions, guestInstructions, refills, hostTlbWrites, gvaPtesFilled, asidChanges } =
+    guest.stats();
+  return counts({
+    "ticks of guest time": guest.time,
+    instructions,
+    "guest instructions": guestInstructions,
+    "refills by the generated handler": refills.fast,
+    "refills by an exit": refills.slow,
+    "host TLB writes": hostTlbWrites,
+    "PTEs filled": gvaPtesFilled,
+    "ASID changes": asidChanges,
+  });
+}
+
+function exits(guest: DebuggedGuest): string {
+  const { exits: slow, fastExits } = guest.stats();
+  return `exits:\n${counts(slow)}settled by generated code:\n${counts(fastExits)}`;
+}
+
+/** The TLB that the guest sees, and the machine's if that is another. */
+function tlbs(guest: DebuggedGuest): string {
+  const text = (lines: string): string => (lines === "" ? "no entry is in use\n" : `${lines}\n`);
+  const views = guest.inspect();
+  if (guest.hostDebug === null) return text(hostTlbText(views.hostTlb()));
+  return `guest TLB:\n${text(guestTlbText(views.guestTlb()))}host TLB:\n${text(hostTlbText(views.hostTlb()))}`;
+}
+
+function explain(guest: DebuggedGuest, address: string): string {
+  if (!/^(0x)?[0-9a-f]{1,8}$/i.test(address)) return "monitor gva takes an address in hexadecimal digits\n";
+  return `${explanationText(guest.inspect().explain(Number.parseInt(address, 16)))}\n`;
+}
+
+const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
+  help: {
+    help: "this list",
+    run: () =>
+      Object.entries(COMMANDS)
+        .map(([name, { help }]) => `${name.padEnd(8)} ${help}\n`)
+        .join(""),
+  },
+  exits: { help: "what the guest has left the machine for", run: exits },
+  gva: { help: "gva ADDRESS: what an access there would do", run: explain },
+  tlb: { help: "the guest's TLB, and the machine's under it", run: tlbs },
+  stats: { help: "instructions, refills and what else was counted", run: stats },
+  threads: {
+    help: "what each thread is, and where it stands",
+    run: ({ debug, hostDebug }) =>
+      [debug, hostDebug]
+        .map((view, n) =>
+          view === null ? "" : `${n + 1}  ${view.name}  pc ${hex(view.readRegister("pc")!)}\n`,
+        )
+        .join(""),
+  },
+};
+
+/** Carries out a command of the debugger's `monitor`; returns the text to be shown. */
+export function monitor(guest: DebuggedGuest, line: string): string {
+  const [name = "", ...rest] = line.trim().split(/\s+/);
+  const command = Object.hasOwn(COMMANDS, name === "" ? "help" : name)
+    ? COMMANDS[name === "" ? "help" : name]
+    : undefined;
+  if (command === undefined) return `kseg has no command ${name}: monitor help lists them\n`;
+  return command.run(guest, rest.join(" "));
+}

@@ -1,0 +1,190 @@
+/** `kseg run --gdb` with a real gdb, if there is one. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { demoFile, kseg, start, startProgram, type Running } from "./kseg.ts";
+
+const GDB = "gdb-multiarch";
+const hasGdb = spawnSync(GDB, ["--version"]).status === 0;
+if (!hasGdb) console.warn(`skipped: the sessions with gdb, as ${GDB} is not installed`);
+
+const runs: Running[] = [];
+afterEach(() => {
+  for (const { child } of runs.splice(0)) child.kill("SIGKILL");
+});
+
+/** A guest that waits for a debugger, and the port where it does. */
+async function waiting(...args: string[]): Promise<{ readonly run: Running; readonly port: number }> {
+  const run = start(["run", "--gdb", "0", "--quiet", "--memory", "16M", ...args]);
+  runs.push(run);
+  for (;;) {
+    const found = /target remote 127\.0\.0\.1:(\d+)\n/.exec(run.output().stderr);
+    if (found !== null) return { run, port: Number(found[1]) };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (run.child.exitCode !== null) throw new Error(run.output().stderr);
+  }
+}
+
+/** Has gdb execute commands on the guest at `port`; what it prints. */
+async function gdb(port: number, commands: readonly string[], elf = "demo-te.elf"): Promise<string> {
+  const all = ["set confirm off", "set width 0", `target remote :${port}`, ...commands];
+  const run = startProgram(GDB, [
+    "-nx",
+    "-batch",
+    ...all.flatMap((command) => ["-ex", command]),
+    demoFile(elf),
+  ]);
+  runs.push(run);
+  const { stdout, stderr } = await run.result;
+  return stdout + stderr;
+}
+
+const POWER_OFF = "poweroff\n";
+
+describe.runIf(hasGdb)("gdb", () => {
+  it.each([
+    ["te", "demo-te.elf", "auto"],
+    ["te", "demo-te.elf", "interp"],
+    ["bare", "demo-bare.elf", "auto"],
+  ])("debugs a %s guest (%s, engine %s), which then does what it always does", async (mode, elf, engine) => {
+    const args = ["--mode", mode, "--kernel", demoFile(elf), "--engine", engine];
+    const plain = await kseg(["run", "--quiet", "--memory", "16M", ...args], {
+      input: `touch\n${POWER_OFF}`,
+    });
+    const { run, port } = await waiting(...args);
+    run.child.stdin?.end(`touch\n${POWER_OFF}`);
+    const printed = await gdb(
+      port,
+      [
+        ...["break schedule", "continue", "info registers", "backtrace", "stepi", "stepi"],
+        ...[
+          "delete",
+          "watch *(int *)&ticks",
+          "continue",
+          "info registers entryhi",
+          "monitor threads",
+          "delete",
+        ],
+        ...["print $pc = $pc", "continue"],
+      ],
+      elf,
+    );
+    expect(printed).toMatch(/Breakpoint 1, 0x[48]0[0-9a-f]+ in schedule/);
+    expect(printed).toMatch(/ status +lo +hi badvaddr +cause +pc/);
+    expect(printed).toMatch(/#1 .* in /);
+    expect(printed).toMatch(/Old value = 0\s+New value = 1\s/);
+    expect(printed).toMatch(/entryhi: +0x/);
+    expect(printed).toContain("exited normally");
+    expect(printed).not.toMatch(/warning:|error:/i);
+    const { status, stdout } = await run.result;
+    expect({ status, stdout }).toEqual({ status: 0, stdout: plain.stdout });
+  });
+
+  it("does what the documentation shows", async () => {
+    const text = readFileSync(new URL("../../docs/debugging.md", import.meta.url), "utf8");
+    const session = /\$ gdb-multiarch .*\n([^`]*)```/.exec(text)![1]!;
+    const commands = [...session.matchAll(/^\(gdb\) (.*)$/gm)].map(([, command]) => command!);
+    const lines = session.split("\n").filter((line) => line !== "" && !line.startsWith("(gdb)"));
+    const { run, port } = await waiting();
+    run.child.stdin?.end(POWER_OFF);
+    let printed = await gdb(port, commands.slice(1));
+    for (const line of lines) {
+      expect(printed).toContain(line);
+      printed = printed.slice(printed.indexOf(line) + line.length);
+    }
+    expect(commands.length).toBeGreaterThan(8);
+    expect((await run.result).status).toBe(0);
+  });
+
+  it("kills the guest", async () => {
+    const { run, port } = await waiting();
+    expect(await gdb(port, ["kill"])).toContain("killed");
+    expect((await run.result).status).toBe(0);
+  });
+
+  it("stops a guest that runs already", async () => {
+    const { run, port } = await waiting("--gdb-no-wait");
+    await run.shows("kseg>");
+    expect(await gdb(port, ["info registers pc", "detach"])).toMatch(/pc: 0x/);
+    run.child.stdin?.end(POWER_OFF);
+    expect((await run.result).status).toBe(0);
+  });
+});
+
+/** A debugger that says what it is told to. */
+async function connected(port: number): Promise<{ readonly socket: Socket; readonly said: () => string }> {
+  const socket = connect(port, "127.0.0.1");
+  let said = "";
+  socket.setEncoding("latin1").on("data", (piece: string) => (said += piece));
+  socket.on("error", () => {});
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return { socket, said: () => said };
+}
+
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+
+describe("a connection", () => {
+  it("that ends lets the guest run on, and only one is served at a time", async () => {
+    const { run, port } = await waiting();
+    run.child.stdin?.end(POWER_OFF);
+    const first = await connected(port);
+    first.socket.write("$?#3f");
+    await until(() => first.said().includes("T05"));
+    const second = await connected(port);
+    await new Promise((resolve) => second.socket.once("close", resolve));
+    expect(run.output().stdout).toBe("");
+    first.socket.destroy();
+    expect((await run.result).status).toBe(0);
+  });
+
+  it("that brings anything but the protocol does no harm", async () => {
+    const { run, port } = await waiting();
+    run.child.stdin?.end(POWER_OFF);
+    const { socket } = await connected(port);
+    socket.write(`GET / HTTP/1.1\r\n\r\n$${"x".repeat(100_000)}#00$g#00+-\u0003$qXfer:::::#00`);
+    socket.end();
+    expect((await run.result).status).toBe(0);
+  });
+
+  it("is told when the guest powers off, and when the run ends otherwise", async () => {
+    for (const more of [[], ["--exit-on", "kseg demo"]]) {
+      const { run, port } = await waiting(...more);
+      run.child.stdin?.end(POWER_OFF);
+      const { socket, said } = await connected(port);
+      socket.write("$c#63");
+      expect((await run.result).status).toBe(0);
+      expect(said()).toContain("$W00#b7");
+    }
+  });
+
+  it("interrupts a guest that waits for input", async () => {
+    const { run, port } = await waiting();
+    const { socket, said } = await connected(port);
+    socket.write("$c#63");
+    await run.shows("kseg>");
+    socket.write("\u0003");
+    await until(() => said().includes("T02"));
+    socket.write("+$D#44");
+    run.child.stdin?.end(POWER_OFF);
+    expect((await run.result).status).toBe(0);
+  });
+
+  it("need not come: the timeout ends a run that waits for it", async () => {
+    const { status, stderr } = await kseg(["run", "--gdb", "0", "--timeout", "1"]);
+    expect(status).toBe(124);
+    expect(stderr).toContain("timed out after 1 s");
+  });
+});
+
+it("a port that is in use is refused in one line", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const { status, stdout, stderr } = await kseg(["run", "--gdb", String(port)]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toBe(`kseg: --gdb 127.0.0.1:${port}: the port is in use\n`);
+  server.close();
+});
