@@ -50,8 +50,8 @@ export class InstructionEmitter {
   private pageShares: ReadonlyMap<Instruction, PageShare> = new Map();
   /** Instructions of the current block from the current one on. */
   private notExecuted = 0;
-  /** In a delay slot the local variable with the address behind it. */
-  private slotTarget: number | null = null;
+  /** In a delay slot: pushes where the branch leads. */
+  private slotTarget: (() => void) | null = null;
   /** The current instruction has called something that may have changed the budget. */
   private hadSlowPath = false;
 
@@ -104,8 +104,11 @@ export class InstructionEmitter {
     code.setLocal(around.remaining);
   }
 
-  /** Emits a whole instruction; `slotTarget` is where a delay slot leads. */
-  emit(instruction: Instruction, slotTarget: number | null): void {
+  /**
+   * Emits a whole instruction; in a delay slot `slotTarget` pushes where the branch leads, for ways out: the way on
+   * does not need it.
+   */
+  emit(instruction: Instruction, slotTarget: (() => void) | null): void {
     this.slotTarget = slotTarget;
     this.registers.load(registerUse(instruction).reads);
     const source = this.operands(instruction);
@@ -169,7 +172,7 @@ export class InstructionEmitter {
     const { slotTarget, code } = this;
     if (slotTarget === null) return;
     storeState(code, STATE.inDelaySlot, () => code.const32(1));
-    storeState(code, STATE.branchTarget, () => code.get(slotTarget));
+    storeState(code, STATE.branchTarget, slotTarget);
   }
 
   /** Pushes the budget as it is when the current instruction counts as executed. */
@@ -391,7 +394,7 @@ export class InstructionEmitter {
     this.registers.spill(-1);
     storeState(code, STATE.pc, () => {
       if (slotTarget === null) this.around.pushVa(at + 4);
-      else code.get(slotTarget);
+      else slotTarget();
     });
     this.leaveSlot();
     this.emitReturnState();
@@ -443,13 +446,13 @@ export class InstructionEmitter {
   // --- memory ---
 
   /** On a soft TLB miss: makes the access by the slow path, which pushes the place of a datum loaded, or leaves. */
-  private emitMiss(name: SlowAccess, size: number, at: number): void {
+  private emitMiss(name: SlowAccess, size: number, value: () => void, at: number): void {
     const { code, access } = this;
     this.registers.spill(-1);
     this.storeSlot();
     code.get(access.va);
     code.const32(slowAccess(size, this.notExecuted - 1));
-    code.get(access.value);
+    value();
     this.around.pushVa(at);
     code.get(this.around.remaining);
     code.call(this.callTarget(name));
@@ -461,12 +464,12 @@ export class InstructionEmitter {
 
   private emitLoadMiss({ width, user }: AccessKind, at: number): void {
     const size = width === "left" || width === "right" ? LOAD_AROUND : width;
-    this.emitMiss(user ? "loadUser" : "load", size, at);
+    this.emitMiss(user ? "loadUser" : "load", size, () => this.code.const32(0), at);
     this.code.get(this.value);
   }
 
   private emitStoreMiss({ width, user }: AccessKind, at: number): void {
     const size = width === "left" || width === "right" ? STORE_PART[width] : width;
-    this.emitMiss(user ? "storeUser" : "store", size, at);
+    this.emitMiss(user ? "storeUser" : "store", size, () => this.code.get(this.access.value), at);
   }
 }

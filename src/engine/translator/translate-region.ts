@@ -238,7 +238,7 @@ class RegionTranslator {
       pushExpr(code, source, last.target);
       code.setLocal(emitter.target);
       emitter.executed();
-      emitter.emit(slot, emitter.target);
+      emitter.emit(slot, () => code.get(emitter.target));
       this.emitJumpEnding(node, block);
     }
   }
@@ -296,9 +296,7 @@ class RegionTranslator {
       const before = registers.state;
       code.get(this.condition);
       code.if();
-      takenVa();
-      code.setLocal(emitter.target);
-      emitter.emit(slot, emitter.target);
+      emitter.emit(slot, takenVa);
       this.emitEdge(node, first!);
       code.end();
       registers.begin(before, node.inTightLoop);
@@ -307,17 +305,20 @@ class RegionTranslator {
       this.emitEdge(node, second!);
       return;
     }
-    takenVa();
-    this.pushVa(end);
-    code.get(this.condition);
-    code.select();
-    code.setLocal(emitter.target);
-    emitter.emit(slot, emitter.target);
+    emitter.emit(slot, () => {
+      takenVa();
+      this.pushVa(end);
+      code.get(this.condition);
+      code.select();
+    });
     const after = registers.state;
     code.get(this.condition);
     code.if();
-    if (ending.kind === "branchCall") this.emitCall(node, first!);
-    else this.emitEdge(node, first!);
+    if (ending.kind === "branchCall") {
+      takenVa();
+      code.setLocal(emitter.target);
+      this.emitCall(node, first!);
+    } else this.emitEdge(node, first!);
     code.end();
     registers.begin(after, node.inTightLoop);
     this.emitEdge(node, second!);
