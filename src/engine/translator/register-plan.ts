@@ -36,6 +36,7 @@ interface Facts {
 export function planRegisters(flow: Flow): RegisterPlan {
   const { nodes } = flow;
   const facts = nodes.map(factsOf);
+  const kept = keptRegisters(nodes);
   const valid = nodes.map(() => ALL);
   const dirty = nodes.map(() => 0);
   const before = nodes.map(() => ALL);
@@ -65,6 +66,7 @@ export function planRegisters(flow: Flow): RegisterPlan {
     // The region's own entry is one more way into the head.
     if (nodes[0]!.loop !== null) incoming[0] = facts[0]!.preload & backEdgesInto(ways, validAfter);
     for (const { order } of nodes) {
+      incoming[order]! &= kept[order]!;
       if (valid[order] === incoming[order] && before[order] === entering[order]) continue;
       valid[order] = incoming[order]!;
       before[order] = entering[order]!;
@@ -80,8 +82,8 @@ export function planRegisters(flow: Flow): RegisterPlan {
       if (!from.inTightLoop || !to.inTightLoop) continue;
       const { writes, slotWrites } = facts[from.order]!;
       const after = dirty[from.order]! | writes | (edge.withSlot ? slotWrites : 0);
-      const kept = after & mayStayDirty(from, to);
-      const grown = (dirty[to.order]! | kept) & valid[to.order]!;
+      const staying = after & mayStayDirty(from, to);
+      const grown = (dirty[to.order]! | staying) & valid[to.order]!;
       if (grown === dirty[to.order]) continue;
       dirty[to.order] = grown;
       changed = true;
@@ -90,9 +92,38 @@ export function planRegisters(flow: Flow): RegisterPlan {
   return {
     at: ({ order }) => ({ valid: valid[order]!, dirty: dirty[order]! }),
     staysDirty: (from, to) => dirty[to.order]! & mayStayDirty(from, to),
-    preload: ({ order }) => facts[order]!.preload,
+    preload: ({ order }) => facts[order]!.preload & valid[order]!,
     beforeLoop: ({ order }) => before[order]!,
   };
+}
+
+/**
+ * By block, the registers that may be in local variables: those that the innermost loop around it uses. All others
+ * would take machine registers from them, or time to be kept elsewhere.
+ */
+function keptRegisters(nodes: readonly FlowNode[]): number[] {
+  const kept = nodes.map(() => ALL);
+  const sizes = nodes.map(() => Infinity);
+  for (const { loop } of nodes) {
+    if (loop === null) continue;
+    const used = usedIn(loop);
+    for (const { order } of loop) {
+      if (loop.size >= sizes[order]!) continue;
+      sizes[order] = loop.size;
+      kept[order] = used;
+    }
+  }
+  return kept;
+}
+
+/** All registers that a loop reads or writes. */
+function usedIn(loop: ReadonlySet<FlowNode>): number {
+  let used = 0;
+  for (const { block } of loop) {
+    const { reads, writes } = usesOfAll([...block.body, block.branch, block.delaySlot]);
+    used |= reads | writes;
+  }
+  return used;
 }
 
 type Way = { readonly from: FlowNode; readonly edge: Edge; readonly to: FlowNode };
@@ -105,14 +136,9 @@ function backEdgesInto(ways: readonly Way[], validAfter: (node: FlowNode, edge: 
 function factsOf(node: FlowNode): Facts {
   const { reads, writes } = blockUse(node.block);
   const slot = usesOfAll([node.block.delaySlot]);
-  let preload = 0;
   // A loop that calls finds nothing in local variables when it turns.
-  if (node.loop !== null && node.inTightLoop && !callsIn(node.loop)) {
-    for (const { block } of node.loop) {
-      const use = usesOfAll([...block.body, block.branch, block.delaySlot]);
-      preload |= use.reads | use.writes;
-    }
-  }
+  const { loop } = node;
+  const preload = loop !== null && node.inTightLoop && !callsIn(loop) ? usedIn(loop) : 0;
   return { reads, writes, slot: slot.reads, slotWrites: slot.writes, preload };
 }
 
