@@ -26,6 +26,8 @@ const STORED = 1;
 /** Instructions after a sample in which a jump is looked for. */
 const SEEK_INSTRUCTIONS = 64;
 const NEVER = 0x7fff_ffff;
+/** An address at which there is no jump: it is not that of a word. */
+const NOWHERE = 1;
 
 /** Primary opcodes of the coprocessors, for instructions that the table does not have. */
 const COPROCESSOR_OF_OPCODE: ReadonlyMap<number, number> = new Map([
@@ -126,7 +128,12 @@ export class InterpreterEngine implements Engine {
       if (reason >= 0) return reason;
       // Behind a likely branch that is not taken nothing new begins.
       if (cpu.pc === expected || cpu.pc === expected + 4 || cpu.inDelaySlot) continue;
-      if (!this.translated.sample(cpu.pc)) this.translated.sample(memory.i32[STATE.interpretedFrom >>> 2]!);
+      // The jump is in front of its delay slot.
+      if (!this.translated.sample(cpu.pc, expected - 8)) {
+        const leftAt = memory.i32[STATE.interpretedFrom >>> 2]!;
+        const byTableJump = memory.i32[STATE.jumpedTo >>> 2] === leftAt;
+        this.translated.sample(leftAt, byTableJump ? null : NOWHERE);
+      }
       break;
     }
     return STEP.chain;

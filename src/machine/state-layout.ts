@@ -77,6 +77,8 @@ export const STATE = {
   hostSlice: BLOCK + 0x104,
   /** Kinds of accesses, `1 << ACCESS`, whose soft TLB misses all take the slow path: a debugger looks at each. */
   slowAccesses: BLOCK + 0x108,
+  /** Where translated code went last by a jump through a table, within a page. */
+  jumpedTo: BLOCK + 0x10c,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

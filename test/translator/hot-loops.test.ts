@@ -5,7 +5,7 @@ import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
 import { encode } from "../../src/isa/encode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { GPR } from "../../src/isa/registers.ts";
-import { RECORD, TRANSLATED_FLAG } from "../../src/machine/state-layout.ts";
+import { RECORD, STATE, TRANSLATED_FLAG } from "../../src/machine/state-layout.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
 import { EnginePair } from "./engine-pair.ts";
 
@@ -377,6 +377,81 @@ describe("control flow in translated code", () => {
     pair.runPieces(4000, 61);
     expect(pair.translated.gpr(v1)).toBeGreaterThan(300);
     expect(pair.translations).toBeGreaterThan(0);
+  });
+});
+
+describe("jumps through a table", () => {
+  const HANDLER = 0x10;
+  /** A generator of numbers whose bits choose one of four handlers of equal length, and the rest of the way. */
+  const interpreter = (): EnginePair =>
+    new EnginePair().code((a) => {
+      const next = a.label();
+      const handlers = a.address + 8;
+      a.lui(a0, handlers >>> 16);
+      a.ori(a0, a0, handlers & 0xffff);
+      for (let n = 0; n < 4; n++) {
+        a.addiu(v0, v0, n + 1);
+        a.xor(v1, v1, v0);
+        a.b(next);
+        a.addu(t3, t3, v1);
+      }
+      a.bind(next);
+      a.sll(t0, v0, 5);
+      a.xor(v0, v0, t0);
+      a.srl(t0, v0, 7);
+      a.xor(v0, v0, t0);
+      a.andi(t1, v0, 3 * HANDLER);
+      a.addu(t1, t1, a0);
+      a.addu(t1, t1, a1);
+      a.jr(t1);
+      a.addiu(t2, t2, 1);
+    });
+  const jumpedTo = ({ translated }: EnginePair): number =>
+    translated.machine.memory.i32[STATE.jumpedTo >>> 2]!;
+
+  test("stay in one region once their targets are known", () => {
+    const pair = interpreter();
+    warmUp(pair);
+    expect(jumpedTo(pair)).not.toBe(0);
+    // From an entry on: what ends in a handler's middle goes on in a region of its own until the next jump.
+    while (pair.translated.machine.cpu.pc >>> 0 !== CODE + 8 + HANDLER) pair.run(1);
+    pair.translated.machine.memory.i32[STATE.jumpedTo >>> 2] = 0;
+    pair.run(12_000);
+    expect(jumpedTo(pair)).toBe(0);
+    expect(pair.translated.gpr(t2)).toBeGreaterThan(900);
+  });
+
+  test.each([
+    ["into a handler's middle", 4, 0],
+    ["between instructions", 2, EXC_CODE.AdEL],
+    ["to another page", 0x1000, 0],
+    ["in front of all handlers", -8, 0],
+  ])("lead %s all the same", (_, distance, exception) => {
+    const pair = interpreter().both((m) => {
+      // The page behind: the same handlers, and the way back.
+      m.load(CODE + 0x1000 + 8, (a) => {
+        for (let n = 0; n < 16; n++) a.addiu(t3, t3, n);
+        a.lui(a1, 0);
+        a.j(CODE + 8);
+        a.nop();
+      });
+    });
+    warmUp(pair);
+    pair.both((m) => (m.machine.cpu.gpr[a1] = distance));
+    if (exception === 0) for (const piece of [5, 100, 999]) pair.runPieces(3000, piece);
+    else {
+      expect(pair.runPieces(3000, 1000)).toBe(UNEXPECTED);
+      expect(pair.translated.excCode).toBe(exception);
+    }
+  });
+
+  test("are found anew when the code has changed", () => {
+    const pair = interpreter();
+    warmUp(pair);
+    // The second handler counts in another register.
+    pair.both((m) => m.load(CODE + 8 + HANDLER, (a) => a.addiu(a2, a2, 1)));
+    pair.runPieces(4000, 100);
+    expect(pair.translated.gpr(a2)).toBeGreaterThan(20);
   });
 });
 

@@ -7,7 +7,7 @@ export interface FlowNode {
   readonly order: number;
   /** Blocks that only this one leads to immediately (its children in the dominator tree), by order. */
   readonly children: FlowNode[];
-  /** Several forward edges lead here. */
+  /** Several forward edges lead here, or one of a switch. */
   isMerge: boolean;
   /** Edges lead back here: the blocks of the loop, this one included; null if it is no loop's head. */
   loop: Set<FlowNode> | null;
@@ -134,10 +134,12 @@ function buildFlow(numbering: Numbering, cut: ReadonlySet<string>): Flow {
       predecessors[to]!.push(node);
       if (to > node.order) forward[to]!++;
       else (nodes[to]!.loop ??= new Set([nodes[to]!])).add(node);
+      // A switch branches: what it leads to cannot simply follow it.
+      if (node.block.ending.kind === "switch") nodes[to]!.isMerge = true;
     }
   }
   for (const node of nodes) {
-    node.isMerge = forward[node.order]! > 1;
+    node.isMerge ||= forward[node.order]! > 1;
     if (node.loop !== null) completeLoop(node, node.loop, predecessors);
   }
   return {

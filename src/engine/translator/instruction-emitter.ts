@@ -97,6 +97,7 @@ export class InstructionEmitter {
 
   /** Adds to the remaining instructions. */
   giveBack(count: number): void {
+    if (count === 0) return;
     const { code, around } = this;
     code.get(around.remaining);
     code.const32(count);

@@ -35,7 +35,9 @@ export type Ending =
   /** `callee` is the place called relative to the page, if it is known; right at the region's address only. */
   | { readonly kind: "call"; readonly callee: number | null }
   /** JR $31, or any other jump to an address in a register or in another page. */
-  | { readonly kind: "return" | "jump" };
+  | { readonly kind: "return" | "jump" }
+  /** No instruction: goes to whichever of the region's entries the address under way is. */
+  | { readonly kind: "switch" };
 
 /** A straight run of instructions that is entered only at its start. */
 export interface Block {
@@ -52,9 +54,14 @@ export interface Block {
   readonly edges: readonly Edge[];
 }
 
-/** Code of one page that is entered at `head` only. */
+/** The place of a block that is no code: the switch of a region with several entries. */
+export const SWITCH = -4;
+
+/** Code of one page that is entered at its head only: where it starts, or a switch that leads to its entries. */
 export interface Region {
   readonly head: number;
+  /** Where code outside may enter. */
+  readonly entries: readonly number[];
   readonly blocks: ReadonlyMap<number, Block>;
   /** Virtual address of the page, if the code is right only there. */
   readonly onlyAt: number | null;
@@ -75,6 +82,8 @@ export interface PageCode {
 
 /** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
 const MOST_INSTRUCTIONS = 150;
+/** The same of a region with a switch. */
+const MOST_WITH_SWITCH = 600;
 /** Addresses from here on are unmapped, or mapped for the kernel alone: code there is found nowhere else. */
 const KERNEL_ADDRESSES = 0x8000_0000;
 
@@ -94,21 +103,43 @@ function isTranslatable({ statements }: Operation): boolean {
   return !likelyCall && !statements.some((s) => s.kind === "helper" && WRITES_REGISTERS.has(s.name));
 }
 
-/** Cuts the code that can be reached from `head` without leaving the page into blocks. */
-export function findRegion(page: PageCode, head: number): Region {
-  const finder = new RegionFinder(page);
-  finder.collect(head);
-  return finder.cut(head);
+/** Whether it is a jump to an address in a register that is no return, such as one through a table. */
+export function isTableJump(operation: Operation, word: number): boolean {
+  const { statements, slots } = operation;
+  if (!has(statements, "jump") || slots.has("index") || links(operation)) return false;
+  return fieldValue(slots.get("rs")!.field, word) !== GPR.ra;
+}
+
+/**
+ * Cuts the code that can be reached from `entries` without leaving the page into blocks. Several entries are places
+ * that table jumps lead to: these jumps stay in the region. Unless the region makes some itself, and so a loop, only
+ * the first counts.
+ */
+export function findRegion(page: PageCode, entries: readonly number[]): Region {
+  const finder = new RegionFinder(page, entries);
+  finder.collect();
+  const region = finder.cut();
+  return region.head === SWITCH && !makesTableJumps(region) ? findRegion(page, entries.slice(0, 1)) : region;
+}
+
+function makesTableJumps({ blocks }: Region): boolean {
+  return [...blocks.values()].some(({ ending }) => ending.kind === "goto" && ending.target === SWITCH);
 }
 
 class RegionFinder {
   private readonly page: PageCode;
   private readonly found = new Map<number, Instruction>();
   private readonly starts = new Set<number>();
+  private readonly entries: readonly number[];
   private usesAbsolute = false;
 
-  constructor(page: PageCode) {
+  constructor(page: PageCode, entries: readonly number[]) {
     this.page = page;
+    this.entries = entries;
+  }
+
+  private get hasSwitch(): boolean {
+    return this.entries.length > 1;
   }
 
   private instruction(at: number): Instruction | null {
@@ -126,17 +157,18 @@ class RegionFinder {
     return slot === null || slot.operation.isTransfer ? null : slot;
   }
 
-  /** Finds instructions in order of their distance from the head, and the places where blocks start. */
-  collect(head: number): void {
-    const waiting = [head];
-    this.starts.add(head);
+  /** Finds instructions in order of their distance from the entries, and the places where blocks start. */
+  collect(): void {
+    const waiting = [...this.entries];
+    const most = this.hasSwitch ? MOST_WITH_SWITCH : MOST_INSTRUCTIONS;
+    for (const entry of this.entries) this.starts.add(entry);
     for (let start = waiting.shift(); start !== undefined; start = waiting.shift()) {
       for (let at = start; ; at += 4) {
         if (this.found.has(at)) {
           this.starts.add(at);
           break;
         }
-        if (at >= PAGE_SIZE || !this.page.executed(at) || this.found.size >= MOST_INSTRUCTIONS) break;
+        if (at >= PAGE_SIZE || !this.page.executed(at) || this.found.size >= most) break;
         const instruction = this.instruction(at);
         if (instruction === null) break;
         if (!instruction.operation.isTransfer) {
@@ -155,14 +187,18 @@ class RegionFinder {
     }
   }
 
-  cut(head: number): Region {
+  cut(): Region {
     const blocks = new Map<number, Block>();
     for (const start of this.starts) {
       const block = this.blockAt(start);
       if (block.length > 0) blocks.set(start, block);
     }
     const fixed = this.usesAbsolute || this.page.va >= KERNEL_ADDRESSES;
-    return { head, blocks, onlyAt: fixed ? this.page.va : null };
+    const onlyAt = fixed ? this.page.va : null;
+    const entries = this.entries.filter((entry) => blocks.has(entry));
+    if (!this.hasSwitch) return { head: this.entries[0]!, entries, blocks, onlyAt };
+    blocks.set(SWITCH, switchTo(entries));
+    return { head: SWITCH, entries, blocks, onlyAt };
   }
 
   private blockAt(start: number): Block {
@@ -195,8 +231,8 @@ class RegionFinder {
     const index = operation.slots.get("index");
     if (index === undefined) {
       if (links(operation)) return { kind: "call", callee: null };
-      const rs = fieldValue(operation.slots.get("rs")!.field, word);
-      return { kind: rs === GPR.ra ? "return" : "jump" };
+      if (!isTableJump(operation, word)) return { kind: "return" };
+      return this.hasSwitch ? { kind: "goto", target: SWITCH } : { kind: "jump" };
     }
     const next = this.page.va + at + 4;
     const target = (((next & 0xf000_0000) | fieldValue(index.field, word)) >>> 0) - this.page.va;
@@ -205,6 +241,15 @@ class RegionFinder {
     if (links(operation)) return { kind: "call", callee: target };
     return inPage ? { kind: "goto", target } : { kind: "jump" };
   }
+}
+
+/** The block that leads to `entries`. */
+function switchTo(entries: readonly number[]): Block {
+  return {
+    ...{ start: SWITCH, end: SWITCH, length: 0, body: [], branch: null, delaySlot: null },
+    ending: { kind: "switch" },
+    edges: entries.map((to) => ({ to, afterCall: false, withSlot: false })),
+  };
 }
 
 /** Where a PC-relative branch leads if taken, as an offset in its page. */

@@ -1,12 +1,20 @@
 import type { Statement } from "../../isa/ir.ts";
 import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
-import { loadState, pushExpr } from "../compile-ir.ts";
+import { loadState, pushExpr, storeState } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
 import { STATE_LEFT, type Linkage } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
-import { registerUse, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
+import {
+  registerUse,
+  SWITCH,
+  takenBy,
+  type Block,
+  type Edge,
+  type Instruction,
+  type Region,
+} from "./region.ts";
 import type { Cp0Specs } from "./privileged.ts";
 import { planRegisters, type RegisterPlan } from "./register-plan.ts";
 import { Registers } from "./registers.ts";
@@ -83,14 +91,21 @@ class RegionTranslator {
       code.op(PLAIN.i32And);
       code.setLocal(this.pageVa);
     } else {
+      // Entries are looked up by their places in the page.
       code.get(this.pc);
-      code.const32(region.onlyAt + region.head);
+      code.const32(-PAGE_SIZE);
+      code.op(PLAIN.i32And);
+      code.const32(region.onlyAt);
       code.op(PLAIN.i32Ne);
       code.ifUnlikely();
       code.get(this.pc);
       this.emitter.pushLeaving(0);
       code.return();
       code.end();
+    }
+    if (region.head === SWITCH) {
+      code.get(this.pc);
+      code.setLocal(this.emitter.target);
     }
     this.left = code.block();
     this.out = code.block();
@@ -143,7 +158,8 @@ class RegionTranslator {
     if (node.order === 0 || node.loop !== null) this.emitBudgetCheck(node);
     this.emitter.beginBlock(block);
     for (const instruction of block.body) this.emitter.emit(instruction, null);
-    if (block.branch === null) this.emitEdge(node, block.edges[0]!);
+    if (block.ending.kind === "switch") this.emitSwitch(node);
+    else if (block.branch === null) this.emitEdge(node, block.edges[0]!);
     else this.emitTransfer(node, block, block.branch, block.delaySlot!);
   }
 
@@ -155,15 +171,48 @@ class RegionTranslator {
     code.op(PLAIN.i32LtS);
     code.ifUnlikely();
     this.registers.spill(-1);
-    this.emitLeave(node.block.start);
+    if (node.block.ending.kind === "switch") code.get(this.emitter.target);
+    else this.pushVa(node.block.start);
+    this.emitter.pushLeaving(0);
+    code.return();
     code.end();
   }
 
-  /** Returns to the careful interpreter with PC at `offset`. */
-  private emitLeave(offset: number): void {
-    this.pushVa(offset);
-    this.emitter.pushLeaving(0);
-    this.code.return();
+  /** Goes on at the entry at `target`, or leaves if it is none. */
+  private emitSwitch(node: FlowNode): void {
+    const { code, registers, emitter, plan } = this;
+    const { edges } = node.block;
+    const places = edges.map(({ to }) => to);
+    const first = Math.min(...places);
+    const other = code.block();
+    const before = registers.state;
+    /** By place: the label, and if registers have to be stored on the way, the edge that does so. */
+    const ways = edges.map((edge) => {
+      const to = this.flow.target(node, edge)!;
+      const stores = (before.dirty & ~plan.staysDirty(node, to)) !== 0;
+      return stores ? { edge, label: code.block(), stores } : { edge, label: this.joins.get(to)!, stores };
+    });
+    const labels = new Array<Label>((Math.max(...places) - first) / 4 + 1).fill(other);
+    for (const { edge, label } of ways) labels[(edge.to - first) / 4] = label;
+    // What is no multiple of four gets far out of range.
+    code.get(emitter.target);
+    this.pushVa(first);
+    code.op(PLAIN.i32Sub);
+    code.const32(2);
+    code.op(PLAIN.i32Rotr);
+    code.brTable(labels, other);
+    for (const { edge, stores } of ways.toReversed()) {
+      if (!stores) continue;
+      code.end();
+      registers.begin(before, node.inTightLoop);
+      this.emitEdge(node, edge);
+    }
+    code.end();
+    registers.begin(before, node.inTightLoop);
+    registers.spill(-1);
+    this.emitJumpInPage();
+    code.get(emitter.target);
+    this.emitJump(null);
   }
 
   private emitEdge(from: FlowNode, edge: Edge): void {
@@ -273,6 +322,7 @@ class RegionTranslator {
     code.op(PLAIN.i32And);
     code.op(PLAIN.i32Eqz);
     code.if();
+    storeState(code, STATE.jumpedTo, () => code.get(emitter.target));
     code.get(emitter.target);
     code.get(this.remaining);
     code.get(this.depth);

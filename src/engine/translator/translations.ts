@@ -1,4 +1,5 @@
 import { decoderFor, type Decoder } from "../../isa/decode.ts";
+import { rowIndex } from "../../isa/instructions.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { MODE } from "../../machine/modes.ts";
@@ -12,11 +13,11 @@ import {
 } from "../../machine/state-layout.ts";
 import type { BreakpointRecords } from "../breakpoint-records.ts";
 import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
-import { FIRST_ROW_OP } from "../operations.ts";
+import { FIRST_ROW_OP, OPERATIONS } from "../operations.ts";
 import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
 import { GOES_ON_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
-import { findRegion, type Region } from "./region.ts";
+import { findRegion, isTableJump, type Region } from "./region.ts";
 import { translateRegion } from "./translate-region.ts";
 
 /** When code is translated, and how much of it is kept. */
@@ -45,6 +46,8 @@ const MOST_REGIONS = 8;
 const MOST_FUNCTIONS = 0xffff;
 /** The table grows by so many entries. */
 const TABLE_GROWTH = 256;
+/** So many targets of table jumps get into a region as they are found; beyond, it is made anew when it grows by a quarter. */
+const FEW_TARGETS = 32;
 /** Places whose samples are counted before counting starts anew. */
 const MOST_PLACES = 1 << 15;
 
@@ -61,6 +64,10 @@ interface Place {
 /** The translations of a page: table index by byte offset. */
 interface PageTranslations {
   readonly functions: Map<number, number>;
+  /** Places in the page that table jumps from the same page led to. */
+  readonly jumpTargets: Set<number>;
+  /** How many of them there were when a region with all of them was made last. */
+  joinedTargets: number;
   writes: number;
 }
 
@@ -111,12 +118,14 @@ export class Translations {
 
   /**
    * Code at `va` was found being executed. It is where a jump led (a loop, a function, or what follows a call), or
-   * where translated code left off. Returns false if it is translated already.
+   * where translated code left off; `from` is the jump's place, or null if translated code made a jump through a
+   * table. Returns false if it is translated already.
    */
-  sample(va: number): boolean {
+  sample(va: number, from: number | null): boolean {
     const place = this.locate(va);
     if (place === null) return true;
-    const { functions, writes } = this.pageOf(place.records);
+    const { functions, jumpTargets, writes } = this.pageOf(place.records);
+    if (from === null || this.isTableJump(from, place)) jumpTargets.add(place.offset);
     if (functions.has(place.offset)) return false;
     const key = place.records + place.offset;
     const count = (this.samples.get(key) ?? 0) + 1;
@@ -158,7 +167,18 @@ export class Translations {
     this.bytes = 0;
   }
 
-  private drop(records: number, { functions }: PageTranslations): void {
+  /** Whether the instruction at `from` is one through a table that may lead to `to` in its page. */
+  private isTableJump(from: number, { va, ramPage }: Place): boolean {
+    if (from >>> PAGE_SHIFT !== va >>> PAGE_SHIFT) return false;
+    const word = this.machine.memory.read32((ramPage << PAGE_SHIFT) + (from & (PAGE_SIZE - 1))) | 0;
+    const row = this.decode(word);
+    return row !== null && isTableJump(OPERATIONS[rowIndex(row)]!, word);
+  }
+
+  private drop(records: number, page: PageTranslations): void {
+    const { functions, jumpTargets } = page;
+    jumpTargets.clear();
+    page.joinedTargets = 0;
     for (const [offset, index] of functions) {
       this.note(records, offset, 0);
       this.table.set(index, this.notTranslated);
@@ -170,7 +190,7 @@ export class Translations {
   private pageOf(records: number): PageTranslations {
     let page = this.pages.get(records);
     if (page === undefined) {
-      page = { functions: new Map(), writes: 0 };
+      page = { functions: new Map(), jumpTargets: new Set(), joinedTargets: 0, writes: 0 };
       this.pages.set(records, page);
     }
     return page;
@@ -222,8 +242,16 @@ export class Translations {
         executed: (at) => this.isExecuted(records, at),
         hasBreakpoint: (at) => this.breakpoints.isMarked(records + (at >>> 2) * RECORD.bytes),
       },
-      offset,
+      this.entriesAt(records, offset),
     );
+  }
+
+  /** The place itself, and if table jumps lead there, wherever else they do. */
+  private entriesAt(records: number, offset: number): number[] {
+    const { jumpTargets, joinedTargets } = this.pageOf(records);
+    const count = jumpTargets.size;
+    const isWorthIt = count <= FEW_TARGETS || count * 4 >= joinedTargets * 5;
+    return jumpTargets.has(offset) && isWorthIt ? [...new Set([offset, ...jumpTargets])] : [offset];
   }
 
   /** Regions to be translated with the one at `first`: what it calls, and what that calls. */
@@ -238,8 +266,9 @@ export class Translations {
       seen.add(key);
       if (!this.isExecuted(place.records, place.offset)) continue;
       const region = this.regionAt(place);
-      if (!region.blocks.has(region.head)) continue;
+      if (!region.entries.includes(place.offset)) continue;
       found.push({ place, region });
+      for (const entry of region.entries) seen.add(place.records + entry);
       for (const { branch, ending } of region.blocks.values()) {
         const index = branch?.operation.slots.get("index");
         if (ending.kind !== "call" || branch === null || index === undefined) continue;
@@ -280,7 +309,11 @@ export class Translations {
     targets.set("enter", module.importFunction("enter", REGION_TYPE));
     for (const name of calledBy(found.map(({ region }) => region)))
       targets.set(name, module.importFunction(name, typeOf(name)));
-    const functionOf = new Map(found.map(({ place }, n) => [place.records + place.offset, targets.size + n]));
+    const functionOf = new Map(
+      found.flatMap(({ place, region }, n) =>
+        region.entries.map((entry) => [place.records + entry, targets.size + n] as const),
+      ),
+    );
     const linkage = {
       regionType: module.typeIndex(REGION_TYPE),
       imported: (name: CallTarget) => targets.get(name)!,
@@ -299,11 +332,16 @@ export class Translations {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: this.callable,
     });
-    found.forEach(({ place: { records, offset } }, n) => {
-      const index = this.freeIndex();
-      this.table.set(index, instance.exports[`r${n}`]);
-      this.pageOf(records).functions.set(offset, index);
-      this.note(records, offset, index);
+    found.forEach(({ place: { records }, region: { entries } }, n) => {
+      const page = this.pageOf(records);
+      if (entries.length > 1) page.joinedTargets = page.jumpTargets.size;
+      for (const entry of entries) {
+        // One with a switch replaces what there was: translations that are no worse, but end at every jump.
+        const index = page.functions.get(entry) ?? this.freeIndex();
+        this.table.set(index, instance.exports[`r${n}`]);
+        page.functions.set(entry, index);
+        this.note(records, entry, index);
+      }
       this.made++;
     });
   }
