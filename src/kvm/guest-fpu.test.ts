@@ -4,6 +4,7 @@ import { CAUSE, CONFIG, CP0, cp0Operands, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { FCR, FCSR, IEEE } from "../isa/fpu.ts";
 import { GPR } from "../isa/registers.ts";
+import type { Endian } from "../machine/memory.ts";
 import type { Assembler } from "../uasm/assembler.ts";
 import { HostFeatureError, OneRegError } from "./errors.ts";
 import { TestGuest, type TestGuestOptions } from "./testing.ts";
@@ -234,24 +235,100 @@ test("the delay slot of a branch of the FPU may exit", () => {
   }
 });
 
-test("an FPU load from a device is an error of the VM, with a report", () => {
-  for (const access of [
-    (a: Assembler) => a.lwc1(0, 0, t0),
-    (a: Assembler) => a.swc1(0, 0, t0),
-    (a: Assembler) => a.ldc1(0, 0, t0),
-    (a: Assembler) => a.lwxc1(0, t1, t0),
-    (a: Assembler) => a.sdxc1(0, t1, t0),
-  ]) {
-    const { guest } = withFpu();
+describe.each<Endian>(["little", "big"])("an FPU access to a device, %s endian", (endian) => {
+  const DEVICE = 0x1800_0040;
+  const WORD = 0x1122_3344;
+  const AT_LOWER = 0x5566_7788;
+  const AT_HIGHER = 0x99aa_bbcc;
+  /** Halves of a double whose words are AT_LOWER and AT_HIGHER, in this order. */
+  const [upper, lower] = endian === "big" ? [AT_LOWER, AT_HIGHER] : [AT_HIGHER, AT_LOWER];
+
+  /** Runs `access`, with t0 at the device, t1 = 8 and $f4 (upper, lower). Each load gets what `values` has next. */
+  function runAt(access: (a: Assembler) => void, values: number[] = []): { guest: TestGuest; log: string[] } {
+    const { guest } = withFpu({ endian });
+    guest.assemble(CODE, (a) => {
+      setStatus(a, STATUS.CU1);
+      constant(a, 4, lower);
+      constant(a, 5, upper);
+      a.lui(t0, 0xb800);
+      a.addiu(t0, t0, 0x40);
+      a.addiu(t1, zero, 8);
+      access(a);
+      a.mfc1(v0, 4);
+      a.mfc1(v1, 5);
+      a.wait();
+    });
+    guest.start(CODE);
+    const log: string[] = [];
+    for (;;) {
+      const exit = guest.run();
+      if (exit.reason === "irq-window-open") return { guest, log };
+      if (exit.reason !== "mmio") throw new Error(JSON.stringify(exit));
+      const { physAddr, len, isWrite, data } = exit;
+      log.push(`${isWrite ? "w" : "r"}${len}@${physAddr - DEVICE}${isWrite ? ` ${data.toString(16)}` : ""}`);
+      if (!isWrite) exit.data = values.shift()!;
+    }
+  }
+  const f4 = ({ vcpu }: TestGuest): number[] => [vcpu.regs.gpr[v1]! >>> 0, vcpu.regs.gpr[v0]! >>> 0];
+
+  test("loads a word into the register that is named, and into no other", () => {
+    for (const [access, at] of [
+      [(a: Assembler) => a.lwc1(4, 4, t0), 4],
+      [(a: Assembler) => a.lwxc1(4, t1, t0), 8],
+    ] as const) {
+      const { guest, log } = runAt(access, [WORD]);
+      expect(log).toEqual([`r4@${at}`]);
+      expect(f4(guest)).toEqual([upper, WORD]);
+      expect(guest.vcpu.regs.gpr[t1]).toBe(8);
+    }
+  });
+
+  test("stores a word", () => {
+    expect(runAt((a) => a.swc1(4, 4, t0)).log).toEqual([`w4@4 ${lower.toString(16)}`]);
+    expect(runAt((a) => a.swxc1(5, t1, t0)).log).toEqual([`w4@8 ${upper.toString(16)}`]);
+  });
+
+  test("loads a double, the word at the lower address first", () => {
+    for (const [access, at] of [
+      [(a: Assembler) => a.ldc1(4, 16, t0), 16],
+      [(a: Assembler) => a.ldxc1(4, t1, t0), 8],
+    ] as const) {
+      const { guest, log } = runAt(
+        (a) => (a.mtc1(zero, 4), a.mtc1(zero, 5), access(a)),
+        [AT_LOWER, AT_HIGHER],
+      );
+      expect(log).toEqual([`r4@${at}`, `r4@${at + 4}`]);
+      expect(f4(guest)).toEqual([upper, lower]);
+    }
+  });
+
+  test("stores a double", () => {
+    const words = [AT_LOWER, AT_HIGHER].map((word) => word.toString(16));
+    expect(runAt((a) => a.sdc1(4, 0, t0)).log).toEqual([`w4@0 ${words[0]}`, `w4@4 ${words[1]}`]);
+    expect(runAt((a) => a.sdxc1(4, t1, t0)).log).toEqual([`w4@8 ${words[0]}`, `w4@12 ${words[1]}`]);
+  });
+
+  test("that is not aligned raises an address error", () => {
+    const { guest } = withFpu({ endian });
     guest.assemble(CODE, (a) => {
       setStatus(a, STATUS.CU1);
       a.lui(t0, 0xb800);
-      a.move(t1, zero);
-      access(a);
+      a.ldc1(4, 4, t0);
     });
     guest.start(CODE);
-    expect(guest.run().reason).toBe("internal-error");
-  }
+    expect(guest.runToTrap()).toBe(0x180);
+    expect(excCode(guest)).toBe(EXC_CODE.AdEL);
+    expect(guest.vcpu.cp0[CP0.BadVAddr]! >>> 0).toBe(0xb800_0004);
+  });
+
+  test("takes the time that it takes a general register", () => {
+    const time = (access: (a: Assembler) => void, ...values: number[]): number =>
+      runAt(access, values).guest.machine.timeline.now();
+    const expected = time((a) => a.lw(t2, 0, t0), 1);
+    expect(time((a) => a.lwc1(6, 0, t0), 1)).toBe(expected);
+    expect(time((a) => a.ldc1(6, 0, t0), 1, 2)).toBe(expected);
+    expect(time((a) => a.sdc1(6, 0, t0))).toBe(expected);
+  });
 });
 
 test("fast exits change nothing: time, registers and who has the FPU", () => {

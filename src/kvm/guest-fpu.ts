@@ -151,11 +151,19 @@ export class GuestFpu {
     this.regs.fpu[this.place(n, false)] = value;
   }
 
-  /** The upper half of the double in register `n`, which is even if registers are 32 bits wide. */
+  /** The upper half of the double in register `n`. If registers are 32 bits wide, two of them have it. */
   upper(n: number): number {
-    return this.regs.fpu[this.wide ? this.place(n, true) : this.place(n + 1, false)]!;
+    return this.regs.fpu[this.wide ? this.place(n, true) : this.place(n | 1, false)]!;
   }
   setUpper(n: number, value: number): void {
-    this.regs.fpu[this.wide ? this.place(n, true) : this.place(n + 1, false)] = value;
+    this.regs.fpu[this.wide ? this.place(n, true) : this.place(n | 1, false)] = value;
+  }
+
+  /** The lower half of the double in register `n`. */
+  lower(n: number): number {
+    return this.word(this.wide ? n : n & ~1);
+  }
+  setLower(n: number, value: number): void {
+    this.setWord(this.wide ? n : n & ~1, value);
   }
 }

@@ -1,8 +1,8 @@
 import { decode, operandValue } from "../isa/decode.ts";
-import type { Gpa } from "./addresses.ts";
+import type { Gpa, Gva } from "./addresses.ts";
 import { deliverAddressError } from "./deliver.ts";
-import { evaluate } from "./emulate/evaluate.ts";
-import { isUnaligned, loadAccess, loadedValue, storeAccesses } from "./emulate/mmio.ts";
+import { evaluate, type Effect } from "./emulate/evaluate.ts";
+import { isUnaligned, loadAccess, loadedValue, storeAccesses, type PendingFpuLoad } from "./emulate/mmio.ts";
 import { resumePc } from "./emulate/resume.ts";
 import { faultingInstruction } from "./guest-memory.ts";
 import { internalError } from "./report.ts";
@@ -14,6 +14,8 @@ import {
   retireInstruction,
   type VcpuState,
 } from "./vcpu-state.ts";
+
+type FpuEffect = Extract<Effect, { kind: "fpuLoad" | "fpuStore" }>;
 
 /**
  * Hands the load or store that caused the exit, an access to `gpa`, to the VMM. A store is finished with that;
@@ -58,12 +60,59 @@ export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
     continueAt(vcpu, resume);
     return first ?? null;
   }
+  if (effect?.kind === "fpuLoad" || effect?.kind === "fpuStore") return fpuMmio(vcpu, gpa, effect, resume);
   if (effect?.kind === "helper" && effect.name === "synci") {
     // Perhaps a translated CACHE. Nothing there is cached.
     finishInstruction(vcpu, resume);
     return null;
   }
   return internalError(vcpu, `${row.mnemonic} cannot access the device at ${gpa.toString(16)}`);
+}
+
+/** A load or store of the FPU: of two words, the one at the lower address first. */
+function fpuMmio(vcpu: VcpuState, gpa: Gpa, effect: FpuEffect, resume: Gva): VcpuExit | null {
+  const { kind, address, bytes, register } = effect;
+  const fpu = vcpu.fpu!;
+  if ((address & (bytes - 1)) !== 0) {
+    deliverAddressError(vcpu, address, kind === "fpuStore");
+    return null;
+  }
+  fpu.lose();
+  retireInstruction(vcpu);
+  if (kind === "fpuLoad") {
+    const exit = loadAccess(gpa, 4);
+    vcpu.pendingAccess = { kind, register, exit, first: null, bytes, resume };
+    return exit;
+  }
+  const halves = [fpu.lower(register), fpu.upper(register)];
+  if (vcpu.machine.memory.endian === "big") halves.reverse();
+  const words = bytes === 4 ? [fpu.word(register)] : halves;
+  const [first, ...rest] = words.flatMap((word, n) =>
+    storeAccesses(gpa + 4 * n, 4, word, vcpu.machine.memory.endian),
+  );
+  if (rest.length > 0) vcpu.pendingAccess = { kind: "stores", rest };
+  continueAt(vcpu, resume);
+  return first ?? null;
+}
+
+/** The VMM has served a word of a load of the FPU. Returns the exit for the other one, or null if it is done. */
+function completeFpuLoad(vcpu: VcpuState, access: PendingFpuLoad): VcpuExit | null {
+  const { register, exit, first, bytes, resume } = access;
+  if (bytes === 8 && first === null) {
+    const next = loadAccess(exit.physAddr + 4, 4);
+    vcpu.pendingAccess = { ...access, exit: next, first: exit.data };
+    return next;
+  }
+  const fpu = vcpu.fpu!;
+  // The VMM may have run another vcpu, but not this one: its registers are in memory since the exit.
+  if (first === null) fpu.setWord(register, exit.data);
+  else {
+    const [upper, lower] = vcpu.machine.memory.endian === "big" ? [first, exit.data] : [exit.data, first];
+    fpu.setUpper(register, upper);
+    fpu.setLower(register, lower);
+  }
+  continueAt(vcpu, resume);
+  return null;
 }
 
 /** Goes on with an access that the VMM has served. Returns the next exit that it takes, or null if it is done. */
@@ -76,6 +125,7 @@ export function completeMmio(vcpu: VcpuState): VcpuExit | null {
     if (rest.length > 0) vcpu.pendingAccess = { kind: "stores", rest };
     return next ?? null;
   }
+  if (access.kind === "fpuLoad") return completeFpuLoad(vcpu, access);
   const { width, signed, lane, old, exit, register, resume } = access;
   const value = loadedValue(width, signed, lane, old, exit.data, vcpu.machine.memory.endian);
   if (register !== 0) vcpu.regs.gpr[register] = value;

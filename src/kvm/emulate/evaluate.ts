@@ -21,6 +21,13 @@ export type Effect =
       readonly value: number;
       readonly conditional: boolean;
     }
+  /** A load or store of `bytes` bytes at `address`, of register `register` of the FPU. */
+  | {
+      readonly kind: "fpuLoad" | "fpuStore";
+      readonly address: number;
+      readonly bytes: 4 | 8;
+      readonly register: number;
+    }
   /** A branch or jump; `target` is where control goes after the delay slot. */
   | { readonly kind: "branch"; readonly target: number }
   /** An operation of the machine; `register` takes its value, or is null if it has none or $zero takes it. */
@@ -31,7 +38,7 @@ export type Effect =
       readonly register: number | null;
     };
 
-/** What only arithmetic instructions and those of the FPU use: they never need evaluation at an exit. */
+/** What only instructions use that compute: they never need evaluation at an exit. */
 class NotEvaluated extends Error {
   override readonly name = "NotEvaluated";
 }
@@ -113,6 +120,23 @@ function resultRegister(id: number | null, env: Environment): number | null {
   return null;
 }
 
+/** Loads and stores of 64 bits: operations on a register of the FPU and an address, of which LUXC1 masks the low bits. */
+const DOUBLES: ReadonlyMap<HelperName, "fpuLoad" | "fpuStore"> = new Map([
+  ["ldc1", "fpuLoad"],
+  ["ldxc1", "fpuLoad"],
+  ["luxc1", "fpuLoad"],
+  ["sdc1", "fpuStore"],
+  ["sdxc1", "fpuStore"],
+  ["suxc1", "fpuStore"],
+]);
+
+/** Number of the FPU register that a load of a word goes to. */
+function loadedFpuRegister({ row, word }: Environment): number {
+  const target = lowerRow(row).find((statement) => statement.kind === "setFpr");
+  if (target?.kind !== "setFpr") throw new NotEvaluated("load");
+  return operandValue(row, word, target.field);
+}
+
 /** The effect of one statement, or null if it has none that matters at an exit. */
 function effectOf(statement: Statement, env: Environment): Effect | null {
   switch (statement.kind) {
@@ -127,29 +151,37 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
     case "jump":
       return { kind: "branch", target: value(statement.target, env) >>> 0 };
     case "load": {
-      // Not of an FPU register. Where the index of LWXC1 is, others have the register that is loaded.
-      if (env.row.kind === "fpu") throw new NotEvaluated("load");
-      const register = operandValue(env.row, env.word, "rt");
       const { width, signed, linked } = statement;
       const address = value(statement.address, env) >>> 0;
+      if (env.row.kind === "fpu")
+        return { kind: "fpuLoad", address, bytes: 4, register: loadedFpuRegister(env) };
+      const register = operandValue(env.row, env.word, "rt");
       return { kind: "load", address, width, signed, linked, register, old: env.gpr[register]! };
     }
     case "store":
-    case "storeConditional":
+    case "storeConditional": {
+      const address = value(statement.address, env) >>> 0;
+      if (statement.value.kind === "fpr") {
+        const register = operandValue(env.row, env.word, statement.value.field);
+        return { kind: "fpuStore", address, bytes: 4, register };
+      }
       return {
         kind: "store",
-        address: value(statement.address, env) >>> 0,
+        address,
         width: statement.kind === "store" ? statement.width : 4,
         value: value(statement.value, env),
         conditional: statement.kind === "storeConditional",
       };
-    case "helper":
-      return {
-        kind: "helper",
-        name: statement.name,
-        args: statement.args.map((arg) => value(arg, env)),
-        register: resultRegister(statement.id, env),
-      };
+    }
+    case "helper": {
+      const { name, id } = statement;
+      const args = statement.args.map((arg) => value(arg, env));
+      const double = DOUBLES.get(name);
+      if (double === undefined) return { kind: "helper", name, args, register: resultRegister(id, env) };
+      const [register = 0, address = 0] = args;
+      const aligned = name === "luxc1" || name === "suxc1" ? address & -8 : address;
+      return { kind: double, address: aligned >>> 0, bytes: 8, register };
+    }
     default:
       // Links were written by the CPU when it executed the branch; register writes follow the effect.
       return null;

@@ -19,13 +19,25 @@ interface PendingLoad {
   readonly resume: number;
 }
 
+/** A load of a register of the FPU, a word at a time. */
+export interface PendingFpuLoad {
+  readonly kind: "fpuLoad";
+  readonly register: number;
+  /** The word that the VMM is to supply. */
+  readonly exit: MmioExit;
+  /** What the first word of two was; null if `exit` is the first. */
+  readonly first: number | null;
+  readonly bytes: 4 | 8;
+  readonly resume: number;
+}
+
 /** Stores that one instruction still has to make. */
 interface PendingStores {
   readonly kind: "stores";
   readonly rest: readonly MmioExit[];
 }
 
-export type PendingAccess = PendingLoad | PendingStores;
+export type PendingAccess = PendingLoad | PendingFpuLoad | PendingStores;
 
 /** How it is kept. */
 export const PENDING_ACCESS = variants<"kind", PendingAccess>("kind", {
