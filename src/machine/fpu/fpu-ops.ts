@@ -110,7 +110,6 @@ export class FpuOps {
     if (integer !== undefined) return this.convertToInteger(format, fs, fd, ...integer);
     if (fn === FPU_FUNCTION.cvtS || fn === FPU_FUNCTION.cvtD) return this.convert(format, fs, fd);
     if (format === DOUBLE && !this.holdDoubles(fs, ft, fd)) return this.reserved();
-    const a = this.read(format, fs);
     if (fn === FPU_FUNCTION.mov) {
       this.copy(format, fs, fd);
       return true;
@@ -118,7 +117,7 @@ export class FpuOps {
     if (fn === FPU_FUNCTION.abs || fn === FPU_FUNCTION.neg)
       return this.changeSign(format, fs, fd, fn === FPU_FUNCTION.neg);
     const unit = this.begin();
-    const result = compute(unit, fn, format, a, this.read(format, ft));
+    const result = compute(unit, fn, format, this.read(format, fs), this.read(format, ft));
     if (!this.end()) return false;
     this.write(format, fd, result);
     return true;
