@@ -204,12 +204,16 @@ describe("running a vcpu", () => {
 
   test("executing where there is no memory is an error of the guest's, not a device access", () => {
     const guest = new TestGuest(createInterpreter);
+    guest.trapExceptions();
     guest.assemble(CODE, (asm) => {
       asm.lui(t0, 0xa000);
       asm.jr(t0);
       asm.nop();
     });
     guest.start(CODE);
+    expect(guest.runToTrap()).toBe(0x180);
+    expect(guest.vcpu.cp0[CP0.EPC]! >>> 0).toBe(0xa000_0000);
+    guest.start(CODE, STATUS.BEV);
     expect(guest.run()).toMatchObject({ reason: "internal-error", report: { pc: 0xa000_0000 } });
   });
 });
