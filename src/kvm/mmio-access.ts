@@ -100,7 +100,7 @@ function completeFpuLoad(vcpu: VcpuState, access: PendingFpuLoad): VcpuExit | nu
   const { register, exit, first, bytes, resume } = access;
   if (bytes === 8 && first === null) {
     const next = loadAccess(exit.physAddr + 4, 4);
-    vcpu.pendingAccess = { ...access, exit: next, first: exit.data };
+    vcpu.pendingAccess = { ...access, exit: next, first: exit.data >>> 0 };
     return next;
   }
   const fpu = vcpu.fpu!;

@@ -1,6 +1,6 @@
 import type { AccessWidth } from "../../isa/ir.ts";
 import type { Endian } from "../../machine/memory.ts";
-import { choice, flag, i32, integer, list, record, u32, variants } from "../../state/fields.ts";
+import { choice, flag, i32, integer, list, orNull, record, u32, variants } from "../../state/fields.ts";
 import type { Gpa } from "../addresses.ts";
 import { MMIO_EXIT, type MmioExit } from "../vcpu-exit.ts";
 
@@ -45,6 +45,10 @@ export const PENDING_ACCESS = variants<"kind", PendingAccess>("kind", {
     exit: MMIO_EXIT,
     width: choice<AccessWidth>([1, 2, 4, "left", "right"]),
     ...{ signed: flag, lane: integer(0, 3), register: integer(0, 31), old: i32, resume: u32 },
+  }),
+  fpuLoad: record<Omit<PendingFpuLoad, "kind">>({
+    ...{ register: integer(0, 31), exit: MMIO_EXIT, first: orNull(u32) },
+    ...{ bytes: choice<4 | 8>([4, 8]), resume: u32 },
   }),
   stores: record<Omit<PendingStores, "kind">>({ rest: list(MMIO_EXIT, 1, 4) }),
 });
