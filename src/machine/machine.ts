@@ -370,6 +370,7 @@ export class Machine {
       if (n !== executing) this.watchLink(cpu);
     }
     this.timeline.restore(timeline);
+    this.debug.forgetReports();
     this.reopenSlice();
   }
 

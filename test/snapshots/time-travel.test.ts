@@ -143,6 +143,28 @@ it.each<DemoConfig>([{ mode: "bare" }, {}])("with %j a debugger finds the past a
   expect(() => travel.goTo(1000)).toThrow(RangeError);
 });
 
+it.each<DemoConfig>([{ mode: "bare" }, {}])(
+  "with %j a debugger stops in the past where it stopped",
+  (config) => {
+    const { travel } = traveller(config);
+    travel.sendInput(Buffer.from("ps\n"));
+    travel.run(100_000);
+    const start = travel.moment.instructions;
+    travel.debug.setBreakpoint(travel.debug.readRegister("ra")! & -4);
+    travel.debug.setWatchpoint(travel.debug.readRegister("sp")! - 256, 512, "write");
+    const stops = (): unknown[] =>
+      Array.from({ length: 20 }, () => {
+        const result = travel.run(2_000_000);
+        const kind = result.kind === "debug" ? result.stop.kind : result.kind;
+        return { kind, pc: travel.debug.readRegister("pc"), ...travel.moment };
+      });
+    const first = stops();
+    expect(new Set(first).size).toBe(first.length);
+    travel.goTo(start);
+    expect(stops()).toEqual(first);
+  },
+);
+
 it("snapshots share what has not changed, and old ones become rare", () => {
   const travel = createTimeTravel(
     { ...demo({ memory: 64 << 20 }), onConsole: () => {} },
