@@ -44,6 +44,25 @@ export async function sortFiles(
   };
 }
 
+const SNAPSHOT_MAGIC = "KSEGSNAP";
+
+/** Whether `file` is a saved state, packed or not. */
+export async function isSnapshot(file: File): Promise<boolean> {
+  const head = file.slice(0, 1 << 16);
+  if ((await head.slice(0, 8).text()) === SNAPSHOT_MAGIC) return true;
+  if (!startsWith(new Uint8Array(await head.slice(0, 2).arrayBuffer()), 0x1f, 0x8b)) return false;
+  const reader = head.stream().pipeThrough(new DecompressionStream("gzip")).getReader();
+  try {
+    const { value } = await reader.read();
+    return new TextDecoder().decode(value?.subarray(0, 8)) === SNAPSHOT_MAGIC;
+  } catch {
+    return false;
+  } finally {
+    // Of a piece of a file the end is missed.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
 async function fromPackage(file: File): Promise<PackageParts> {
   // Unpacking takes a library of its own, which few need.
   const { openPackage } = await import("../src/web/packages.ts");

@@ -34,6 +34,10 @@ export class GuestSession extends EventTarget {
   /** What the guest is made of. */
   settings: Settings = {};
   files: ChosenFiles = {};
+  /** A saved state that the guest comes from, in place of files. */
+  snapshot: NamedFile | null = null;
+  /** The guest is under a hypervisor. */
+  hypervisor = true;
   /** Why there is no guest; null if there is one. */
   problem: string | null = null;
 
@@ -45,6 +49,10 @@ export class GuestSession extends EventTarget {
       state: ({ state }) => {
         this.current = state;
         this.changed();
+      },
+      started: ({ hypervisor }) => {
+        this.hypervisor = hypervisor;
+        this.dispatchEvent(new Event("restart"));
       },
       refused: ({ message }) => this.fail(message),
     });
@@ -58,6 +66,7 @@ export class GuestSession extends EventTarget {
   async start(settings: Settings, files: ChosenFiles, paused = false): Promise<void> {
     this.settings = settings;
     this.files = files;
+    this.snapshot = null;
     this.problem = null;
     let made: GuestFiles;
     try {
@@ -69,13 +78,22 @@ export class GuestSession extends EventTarget {
       this.fail(error instanceof Error ? error.message : String(error));
       return;
     }
-    this.dispatchEvent(new Event("restart"));
     this.client.start(settings, made, paused);
   }
 
+  /** Goes on from a saved state, which brings its settings along. */
+  restore(snapshot: NamedFile): void {
+    this.settings = {};
+    this.files = {};
+    this.snapshot = snapshot;
+    this.problem = null;
+    this.client.restore(snapshot.bytes);
+  }
+
   /** The same guest from its beginning. */
-  restart(): Promise<void> {
-    return this.start(this.settings, this.files);
+  restart(): void {
+    if (this.snapshot !== null) this.restore(this.snapshot);
+    else void this.start(this.settings, this.files);
   }
 
   /** Ends the guest and its worker. */

@@ -10,12 +10,12 @@ import { Tabs } from "./components/tabs.ts";
 import { TranslationView } from "./components/translation-view.ts";
 import { Toolbar } from "./components/toolbar.ts";
 import { el } from "./dom.ts";
-import { onFilesDropped, sortFiles } from "./files.ts";
+import { isSnapshot, onFilesDropped, sortFiles } from "./files.ts";
 import { GuestSession, settingsOfAddress, showInAddress, type ChosenFiles } from "./guest-session.ts";
 
 const session = new GuestSession();
 const screen = new GuestConsole(session.client);
-const form = new GuestForm(session, start, take);
+const form = new GuestForm(session, start, (files) => void take(files));
 const views = new Tabs("Views", [
   new TranslationView(session),
   new MissView(session),
@@ -29,14 +29,20 @@ function start(settings: Settings, files: ChosenFiles): void {
   void session.start(settings, files);
 }
 
-function take(files: readonly File[]): void {
-  sortFiles(files, session.files, session.settings).then(
-    (chosen) => start(chosen.settings, chosen.files),
-    (error: unknown) => {
-      views.show(form);
-      form.showProblem(error instanceof Error ? error.message : String(error));
-    },
-  );
+async function take(files: readonly File[]): Promise<void> {
+  try {
+    const [first] = files;
+    if (files.length === 1 && (await isSnapshot(first!))) {
+      showInAddress({});
+      session.restore({ name: first!.name, bytes: new Uint8Array(await first!.arrayBuffer()) });
+      return;
+    }
+    const sorted = await sortFiles(files, session.files, session.settings);
+    start(sorted.settings, sorted.files);
+  } catch (error) {
+    views.show(form);
+    form.showProblem(error instanceof Error ? error.message : String(error));
+  }
 }
 
 session.addEventListener("restart", () => screen.clear());
@@ -46,7 +52,7 @@ session.addEventListener("change", () => {
   else if (state.kind === "failed") screen.note(state.report);
   else if (state.kind === "off") screen.note(`the guest is off (${state.how})`);
 });
-onFilesDropped(take);
+onFilesDropped((files) => void take(files));
 
 document.body.append(
   new Toolbar(session).element,
@@ -56,5 +62,6 @@ screen.open();
 try {
   start(settingsOfAddress(), {});
 } catch (error) {
+  views.show(form);
   form.showProblem(error instanceof Error ? error.message : String(error));
 }

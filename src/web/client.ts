@@ -29,6 +29,16 @@ export class GuestClient {
     this.port.postMessage({ kind: "start", settings, files, paused });
   }
 
+  /** Starts a guest from a saved state, in place of the one there is. The answer is "started" or "refused". */
+  restore(snapshot: Uint8Array, paused = false): void {
+    this.port.postMessage({ kind: "restore", snapshot, paused });
+  }
+
+  /** Asks for the state of the guest: the answer is "saved". */
+  save(): void {
+    this.port.postMessage({ kind: "save" });
+  }
+
   run(): void {
     this.port.postMessage({ kind: "run" });
   }
@@ -37,8 +47,8 @@ export class GuestClient {
     this.port.postMessage({ kind: "pause" });
   }
 
-  /** Lets a paused guest go on by one instruction, or up to the next exit. */
-  step(to: "instruction" | "exit"): void {
+  /** Lets a paused guest go on by one instruction, or up to the next exit, or brings it back to the exit before. */
+  step(to: "instruction" | "exit" | "previous-exit"): void {
     this.port.postMessage({ kind: "step", to });
   }
 

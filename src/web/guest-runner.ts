@@ -1,5 +1,6 @@
-import { createGuest, type Breakpoint, type Guest, type GuestConfig, type RunResult } from "../index.ts";
+import type { Breakpoint, GuestConfig, RunResult, TimeTravel } from "../index.ts";
 import { Pacing } from "./pacing.ts";
+import { toPreviousExit } from "./previous-exit.ts";
 import { MissFollower } from "./miss-follower.ts";
 import type { Miss, RunState, Sample, Settings } from "./protocol.ts";
 
@@ -24,7 +25,7 @@ const STEPPING_MILLISECONDS = 10;
 
 /** Runs one guest part by part, so that messages get their turn, and may be paused. */
 export class GuestRunner {
-  readonly guest: Guest;
+  readonly guest: TimeTravel;
   private readonly world: RunnerWorld;
   private readonly pacing = new Pacing();
   private current: RunState = { kind: "paused" };
@@ -42,18 +43,19 @@ export class GuestRunner {
   /** Misses that are still to be followed. */
   private missesToFollow = 0;
 
-  /** Throws what `createGuest` does. */
-  constructor(config: Settings & Pick<GuestConfig, "kernel" | "initrd">, world: RunnerWorld) {
+  /** Makes its guest by `create`, which is given what takes the console. Throws what that throws. */
+  constructor(
+    create: (onConsole: GuestConfig["onConsole"]) => TimeTravel,
+    settings: Settings,
+    world: RunnerWorld,
+  ) {
     this.world = world;
-    this.guest = createGuest({
-      ...config,
-      onConsole: (bytes) => {
-        this.consoleOnTheWay += bytes.length;
-        world.onConsole(bytes);
-      },
+    this.guest = create((bytes) => {
+      this.consoleOnTheWay += bytes.length;
+      world.onConsole(bytes);
     });
     const { hostDebug } = this.guest;
-    this.follower = hostDebug === null ? null : new MissFollower(this.guest, hostDebug, config);
+    this.follower = hostDebug === null ? null : new MissFollower(this.guest, hostDebug, settings);
   }
 
   get state(): RunState {
@@ -72,9 +74,14 @@ export class GuestRunner {
     if (this.current.kind === "running") this.halt({ kind: "paused" });
   }
 
-  /** Lets a paused guest go on by one instruction, or up to the next exit. */
-  step(to: "instruction" | "exit"): void {
+  /** Lets a paused guest go on by one instruction, or up to the next exit, or brings it back to the exit before. */
+  step(to: "instruction" | "exit" | "previous-exit"): void {
     if (this.current.kind !== "paused") return;
+    if (to === "previous-exit") {
+      toPreviousExit(this.guest, () => this.exits);
+      this.halt({ kind: "paused", at: "exit" });
+      return;
+    }
     if (to === "exit") {
       this.untilExits = this.exits;
       this.run();

@@ -14,8 +14,8 @@ import type { Miss, MissStep, Settings } from "./protocol.ts";
 const LONGEST_WAY = 2000;
 /** Instructions of host code in which a guest is entered. */
 const LONGEST_ENTRY = 1000;
-/** Size of a vcpu's block of generated code, and its alignment. */
-const GENERAL_MASK = ~0xfff;
+/** What EBase has of an address. */
+const BASE_MASK = ~0xfff;
 const ACCESSES: Readonly<Record<number, Miss["access"]>> = { 2: "load", 3: "store" };
 
 /** What the listing says of a word of generated code. */
@@ -32,17 +32,14 @@ export class MissFollower {
   private readonly settings: Settings;
   /** The listing of all generated code, and where it has the refill handler; made when it is needed. */
   private listed: ReturnType<typeof listing> | null = null;
-  /** EBase outside of the guest: that of the hypervisor's host. */
-  private readonly hostBase: number;
   private vector: number | null = null;
   private breakpoint: Breakpoint | null = null;
 
-  /** `host` is the `hostDebug` of the guest, which has not run yet. */
+  /** `host` is the guest's `hostDebug`. */
   constructor(guest: Guest, host: DebugView, settings: Settings) {
     this.guest = guest;
     this.host = host;
     this.settings = settings;
-    this.hostBase = this.base;
   }
 
   /** Has the guest stop at misses from now on, once it has been entered; until then this has to be asked again. */
@@ -112,12 +109,12 @@ export class MissFollower {
   }
 
   private get base(): number {
-    return (this.host.readRegister("EBase")! & GENERAL_MASK) >>> 0;
+    return (this.host.readRegister("EBase")! & BASE_MASK) >>> 0;
   }
 
   /** Where refill exceptions of the guest lead to: EBase, which is this vcpu's from entry to exit. */
   private findVector(): number | null {
-    for (let steps = 0; this.base === this.hostBase; steps++) {
+    for (let steps = 0; this.base === this.listed!.host; steps++) {
       if (steps === LONGEST_ENTRY) return null;
       this.host.step();
     }
@@ -125,8 +122,12 @@ export class MissFollower {
   }
 }
 
-/** All generated code, by address as it is listed. */
-function listing(settings: Settings): { readonly notes: ReadonlyMap<number, Note>; readonly refill: number } {
+/** All generated code, by address as it is listed, and where the refill handler and the host are there. */
+function listing(settings: Settings): {
+  readonly notes: ReadonlyMap<number, Note>;
+  readonly refill: number;
+  readonly host: number;
+} {
   const notes = new Map<number, Note>();
   let refill = 0;
   let section = "";
@@ -139,5 +140,6 @@ function listing(settings: Settings): { readonly notes: ReadonlyMap<number, Note
       if (section === "tlb_refill" && refill === 0) refill = at;
       notes.set(at, { word: Number.parseInt(word!, 16), section, comment: comment ?? "" });
     }
-  return { notes, refill };
+  // The host has its own vectors in front of all other code.
+  return { notes, refill, host: (Math.min(...notes.keys()) & BASE_MASK) >>> 0 };
 }

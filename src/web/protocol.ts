@@ -54,6 +54,10 @@ export type Request =
       readonly files: GuestFiles;
       readonly paused: boolean;
     }
+  /** Makes a guest of a saved state (packed or not), in place of the one there is. */
+  | { readonly kind: "restore"; readonly snapshot: Uint8Array; readonly paused: boolean }
+  /** Asks for the state of the guest, which goes on. */
+  | { readonly kind: "save" }
   /** Console input. */
   | { readonly kind: "input"; readonly bytes: Uint8Array }
   /** The page has shown this many bytes of the console: the guest may print as many more. */
@@ -62,8 +66,8 @@ export type Request =
   | { readonly kind: "watch"; readonly watched: Watched }
   | { readonly kind: "run" }
   | { readonly kind: "pause" }
-  /** Lets a paused guest go on by one instruction, or up to the next exit. */
-  | { readonly kind: "step"; readonly to: "instruction" | "exit" }
+  /** Lets a paused guest go on by one instruction, or up to the next exit, or brings it back to the exit before. */
+  | { readonly kind: "step"; readonly to: "instruction" | "exit" | "previous-exit" }
   /** Follows the next so many misses of the host TLB, each of which is reported, and then pauses the guest. */
   | { readonly kind: "follow"; readonly misses: number }
   /** The guest's addresses in front of which it stops from now on. */
@@ -115,6 +119,9 @@ export interface Views {
     readonly host: readonly HostTlbEntryView[];
     readonly guest: readonly TlbEntryView[];
     readonly roots: readonly RootView[];
+    /** Entries that there are in all. */
+    readonly hostSize: number;
+    readonly guestSize: number;
   };
   /** Null where there is no such root. */
   readonly maps?: readonly (GvaMapView | null)[];
@@ -153,7 +160,8 @@ export interface Miss {
 
 /** What the worker tells. */
 export type Report =
-  | { readonly kind: "started" }
+  /** `hypervisor`: the guest is under one, and not on the machine itself. */
+  | { readonly kind: "started"; readonly hypervisor: boolean }
   /** There is no guest: the configuration cannot work, or there is no memory for it. One line. */
   | { readonly kind: "refused"; readonly setting: keyof GuestConfig | null; readonly message: string }
   | { readonly kind: "console"; readonly bytes: Uint8Array }
@@ -162,6 +170,8 @@ export type Report =
   | { readonly kind: "sample"; readonly sample: Sample }
   /** With each sample, and when the page looks at something else; seldom enough to leave the guest most of the time. */
   | { readonly kind: "views"; readonly views: Views }
+  /** The state of the guest as a packed file, which `kseg run --restore` takes as well. */
+  | { readonly kind: "saved"; readonly snapshot: Uint8Array }
   /** A miss that was followed. */
   | { readonly kind: "miss"; readonly miss: Miss };
 

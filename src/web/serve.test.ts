@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { afterEach, expect, it } from "vitest";
-import { createGuest } from "../index.ts";
+import { createGuest, restoreGuest } from "../index.ts";
 import { GuestClient } from "./client.ts";
 import type { Port, Report, Request, Sample } from "./protocol.ts";
 import { serve } from "./serve.ts";
@@ -20,6 +21,9 @@ function connection(): { readonly page: Port<Report, Request>; readonly worker: 
   const worker: Port<never, never> = end(() => page);
   return { page: page as Port<Report, Request>, worker: worker as Port<Request, Report> };
 }
+
+const sum = (values: Readonly<Record<string, number>>): number =>
+  Object.values(values).reduce((total, value) => total + value, 0);
 
 const clients: GuestClient[] = [];
 function newClient(): GuestClient {
@@ -155,4 +159,60 @@ it("says what is wrong with a configuration, and takes a better one", async () =
   const screen = consoleOf(client);
   client.start({}, { kernel });
   await screen.shows("kseg> ");
+});
+
+/** Does something and waits until the guest has halted after it. Returns the sample there. */
+async function sampleAfter(client: GuestClient, action: () => void): Promise<Sample> {
+  const paused = next(client, "state", ({ state }) => state.kind === "paused");
+  action();
+  await paused;
+  return (await next(client, "sample")).sample;
+}
+
+it("comes back to the previous exit as it was there", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  await sampleAfter(client, () => client.pause());
+  const hashHere = async (): Promise<string> => {
+    const saved = next(client, "saved");
+    client.save();
+    const { snapshot } = await saved;
+    return restoreGuest(gunzipSync(snapshot), { onConsole() {} }).hash();
+  };
+  const first = await sampleAfter(client, () => client.step("exit"));
+  const hash = await hashHere();
+  const second = await sampleAfter(client, () => client.step("exit"));
+  expect(sum(second.stats.exits)).toBe(sum(first.stats.exits) + 1);
+  const back = await sampleAfter(client, () => client.step("previous-exit"));
+  expect(back.time).toBe(first.time);
+  expect(back.stats).toEqual(first.stats);
+  expect(await hashHere()).toBe(hash);
+  const before = await sampleAfter(client, () => client.step("previous-exit"));
+  expect(sum(before.stats.exits)).toBeLessThan(sum(first.stats.exits));
+  // And it does the same again.
+  const again = await sampleAfter(client, () => client.step("exit"));
+  expect(again.stats).toEqual(first.stats);
+});
+
+it("goes on from a saved state, and refuses a damaged one", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  const there = await sampleAfter(client, () => client.pause());
+  const saved = next(client, "saved");
+  client.save();
+  const { snapshot } = await saved;
+  const other = newClient();
+  const otherScreen = consoleOf(other);
+  const sampled = next(other, "sample");
+  other.restore(snapshot);
+  expect((await sampled).sample.stats).toEqual(there.stats);
+  other.send(new TextEncoder().encode("help\n"));
+  await otherScreen.shows("poweroff");
+  const refused = next(other, "refused");
+  other.restore(snapshot.subarray(0, snapshot.length - 100));
+  expect((await refused).message).toBe("the file is damaged or not complete");
 });

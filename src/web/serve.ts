@@ -1,9 +1,20 @@
 /** The worker's side: makes guests, runs them and tells the page what they do. */
-import { GuestConfigError } from "../index.ts";
+import {
+  createTimeTravel,
+  GuestConfigError,
+  restoreTimeTravel,
+  SnapshotError,
+  TICKS_PER_SECOND,
+  type GuestConfig,
+  type TimeTravel,
+} from "../index.ts";
 import { GuestRunner } from "./guest-runner.ts";
-import type { Port, Report, Request, Watched } from "./protocol.ts";
+import type { Port, Report, Request, Settings, Watched } from "./protocol.ts";
+import { packSnapshot, unpackSnapshot } from "./snapshot-file.ts";
 import { viewsOf } from "./views.ts";
 
+/** Guest time between two snapshots from which the guest can be brought back to an earlier moment, in ticks. */
+const SNAPSHOT_EVERY = 4 * TICKS_PER_SECOND;
 /** Milliseconds between two samples. */
 const SAMPLE_EVERY = 100;
 /** The guest runs at least so many times as long as it takes to look at it. */
@@ -35,6 +46,12 @@ class Server {
     switch (request.kind) {
       case "start":
         this.start(request);
+        break;
+      case "restore":
+        void this.restore(request);
+        break;
+      case "save":
+        void this.save();
         break;
       case "input":
         this.runner?.send(request.bytes);
@@ -68,35 +85,64 @@ class Server {
   }
 
   private start({ settings, files, paused }: Extract<Request, { kind: "start" }>): void {
+    this.make(
+      (onConsole) => createTimeTravel({ ...settings, ...files, onConsole }, { interval: SNAPSHOT_EVERY }),
+      settings,
+      paused,
+    );
+  }
+
+  private async restore({ snapshot, paused }: Extract<Request, { kind: "restore" }>): Promise<void> {
+    try {
+      const state = await unpackSnapshot(snapshot);
+      this.make(
+        (onConsole) => restoreTimeTravel(state, { onConsole }, { interval: SNAPSHOT_EVERY }),
+        {},
+        paused,
+      );
+    } catch (error) {
+      this.report({ kind: "refused", ...reasonOf(error) });
+    }
+  }
+
+  private async save(): Promise<void> {
+    if (this.runner === null) return;
+    const snapshot = await packSnapshot(this.runner.guest.save());
+    this.report({ kind: "saved", snapshot });
+  }
+
+  /** Makes a guest in place of the one there is. */
+  private make(
+    create: (onConsole: GuestConfig["onConsole"]) => TimeTravel,
+    settings: Settings,
+    paused: boolean,
+  ): void {
     this.runner?.destroy();
     this.runner = null;
     try {
-      this.runner = new GuestRunner(
-        { ...settings, ...files },
-        {
-          now: () => performance.now(),
-          later,
-          onConsole: (bytes) => this.report({ kind: "console", bytes }),
-          onState: (state) => {
-            this.report({ kind: "state", state });
-            if (state.kind === "running") return;
-            this.sample();
-            this.look();
-          },
-          onMiss: (miss) => this.report({ kind: "miss", miss }),
-          onPart: () => {
-            const now = performance.now();
-            if (now - this.sampledAt >= SAMPLE_EVERY) this.sample();
-            if (now >= this.lookAt) this.look();
-          },
+      this.runner = new GuestRunner(create, settings, {
+        now: () => performance.now(),
+        later,
+        onConsole: (bytes) => this.report({ kind: "console", bytes }),
+        onState: (state) => {
+          this.report({ kind: "state", state });
+          if (state.kind === "running") return;
+          this.sample();
+          this.look();
         },
-      );
+        onMiss: (miss) => this.report({ kind: "miss", miss }),
+        onPart: () => {
+          const now = performance.now();
+          if (now - this.sampledAt >= SAMPLE_EVERY) this.sample();
+          if (now >= this.lookAt) this.look();
+        },
+      });
     } catch (error) {
       this.report({ kind: "refused", ...reasonOf(error) });
       return;
     }
     this.runner.setBreakpoints(this.breakpoints);
-    this.report({ kind: "started" });
+    this.report({ kind: "started", hypervisor: this.runner.guest.hostDebug !== null });
     this.sample();
     this.look();
     if (!paused) this.runner.run();
@@ -124,6 +170,7 @@ class Server {
 
 function reasonOf(error: unknown): Pick<Extract<Report, { kind: "refused" }>, "setting" | "message"> {
   if (error instanceof GuestConfigError) return { setting: error.setting, message: error.message };
+  if (error instanceof SnapshotError) return { setting: null, message: error.message };
   // What WebAssembly throws when the browser does not give it the memory.
   if (error instanceof RangeError && /memory/i.test(error.message))
     return { setting: "memory", message: "the browser does not have that much memory for the machine" };

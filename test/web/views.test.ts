@@ -10,7 +10,7 @@ import {
   type GuestConfig,
 } from "../../src/index.ts";
 import { ROOT } from "../project/tree.ts";
-import { accessibilityProblems, frameTime, untilConsoleShows } from "./browser.ts";
+import { accessibilityProblems, dropFiles, frameTime, untilConsoleShows } from "./browser.ts";
 import { describePage } from "./describe-page.ts";
 
 const PROMPT = "kseg>";
@@ -139,6 +139,53 @@ describePage("the views of a guest", (opened) => {
     expect(await timeShown(page)).toBe(guest.time);
   });
 
+  it("comes back to the previous exit", async () => {
+    const { page, site } = opened();
+    await page.goto(site.url);
+    const guest = await pausedTwin(page);
+    const toNextExit = async (): Promise<number> => {
+      const exits = exitsOf(guest);
+      while (exitsOf(guest) === exits) guest.debug.step();
+      await page.getByRole("button", { name: "To next exit" }).click();
+      await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(guest.time);
+      return guest.time;
+    };
+    const first = await toNextExit();
+    const exits = exitsOf(guest);
+    const second = await toNextExit();
+    await page.getByRole("button", { name: "To previous exit" }).click();
+    await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(first);
+    await page.getByText(`${count(exits)} exits`).waitFor();
+    await page.getByRole("button", { name: "To next exit" }).click();
+    await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(second);
+  });
+
+  it("saves a guest to a file, and goes on from it", async () => {
+    const { page, site } = opened();
+    await page.goto(`${site.url}?guest-tlb=64&host-cpu=34Kc`);
+    const guest = await pausedTwin(page, { guestTlb: 64, hostCpu: "34Kc" });
+    await page.getByRole("tab", { name: "Guest" }).click();
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save state" }).click();
+    const saved = readFileSync(await (await download).path());
+    await page.goto(site.url);
+    await untilConsoleShows(page, PROMPT);
+    await dropFiles(page, { "mine.kseg": saved });
+    await page.getByText(`${guest.inspect().guestTlb().length} of 64 entries in use`).waitFor();
+    await page
+      .getByText(/of 64 entries in use/)
+      .nth(1)
+      .waitFor();
+    expect(await timeShown(page)).toBeGreaterThanOrEqual(guest.time);
+    await page.locator(".console").click();
+    await page.keyboard.type("help\n");
+    await untilConsoleShows(page, "poweroff");
+    await page.getByRole("tab", { name: "Guest" }).click();
+    await page.getByText("Saved state: mine.kseg").waitFor();
+    await dropFiles(page, { "cut.kseg": saved.subarray(0, saved.length - 100) });
+    await page.getByRole("alert").filter({ hasText: "the file is damaged or not complete" }).waitFor();
+  });
+
   it("TLB miss shows the words of the handler that were executed", async () => {
     const { page, site } = opened();
     await page.goto(site.url);
@@ -200,7 +247,7 @@ describePage("the views of a guest", (opened) => {
     await page.goto(`${site.url}?mode=bare`);
     const bare = readFileSync(join(ROOT, "guests/demo/demo-bare.elf"));
     const guest = await pausedTwin(page, { kernel: bare, mode: "bare" });
-    await page.getByText(`${guest.inspect().hostTlb().length} of 16 entries in use`).waitFor();
+    await page.getByText(`${guest.inspect().hostTlb().length} of 16 entries in use`).first().waitFor();
     expect(await page.getByText("Kernel root").isVisible()).toBe(false);
     for (const name of ["CPU", "TLB miss", "Compare", "Guest"]) {
       await page.getByRole("tab", { name }).click();

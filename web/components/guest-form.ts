@@ -49,6 +49,9 @@ export class GuestForm implements View {
         button("Demo guest", "The guest that comes with kseg", () =>
           this.attempt(() => start(this.read(), {})),
         ),
+        button("Save state", "Keep the guest as it is in a file, to be chosen or dropped later", () =>
+          session.client.save(),
+        ),
         picker,
       ),
       el(
@@ -59,6 +62,7 @@ export class GuestForm implements View {
       el("h2", {}, "Settings"),
       form,
     );
+    session.client.listen({ saved: ({ snapshot }) => download("guest.kseg", snapshot) });
     session.addEventListener("restart", () => this.show());
     session.addEventListener("change", () => this.showProblem(session.problem));
     this.show();
@@ -108,10 +112,11 @@ export class GuestForm implements View {
   }
 
   private show(): void {
-    const { settings, files } = this.session;
+    const { settings, files, snapshot } = this.session;
     for (const [setting, input] of this.inputs) input.value = settingText(settings, setting);
     this.disableWhatBareHasNot();
-    const parts = [`Kernel: ${files.kernel?.name ?? "the demo guest"}`];
+    const kernel = files.kernel?.name ?? "the demo guest";
+    const parts = [snapshot === null ? `Kernel: ${kernel}` : `Saved state: ${snapshot.name}`];
     if (files.initrd !== undefined) parts.push(`initrd: ${files.initrd.name}`);
     this.fileNames.textContent = parts.join(" · ");
     this.showProblem(this.session.problem);
@@ -121,4 +126,11 @@ export class GuestForm implements View {
     const mode = [...this.inputs].find(([{ key }]) => key === "mode")![1].value;
     for (const [{ hypervisor }, input] of this.inputs) input.disabled = hypervisor && mode === "bare";
   }
+}
+
+/** Has the browser keep `bytes` as a file. */
+function download(name: string, bytes: Uint8Array): void {
+  const url = URL.createObjectURL(new Blob([new Uint8Array(bytes)]));
+  el("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
 }

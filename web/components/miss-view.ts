@@ -48,6 +48,7 @@ export class MissView implements View {
     session.addEventListener("restart", () => {
       this.fast.show(null);
       this.slow.show(null);
+      this.enable();
     });
     session.addEventListener("change", () => this.enable());
     session.client.listen({
@@ -62,8 +63,8 @@ export class MissView implements View {
   }
 
   private enable(): void {
-    const { state, settings } = this.session;
-    this.follow.disabled = settings.mode === "bare" || (state.kind !== "running" && state.kind !== "paused");
+    const { state, hypervisor } = this.session;
+    this.follow.disabled = !hypervisor || (state.kind !== "running" && state.kind !== "paused");
   }
 }
 

@@ -11,6 +11,9 @@ export class Toolbar {
   private readonly step = button("Step", "Execute one instruction of the guest", () =>
     this.session.client.step("instruction"),
   );
+  private readonly back = button("To previous exit", "Bring the guest back to its last exit before", () =>
+    this.session.client.step("previous-exit"),
+  );
   private readonly exit = button(
     "To next exit",
     "Run the guest up to its next exit into the hypervisor",
@@ -36,9 +39,10 @@ export class Toolbar {
         "div",
         { class: "buttons", role: "toolbar", "aria-label": "The guest's run" },
         this.run,
+        this.back,
         this.step,
         this.exit,
-        button("Restart", "Start the guest from its beginning", () => void session.restart()),
+        button("Restart", "Start the guest from its beginning", () => session.restart()),
         ...extra,
       ),
       el("div", { class: "figures" }, this.state, time, speed, exits, refills),
@@ -58,7 +62,7 @@ export class Toolbar {
     const { state } = this.session;
     this.run.textContent = state.kind === "running" ? "Pause" : "Run";
     this.run.disabled = state.kind === "off" || state.kind === "failed";
-    this.step.disabled = this.exit.disabled = state.kind !== "paused";
+    this.back.disabled = this.step.disabled = this.exit.disabled = state.kind !== "paused";
     this.state.textContent =
       state.kind === "paused" && state.at !== undefined ? `at ${state.at}` : state.kind;
     this.state.dataset["state"] = state.kind;

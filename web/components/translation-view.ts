@@ -1,4 +1,4 @@
-import { CPU_MODELS, DEFAULT_CPU_MODEL, type HostTlbEntryView, type TlbEntryView } from "../../src/index.ts";
+import type { HostTlbEntryView, TlbEntryView } from "../../src/index.ts";
 import type { MapRequest, Views, Watched } from "../../src/web/index.ts";
 import { button, bytes, el, hex } from "../dom.ts";
 import type { GuestSession } from "../guest-session.ts";
@@ -11,7 +11,6 @@ import { TlbGrid } from "./tlb-grid.ts";
 const ADDRESS_SPACE = 2 ** 32;
 /** A step into the map shows this part of it. */
 const ZOOM = 16;
-const DEFAULT_GUEST_TLB = 512;
 
 /** How addresses become memory: the GVA page tables, both TLBs, and the way of one address. */
 export class TranslationView implements View {
@@ -88,7 +87,7 @@ export class TranslationView implements View {
   }
 
   private get isBare(): boolean {
-    return this.session.settings.mode === "bare";
+    return !this.session.hypervisor;
   }
 
   private restart(): void {
@@ -131,9 +130,8 @@ export class TranslationView implements View {
       this.pageSize = (kernel ?? user)?.pageSize ?? this.pageSize;
     }
     if (tlbs !== undefined) {
-      const { hostCpu = DEFAULT_CPU_MODEL, guestTlb = DEFAULT_GUEST_TLB } = this.session.settings;
-      this.hostTlb.show(tlbs.host, CPU_MODELS[hostCpu]!.tlbEntries);
-      this.guestTlb.show(tlbs.guest, guestTlb);
+      this.hostTlb.show(tlbs.host, tlbs.hostSize);
+      this.guestTlb.show(tlbs.guest, tlbs.guestSize);
     }
     if (explanation !== undefined) {
       this.journey.element.hidden = false;
