@@ -76,14 +76,14 @@ function bareOutcome(
   if (isMisaligned(va, access)) return raised(addressError);
   const route = hostRoute(cpu, va, mode);
   if (route === "error") return raised(addressError);
-  if (route !== "mapped") return reached(machine, route, "hit");
+  if (route !== "mapped") return reached(machine, route, access, "hit");
   const known = matchingEntry(cpu, va, cpu.asid);
   const entry = known ?? walkedEntry(machine, va);
   const isNested = current && (cpu.cp0[CP0.Status]! & STATUS.EXL) !== 0;
   if (entry === null) return raised(access === "store" ? EXC_CODE.TLBS : EXC_CODE.TLBL, !isNested);
   const denied = deniedBy(cpu, halfFor(entry, va), access);
   if (denied !== null) return raised(denied);
-  return reached(machine, physicalBy(entry, va), known === null ? "refill" : "hit");
+  return reached(machine, physicalBy(entry, va), access, known === null ? "refill" : "hit");
 }
 
 function raised(code: ExcCode, refill = false): Outcome {
@@ -91,8 +91,9 @@ function raised(code: ExcCode, refill = false): Outcome {
   return { verdict: "exception", fastRefills: 0, exits: [], exception, physical: null };
 }
 
-function reached(machine: Machine, physical: number, verdict: "hit" | "refill"): Outcome {
+function reached(machine: Machine, physical: number, access: AccessKind, verdict: "hit" | "refill"): Outcome {
   const isMemory = machine.mmu.ramOffset(physical) >= 0;
+  if (access === "fetch" && !isMemory) return raised(EXC_CODE.IBE);
   return {
     verdict: isMemory ? verdict : "device",
     fastRefills: 0,

@@ -2,6 +2,7 @@
 import { CP0, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, excCodeName, type ExcCode } from "../isa/exceptions.ts";
 import type { Gva, Hpa } from "../kvm/addresses.ts";
+import { hasHandler } from "../kvm/fault.ts";
 import { segmentOf } from "../kvm/guest-map.ts";
 import type { GvaRoot } from "../kvm/gva-roots.ts";
 import { exitCause } from "../kvm/stats.ts";
@@ -268,7 +269,8 @@ class GuestAccess {
   }
 
   private device(access: AccessKind, gpa: number): Ending {
-    return access === "fetch" ? { kind: "failure" } : { kind: "device", gpa };
+    if (access !== "fetch") return { kind: "device", gpa };
+    return hasHandler(this.vcpu) ? raised(EXC_CODE.IBE) : { kind: "failure" };
   }
 
   /** The guest is handling an exception: another one takes the general vector. */

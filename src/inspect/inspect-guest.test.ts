@@ -143,6 +143,7 @@ test("explains an address as data and in words", () => {
     exits: ["addrerr_st"],
     physical: 0x1f00_0900,
   });
+  expect(inspection.explain(0xbf00_0900).kernel.outcomes.fetch.exception?.name).toBe("IBE");
   expect(inspection.explain(0xc000_0000).kernel.outcomes.fetch.verdict).toBe("failure");
   expect(inspection.explain(PC).user.outcomes.load.exception?.name).toBe("AdEL");
   const text = explanationText(explanation);

@@ -4,7 +4,7 @@ import { deliver, deliverAddressError, deliverTlb } from "./deliver.ts";
 import { fill } from "./fill.ts";
 import { emulateMmio } from "./mmio-access.ts";
 import { internalError } from "./report.ts";
-import { backingPage, translate } from "./translate.ts";
+import { backingPage, peekTranslation, translate } from "./translate.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
 import { faultingPc, inUserMode, vectorBase, type VcpuState } from "./vcpu-state.ts";
 
@@ -14,8 +14,8 @@ function isFetch(vcpu: VcpuState): boolean {
 }
 
 /** True if the guest could fetch its exception handler. */
-function hasHandler(vcpu: VcpuState): boolean {
-  const handler = translate(vcpu, vectorBase(vcpu) + VECTOR_OFFSET.general, false);
+export function hasHandler(vcpu: VcpuState): boolean {
+  const handler = peekTranslation(vcpu, vectorBase(vcpu) + VECTOR_OFFSET.general, false);
   return handler.kind === "direct" && backingPage(vcpu, handler.gpa, false) !== null;
 }
 

@@ -189,7 +189,7 @@ export class Predictor {
         const code = excCodeName((cp0Of(inspection, "Cause") & CAUSE.ExcCode) >>> 2);
         const { pc } = inspection.registers();
         const badVAddr = cp0Of(inspection, "BadVAddr");
-        if (code !== name || badVAddr !== address)
+        if (code !== name || (name !== "IBE" && badVAddr !== address))
           throw new Error(`${where}: ${code} on ${hex(badVAddr)} instead of ${name}`);
         if ((pc & 0x1ff) !== VECTOR_OFFSET[vector])
           throw new Error(`${where}: pc is ${hex(pc)}, not at the ${vector} vector`);
