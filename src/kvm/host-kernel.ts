@@ -82,6 +82,8 @@ export class HostKernel {
   readonly invalidPteTable: Hpa;
   /** Address space of the VMM: the current one outside guest context. */
   readonly vmmMm: HostMm;
+  /** Its root. */
+  private readonly vmmPgd: Hpa;
   /**
    * The host CPUs that run the VMM: where a process's address space counts as active (mm_cpumask). A CPU in guest
    * context is not among them.
@@ -120,7 +122,8 @@ export class HostKernel {
     const { geometry } = this.target;
     this.invalidPteTable = this.pages.allocZeroed(geometry.ptesPerTable << geometry.pteShift);
     this.pgd = this.emptyRoot();
-    this.vmmMm.pgd = this.emptyRoot();
+    this.vmmPgd = this.emptyRoot();
+    this.vmmMm.pgd = this.vmmPgd;
     this.boot();
   }
 
@@ -169,7 +172,17 @@ export class HostKernel {
 
   /** Top of this CPU's stack. */
   get stackTop(): HostVa {
-    return toKseg0(this.stacks[this.cpu]! + this.pages.pageSize - STACK_HEADROOM);
+    return this.stackTopOf(this.cpu);
+  }
+
+  /** Top of the stack of a CPU. */
+  stackTopOf(cpu: number): HostVa {
+    return toKseg0(this.stacks[cpu]! + this.pages.pageSize - STACK_HEADROOM);
+  }
+
+  /** Where a CPU goes on when the exit handler has answered. */
+  get afterExit(): HostVa {
+    return this.code.handleExit + 4;
   }
 
   /** The word that holds this CPU's current pgd. */
@@ -254,6 +267,7 @@ export class HostKernel {
 
   /** Takes over a snapshot; memory is restored already. */
   restore({ runsVmm, asids, tlb }: HostSnapshot): void {
+    this.vmmMm.pgd = this.vmmPgd;
     this.vmmRunsOn.clear();
     runsVmm.forEach((runs, cpu) => runs && this.vmmRunsOn.add(cpu));
     this.asids.resume(asids);
@@ -262,7 +276,7 @@ export class HostKernel {
 
   /** The blocks of memory that stay as they are made: code, and tables without anything. */
   get constants(): readonly Hpa[] {
-    return [fromKseg0(this.code.ebase), this.invalidPteTable, this.pgd, this.vmmMm.pgd];
+    return [fromKseg0(this.code.ebase), this.invalidPteTable, this.pgd, this.vmmPgd];
   }
 
   /** Page tables for guests that live where `map` says. */

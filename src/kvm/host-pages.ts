@@ -96,9 +96,14 @@ export class HostPages {
     return hpa;
   }
 
+  /** End of what this allocator hands out, not included. */
+  get end(): Hpa {
+    return this.first + this.map.length * this.pageSize;
+  }
+
   /** True if this allocator hands out the page at `hpa`. */
   covers(hpa: Hpa): boolean {
-    return hpa >= this.first && hpa < this.first + this.map.length * this.pageSize;
+    return hpa >= this.first && hpa < this.end;
   }
 
   /** True if the page at `hpa` belongs to an allocated block. */

@@ -162,9 +162,14 @@ function checkTables(subjects: readonly Subject[], owners: Set<Hpa>): void {
  * {@link InvariantError}. Counters are as before.
  */
 export function checkInvariants(vcpu: VcpuState, moment: Moment, tables = true): void {
+  checkHost(vcpu, vcpu.mmu.host, moment);
+  checkMappings(vcpu, tables);
+}
+
+/** Checks invariants 3 to 7, or without `tables` 3: they hold at any moment. As {@link checkInvariants}. */
+export function checkMappings(vcpu: VcpuState, tables = true): void {
   const { host } = vcpu.mmu;
   const { guestTlbLookups } = vcpu.stats;
-  checkHost(vcpu, host, moment);
   const all: Subject[] = [];
   const owners = new Set<Hpa>();
   for (const user of [false, true]) {

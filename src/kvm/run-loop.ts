@@ -99,6 +99,15 @@ export class RunLoop {
     return { hostCpu, phase, hostPc, deferred, lastExitAt, idleExits };
   }
 
+  /**
+   * True if the CPU is in the middle of generated code, where a debugger has stopped it: only in front of host code that
+   * it has yet to begin, or in guest code, a file can say where it is.
+   */
+  get isInHandler(): boolean {
+    const { pc, isKernel } = this.cpu;
+    return this.phase === "guest" && isKernel && pc !== this.hostPc && pc !== this.code.vcpuRun;
+  }
+
   restore(saved: LoopSnapshot): void {
     this.hostCpu = saved.hostCpu;
     this.phase = saved.phase;

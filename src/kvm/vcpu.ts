@@ -190,6 +190,11 @@ export class Vcpu implements VcpuState {
     };
   }
 
+  /** True where no snapshot can be restored from a file: see {@link RunLoop.isInHandler}. */
+  get isInHandler(): boolean {
+    return this.loop.isInHandler;
+  }
+
   /** Before host memory is replaced by a snapshot's: lets go of what is derived from it. {@link restore} must follow. */
   beforeRestore(): void {
     this.mmu.destroy();

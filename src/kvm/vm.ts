@@ -1,11 +1,14 @@
 import { counter, integer, list, orNull, record, type Field } from "../state/fields.ts";
 import { fromKseg0, type Hpa } from "./addresses.ts";
+import { checkRestored } from "./check-restored.ts";
 import { needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
 import { DestroyedError, HostCpuError, HostFeatureError, VcpuIdError } from "./errors.ts";
 import type { GvaTables } from "./gva-table.ts";
 import { HostKernel, hostSnapshot, type HostKernelOptions, type HostSnapshot } from "./host-kernel.ts";
 import { Memslots, type Memslot } from "./memslots.ts";
+import type { MachineSnapshot } from "../machine/machine-snapshot.ts";
 import type { Machine } from "../machine/machine.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import { TimerSlots } from "./timer-slots.ts";
 import { vcpuSnapshot, type VcpuSnapshot } from "./vcpu-snapshot.ts";
 import { Vcpu, type VcpuOptions } from "./vcpu.ts";
@@ -123,6 +126,8 @@ export class Vm {
   private readonly timers: TimerSlots;
   private readonly kvm: Kvm;
   private destroyed = false;
+  /** CP0 of each host CPU before the last {@link restore}. */
+  private hostCp0: readonly Int32Array[] = [];
 
   constructor(host: HostKernel, timers: TimerSlots, map: GuestMap, options: VcpuOptions, kvm: Kvm) {
     this.host = host;
@@ -201,6 +206,7 @@ export class Vm {
 
   /** Before host memory is replaced by that of a snapshot. {@link restore} must follow. */
   beforeRestore(): void {
+    this.hostCp0 = this.host.machine.cpus.map(({ cp0 }) => cp0.slice());
     for (const vcpu of this.vcpus) vcpu.beforeRestore();
   }
 
@@ -210,6 +216,24 @@ export class Vm {
     vcpus.forEach((saved, n) => this.vcpus[n]!.restore(saved));
     this.kvm.reload(loaded.map((n) => (n === null ? null : this.vcpus[n]!)));
     this.tables.ptesInvalidated = ptesInvalidated;
+  }
+
+  /**
+   * Checks what {@link restore} has taken over into a VM that nothing was executed in before: a file may say anything.
+   * Throws SnapshotError.
+   */
+  checkRestored(saved: VmSnapshot, machine: MachineSnapshot): void {
+    const { loaded, vcpus } = saved;
+    for (const [n, vcpu] of this.vcpus.entries()) {
+      const { loop } = vcpus[n]!;
+      const isLoaded = loaded[loop.hostCpu] === n;
+      if (
+        loaded.some((one, cpu) => one === n && cpu !== loop.hostCpu) ||
+        (!isLoaded && loop.phase !== "outside")
+      )
+        throw new SnapshotError("the snapshot is inconsistent: a vcpu is on another host CPU than it says");
+      checkRestored({ vcpu, loop, machine, hostCp0: this.hostCp0 });
+    }
   }
 
   /**

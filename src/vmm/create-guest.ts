@@ -75,7 +75,7 @@ export function restoreMachineGuest(snapshot: Uint8Array, config: RestoreConfig)
   const { clock = settings.clock } = config;
   const surroundings = surroundingsOf(config, clock);
   const guest = buildKnown({ ...settings, clock }, surroundings);
-  guest.reinstate(image);
+  guest.reinstate(image, true);
   return guest;
 }
 

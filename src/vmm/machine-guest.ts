@@ -139,11 +139,14 @@ export abstract class MachineGuest implements Guest {
   // --- snapshots ---
 
   save(): Uint8Array {
-    return encodeSnapshot(this.capture());
+    const image = this.capture();
+    if (this.vm?.vcpus.some(({ isInHandler }) => isInHandler) === true)
+      throw new SnapshotError("the hypervisor's code is in the middle of something: run the guest on first");
+    return encodeSnapshot(image);
   }
 
   hash(): string {
-    return crc32(this.save()).toString(16).padStart(8, "0");
+    return crc32(encodeSnapshot(this.capture())).toString(16).padStart(8, "0");
   }
 
   /** The state of the guest. Pages of RAM that are as in `before` are shared with it. */
@@ -167,8 +170,11 @@ export abstract class MachineGuest implements Guest {
     };
   }
 
-  /** Takes over the state of a guest with the same settings. Throws SnapshotError; it must not be run then. */
-  reinstate({ state: kept, ram }: Omit<GuestImage, "settings">): void {
+  /**
+   * Takes over the state of a guest with the same settings. With `isForeign` it is one that may say anything, and this
+   * guest has never been run. Throws SnapshotError; it must not be run then.
+   */
+  reinstate({ state: kept, ram }: Omit<GuestImage, "settings">, isForeign = false): void {
     if (this.running) throw new GuestBusyError();
     const { machine, vm, board } = this;
     const reader = new ByteReader(kept, "state");
@@ -177,7 +183,10 @@ export abstract class MachineGuest implements Guest {
     vm?.beforeRestore();
     restoreRam(machine, (offset) => this.pageKind(offset), ram);
     machine.restore(state.machine);
-    if (state.vm !== null) vm?.restore(state.vm);
+    if (vm !== null && state.vm !== null) {
+      vm.restore(state.vm);
+      if (isForeign) vm.checkRestored(state.vm, state.machine);
+    }
     board.restore(state.board);
     this.console.restore(state.input);
     this.end = state.end;
