@@ -54,16 +54,12 @@ export function checkRestored(restored: Restored): void {
     if (host.vmmRunsOn.has(n) === isGuests) refuse(`host CPU ${n} is in two places`);
   });
   checkTlbs(vcpu);
-  const { guestTlb } = vcpu;
-  const { lastEntryHi, lastIndex } = guestTlb;
   try {
     checkMappings(vcpu);
   } catch (error) {
     if (!(error instanceof InvariantError)) throw error;
     throw new SnapshotError(`the snapshot is inconsistent: ${error.message}`, { cause: error });
   }
-  // The look-ups were nobody's.
-  Object.assign(guestTlb, { lastEntryHi, lastIndex });
 }
 
 function checkCpu(restored: Restored, n: number, { registers, lines, waiting }: CpuSnapshot): void {

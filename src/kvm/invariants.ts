@@ -6,7 +6,7 @@ import { GUEST_MODE_MASK, GUEST_USER_MODE } from "./guest-mode.ts";
 import type { GvaRoot } from "./gva-roots.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import type { BackingPage } from "./shadow-mmu.ts";
-import { backingPage, translate } from "./translate.ts";
+import { backingPage, peekTranslation } from "./translate.ts";
 import { guestAsid, type VcpuState } from "./vcpu-state.ts";
 
 /**
@@ -67,7 +67,7 @@ const nameOf = ({ root, user }: Subject): string =>
 
 /** What the guest itself has mapped at the host page at `gva`: the truth that everything else derives from. */
 function truth({ vcpu, root, user }: Subject, gva: Gva): BackingPage | null {
-  const found = translate(vcpu, gva, user, root.guestAsid);
+  const found = peekTranslation(vcpu, gva, user, root.guestAsid, vcpu.mmu.usegIsPhysical);
   switch (found.kind) {
     case "commpage":
       return { hpa: vcpu.regs.cp0Page, writable: true };
@@ -159,7 +159,7 @@ function checkTables(subjects: readonly Subject[], owners: Set<Hpa>): void {
 
 /**
  * Checks invariants 2 to 7, or without `tables`, which take long to go through, 2 and 3. Throws
- * {@link InvariantError}. Counters are as before.
+ * {@link InvariantError}. Nothing changes.
  */
 export function checkInvariants(vcpu: VcpuState, moment: Moment, tables = true): void {
   checkHost(vcpu, vcpu.mmu.host, moment);
@@ -169,7 +169,6 @@ export function checkInvariants(vcpu: VcpuState, moment: Moment, tables = true):
 /** Checks invariants 3 to 7, or without `tables` 3: they hold at any moment. As {@link checkInvariants}. */
 export function checkMappings(vcpu: VcpuState, tables = true): void {
   const { host } = vcpu.mmu;
-  const { guestTlbLookups } = vcpu.stats;
   const all: Subject[] = [];
   const owners = new Set<Hpa>();
   for (const user of [false, true]) {
@@ -188,7 +187,6 @@ export function checkMappings(vcpu: VcpuState, tables = true): void {
       new Map(current.map((subject) => [host.asids.asid(subject.root, number), subject])),
     );
   }
-  vcpu.stats.guestTlbLookups = guestTlbLookups;
 }
 
 /** Checks invariant 1 right before an entry, and that the generated code will choose the mode's address space. */

@@ -78,13 +78,20 @@ export function translate(
   return byEntry(vcpu, vcpu.guestTlb.lookup(address, asid), address);
 }
 
-/** As {@link translate} in the guest's ASID, for someone who only looks: nothing is counted or remembered. */
-export function peekTranslation(vcpu: VcpuState, gva: Gva, user: boolean): Translation {
+/** Whether useg is physical in kernel mode. With its registers mapped the guest can have changed that by itself. */
+const hasPhysicalUseg = ({ cp0 }: VcpuState): boolean => (cp0[CP0.Status]! & STATUS.ERL) !== 0;
+
+/** As {@link translate}, for someone who only looks: nothing is counted or remembered. */
+export function peekTranslation(
+  vcpu: VcpuState,
+  gva: Gva,
+  user: boolean,
+  asid: number = guestAsid(vcpu),
+  usegIsPhysical: boolean = hasPhysicalUseg(vcpu),
+): Translation {
   const address = gva >>> 0;
-  // With its registers mapped the guest can have changed Status since its last exit.
-  const usegIsPhysical = (vcpu.cp0[CP0.Status]! & STATUS.ERL) !== 0;
   const found = withoutTlb(vcpu, address, user, usegIsPhysical);
-  return found ?? byEntry(vcpu, vcpu.guestTlb.find(address, guestAsid(vcpu)), address);
+  return found ?? byEntry(vcpu, vcpu.guestTlb.find(address, asid), address);
 }
 
 /** The host page behind GPA `gpa`, or null if no memslot holds it. Read-only slots are never writable. */
