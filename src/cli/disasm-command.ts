@@ -8,7 +8,8 @@ type DisasmFlags = Required<Pick<GuestConfig, "hostCpu">> & Pick<GuestConfig, "h
 const NOTES = `
 refill: the TLB refill handler; exit: from the exception vectors to the hypervisor and back out;
 entry: into the guest; fast-exit: traps settled inside the machine; host: the host kernel's own
-vectors and routines. A line is an address, a word, the instruction, and what it is for.`;
+vectors and routines. A line is an address, a word, the instruction, and what it is for. The
+addresses are those of a host that has nothing else; in a run EBase says where the code is.`;
 
 /** The sub-command, to be added to the program. */
 export function disasmCommand(): Command {

@@ -11,7 +11,7 @@ import { StreamFile } from "./stream-file.ts";
 const NOTES = `
 The guest runs as with kseg run, but nobody types to it (piped input it gets), and its console
 is not shown. On a terminal the counters fill the screen, renewed each second, until the run ends
-or Ctrl-C. --log prints how much they grew, a line a second. --key-value prints them all at the
+or Ctrl-C. --log prints how much they grew, a line a second and one at the end. --key-value prints them all at the
 end, and so does kseg stat without a terminal. KVM's counters overlap; docs/seeing.md explains what is shown.`;
 
 /** Milliseconds between two looks at the counters. */
@@ -59,7 +59,7 @@ async function run(flags: RunFlags, log: boolean, keyValue: boolean, console?: s
           timer = setInterval(() => display?.show(guest), INTERVAL);
         },
         onEnd: (guest) => {
-          display?.end();
+          display?.end(guest);
           if (!keyValue && display !== null) return;
           process.stdout.write(`${keyValueLines(guest.stats()).join("\n")}\n`);
         },
@@ -100,7 +100,10 @@ class Log {
     process.stdout.write(`${logLine(rows)}\n`);
   }
 
-  end(): void {}
+  /** What has happened since the last line. */
+  end(guest: Guest): void {
+    this.show(guest);
+  }
 }
 
 const ALTERNATE = { enter: "\u001b[?1049h\u001b[?25l", leave: "\u001b[?25h\u001b[?1049l" } as const;

@@ -7,6 +7,8 @@ export interface StatRow {
   readonly total: number;
   /** Of what all of KVM's counters count together, in percent; null for counters that are not KVM's. */
   readonly share: number | null;
+  /** How much it grew since the last look. */
+  readonly growth: number;
   readonly perSecond: number;
 }
 
@@ -42,12 +44,16 @@ export class StatHistory {
   update(stats: Stats, seconds: number): StatRow[] {
     const now = allCounters(stats);
     const all = Math.max(1, sum(stats.counters));
-    const rows = Object.entries(now).map(([name, total]) => ({
-      name,
-      total,
-      share: Object.hasOwn(stats.counters, name) ? (100 * total) / all : null,
-      perSecond: seconds > 0 ? (total - (this.before[name] ?? 0)) / seconds : 0,
-    }));
+    const rows = Object.entries(now).map(([name, total]) => {
+      const growth = total - (this.before[name] ?? 0);
+      return {
+        name,
+        total,
+        share: Object.hasOwn(stats.counters, name) ? (100 * total) / all : null,
+        growth,
+        perSecond: seconds > 0 ? growth / seconds : 0,
+      };
+    });
     this.before = now;
     return rows;
   }
@@ -92,11 +98,11 @@ const LOG_WIDTH = 10;
 /** The headings of the log. */
 export const LOG_HEADER = LOGGED.map((name) => name.padStart(LOG_WIDTH)).join(" ");
 
-/** A line of the log: how much each counter grew in a second. */
+/** A line of the log: how much each counter grew since the line before. */
 export function logLine(rows: readonly StatRow[]): string {
   const byName = new Map(rows.map((row) => [row.name, row]));
   return LOGGED.map((name) =>
-    (byName.get(name)?.perSecond ?? 0).toFixed(0).padStart(Math.max(LOG_WIDTH, name.length)),
+    String(byName.get(name)?.growth ?? 0).padStart(Math.max(LOG_WIDTH, name.length)),
   ).join(" ");
 }
 

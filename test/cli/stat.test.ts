@@ -44,6 +44,16 @@ describe("kseg stat without a terminal", () => {
     expect(valuesIn(stdout)).toMatchObject({ slow_refills: 0 });
   });
 
+  test("logs all that happened, also in a run of less than a second", async () => {
+    const { status, stdout } = await kseg(["stat", "--log", "--key-value"], { input: "poweroff\n" });
+    expect(status).toBe(0);
+    const [header, ...lines] = stdout.split("\n");
+    const logged = lines.filter((line) => /^[ \d]+$/.test(line) && line !== "");
+    const column = header!.trim().split(/ +/).indexOf("exits");
+    const grown = logged.map((line) => Number(line.trim().split(/ +/)[column]));
+    expect(grown.reduce((sum, growth) => sum + growth, 0)).toBe(valuesIn(stdout)["exits"]);
+  });
+
   test.runIf(process.platform === "linux")(
     "ends with one line if the console cannot be written",
     async () => {
