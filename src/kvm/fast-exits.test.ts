@@ -140,6 +140,8 @@ const HOSTS: readonly (readonly [model: string, endian: Endian])[] = [
 ];
 
 describe.each(HOSTS)("fast exits on %s, %s-endian", (model, endian) => {
+  const host = HOSTS.findIndex(([name, order]) => name === model && order === endian);
+
   test.each(INSTRUCTIONS)("%s is settled, and the guest cannot tell", (_name, emit) => {
     const fast = compare(
       { model, endian },
@@ -152,7 +154,10 @@ describe.each(HOSTS)("fast exits on %s, %s-endian", (model, endian) => {
   });
 
   test.each(BRANCHES)("also in the delay slot of %s", (_name, branch) => {
-    for (const [, emit] of INSTRUCTIONS)
+    // Each of the instructions on one of the hosts.
+    const some = INSTRUCTIONS.filter((_, n) => n % HOSTS.length === host);
+    expect(some.length).toBeGreaterThan(5);
+    for (const [, emit] of some)
       expect(
         compare(
           { model, endian },
