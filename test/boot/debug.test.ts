@@ -86,7 +86,9 @@ describe.skipIf(debian.paths === undefined)("debian", () => {
     const reset = debug.readRegister("EBase")!;
     while (debug.readRegister("EBase") === reset) guest.run(TICKS_PER_SECOND / 1000);
     const base = (debug.readRegister("EBase")! & -0x1000) >>> 0;
-    const points = [0, 0x180].map((offset) => debug.setBreakpoint(base + offset));
+    // The kernel has interrupts vectored, 256 bytes apart (Cause.IV, IntCtl.VS).
+    const interrupts = Array.from({ length: 8 }, (_, n) => 0x200 + 0x100 * n);
+    const points = [0, 0x180, ...interrupts].map((offset) => debug.setBreakpoint(base + offset));
     const causes = new Map<number, number>();
     const users = new Set<number>();
     for (let n = 0; n < 20_000; n++) {
