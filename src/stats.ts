@@ -2,6 +2,10 @@
 export interface Stats {
   /** Instructions that the machine retired: the guest's, and those of handlers and generated code. */
   readonly instructions: number;
+  /**
+   * The guest's of these. An exception takes a tick of guest time; on a bare machine it counts here as well, under the
+   * hypervisor it does not.
+   */
   readonly guestInstructions: number;
   /** Guest → TypeScript crossings by cause, under KVM's counter names; disjoint. */
   readonly exits: Readonly<Record<string, number>>;

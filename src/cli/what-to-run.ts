@@ -30,7 +30,9 @@ export type Choice = KernelChoice | SnapshotChoice;
  * contradict each other, {@link CliError} if the cache does not have the guest.
  */
 export async function whatToRun(flags: RunFlags): Promise<Choice> {
-  const { guest, kernel, mode, restore, replay } = flags;
+  const { guest, kernel, mode, restore, replay, gdb, gdbNoWait } = flags;
+  if (gdbNoWait === true && gdb === undefined)
+    throw new UsageError("--gdb-no-wait needs --gdb: say where gdb can connect (--gdb 1234)");
   if (restore !== undefined) return { kind: "snapshot", flag: "--restore", file: restore };
   if (replay !== undefined) return { kind: "snapshot", flag: "--replay", file: replay };
   if (guest !== undefined && kernel !== undefined)

@@ -104,6 +104,7 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     /--stats .*own-kernel: is a file that the run reads/,
   ],
   ["no roots", ["run", "--gva-roots", "0"], /--gva-roots 0: give a whole number from 1 to 64/],
+  ["not to wait for no gdb", ["run", "--gdb-no-wait"], /--gdb-no-wait needs --gdb/],
   ["roots of the bare machine", ["run", "--mode", "bare", "--gva-roots", "2"], /--gva-roots .*--mode bare/],
   ["refills of the bare machine", ["run", "--mode", "bare", "--refill", "slow"], /--refill .*--mode bare/],
   [
