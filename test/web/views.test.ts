@@ -79,9 +79,15 @@ describePage("the views of a guest", (opened) => {
     // 40000000 is the first cell of the fifth row; then the first of the next maps, and its second page.
     for (let row = 0; row < 5; row++) await page.keyboard.press("ArrowDown");
     await page.getByText(/^40000000–403fffff, 4 MiB: \d+ of 1024 pages/).waitFor();
-    for (const size of ["256 MiB", "16 MiB", "4 MiB"]) {
+    // What is pointed at once the map is there: keys are about the map that shows.
+    for (const [size, pointedAt] of [
+      ["256 MiB", "44000000–4403ffff, 256 KiB"],
+      ["16 MiB", "40000000–40003fff, 16 KiB"],
+      ["4 MiB", "40000000"],
+    ] as const) {
       await page.keyboard.press("Enter");
       await page.getByRole("button", { name: `40000000, ${size}` }).waitFor();
+      await page.getByText(new RegExp(`^${pointedAt}: `)).waitFor();
       if (size === "4 MiB") break;
       for (let row = 0; row < 4; row++) await page.keyboard.press("ArrowUp");
     }
