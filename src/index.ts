@@ -1,4 +1,7 @@
-/** kseg: a MIPS hypervisor and the MIPS machine under it. What a user of the package needs. */
+/**
+ * kseg: a MIPS hypervisor and the MIPS machine under it. This is all that the package offers (`kseg`; for pages there
+ * is `kseg/web` besides): the command line, the page and the examples use nothing else, and nothing else is kept stable.
+ */
 export { createGuest, restoreGuest, type RestoreConfig } from "./vmm/create-guest.ts";
 export { createTimeTravel, replayGuest, restoreTimeTravel } from "./vmm/create-time-travel.ts";
 export { DivergenceError, type Moment, type TimeTravel, type TimeTravelOptions } from "./vmm/time-travel.ts";
@@ -51,5 +54,7 @@ export { TICKS_PER_SECOND } from "./machine/timeline.ts";
 export { Assembler } from "./uasm/assembler.ts";
 export { CP0 } from "./isa/cp0.ts";
 export { disassemble } from "./isa/disassemble.ts";
+export { ElfError, kernelSymbols } from "./loader/elf.ts";
+export { makeExecutable, type Piece, type Program } from "./loader/executable.ts";
 export { VECTOR_OFFSET } from "./isa/exceptions.ts";
 export { GPR } from "./isa/registers.ts";

@@ -1,5 +1,5 @@
 /** Files that the user picks or drops: which is the kernel, which the initrd. */
-import { PACKAGE_SETTINGS, type PackageParts, type Settings } from "../src/web/index.ts";
+import { openPackage, PACKAGE_SETTINGS, type PackageParts, type Settings } from "../src/web/index.ts";
 import type { ChosenFiles, NamedFile } from "./guest-session.ts";
 
 const startsWith = (bytes: Uint8Array, ...magic: readonly number[]): boolean =>
@@ -64,8 +64,6 @@ export async function isSnapshot(file: File): Promise<boolean> {
 }
 
 async function fromPackage(file: File): Promise<PackageParts> {
-  // Unpacking takes a library of its own, which few need.
-  const { openPackage } = await import("../src/web/packages.ts");
   return openPackage(file).catch((error: unknown) => {
     throw new FileError(file.name, error instanceof Error ? error.message : String(error));
   });

@@ -3,9 +3,6 @@ import {
   readSettings,
   settingsQuery,
   type GuestFiles,
-  type Port,
-  type Report,
-  type Request,
   type RunState,
   type Settings,
 } from "../src/web/index.ts";
@@ -44,7 +41,7 @@ export class GuestSession extends EventTarget {
   constructor() {
     super();
     this.worker = new Worker(new URL("../src/web/worker.ts", import.meta.url), { type: "module" });
-    this.client = new GuestClient(this.worker as Port<Report, Request>);
+    this.client = new GuestClient(this.worker);
     this.client.listen({
       state: ({ state }) => {
         this.current = state;

@@ -153,6 +153,14 @@ export function parseElf(file: Uint8Array): ElfImage {
   };
 }
 
+/**
+ * Addresses by name, from the symbol table of a MIPS32 executable; empty if the file was stripped. Throws
+ * {@link ElfError}.
+ */
+export function kernelSymbols(kernel: Uint8Array): ReadonlyMap<string, number> {
+  return parseElf(kernel).symbols();
+}
+
 /** e_ident: magic, class, byte order, version. */
 function readIdent(file: Uint8Array): Fields {
   if (file.length === 0) throw new ElfError("the file is empty: give a MIPS ELF executable");

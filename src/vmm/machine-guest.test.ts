@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { GuestBusyError, GuestConfigError, type Guest, type GuestConfig, type Mode } from "../guest.ts";
 import { GPR } from "../isa/registers.ts";
+import { makeExecutable } from "../loader/executable.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { Assembler } from "../uasm/assembler.ts";
 import { createGuest } from "./create-guest.ts";
@@ -169,12 +170,7 @@ function waitingKernel(mode: Mode, status: number): Uint8Array {
   asm.wait();
   asm.b(again);
   asm.nop();
-  const code = asm.words();
-  const size = 4 * code.length;
-  const at = 84;
-  const header = [0x464c_457f, 0x0001_0101, 0, 0, 0x0008_0002, 1, base, 52, 0, 0x1000, 0x0020_0034, 1, 0];
-  const segment = [1, at, base, base, size, size, 7, 4];
-  return new Uint8Array(Uint32Array.from([...header, ...segment, ...code]).buffer);
+  return makeExecutable({ entry: base, pieces: [{ address: base, words: asm.words() }] });
 }
 
 describe.each<Mode>(["te", "bare"])("under %s a guest that waits", (mode) => {

@@ -7,13 +7,13 @@ export type Listeners = {
 
 /** The page's side: a guest in a worker. */
 export class GuestClient {
-  private readonly port: Port<Report, Request>;
+  private readonly port: Port<Request>;
   private readonly listeners = new Set<Listeners>();
 
   /** `port` is the worker. */
-  constructor(port: Port<Report, Request>) {
+  constructor(port: Port<Request>) {
     this.port = port;
-    port.onmessage = ({ data }) => {
+    port.onmessage = ({ data }: { readonly data: Report }) => {
       for (const listeners of this.listeners) (listeners[data.kind] as (report: Report) => void)?.(data);
     };
   }

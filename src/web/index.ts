@@ -1,5 +1,10 @@
-/** kseg for pages: guests in workers. What a page needs besides the worker itself, `worker.ts`. */
+/**
+ * kseg for pages, `kseg/web`: guests in workers. All that a page may use, and nothing else is kept stable. The worker
+ * itself is `kseg/web/worker`.
+ */
 export { GuestClient, type Listeners } from "./client.ts";
+export { openPackage } from "./open-package.ts";
+export { serve } from "./serve.ts";
 export type {
   GuestFiles,
   MapRequest,

@@ -175,8 +175,11 @@ export type Report =
   /** A miss that was followed. */
   | { readonly kind: "miss"; readonly miss: Miss };
 
-/** One side's end of the connection: a `Worker`, the worker's own global object, or a `MessagePort`. */
-export interface Port<In, Out> {
-  postMessage(message: Out, transfer?: ArrayBuffer[]): void;
-  onmessage: ((event: { readonly data: In }) => void) | null;
+/**
+ * One side's end of the connection: a `Worker`, the worker's own global object, or a `MessagePort`. What comes is what
+ * the other side sends.
+ */
+export interface Port<Out> {
+  postMessage(message: Out): void;
+  onmessage: ((event: never) => void) | null;
 }

@@ -9,17 +9,17 @@ import { serve } from "./serve.ts";
 const kernel = readFileSync(new URL("../../guests/demo/demo-te.elf", import.meta.url));
 
 /** Both ends of a connection, over which messages are copied and come in a later turn, as those of workers do. */
-function connection(): { readonly page: Port<Report, Request>; readonly worker: Port<Request, Report> } {
-  const end = (other: () => Port<never, never>): Port<never, never> => ({
+function connection(): { readonly page: Port<Request>; readonly worker: Port<Report> } {
+  const end = <Out>(other: () => Port<never>): Port<Out> => ({
     onmessage: null,
     postMessage: (message) => {
-      const data: never = structuredClone(message);
-      setImmediate(() => other().onmessage?.({ data }));
+      const data = structuredClone(message);
+      setImmediate(() => other().onmessage?.({ data } as never));
     },
   });
-  const page: Port<never, never> = end(() => worker);
-  const worker: Port<never, never> = end(() => page);
-  return { page: page as Port<Report, Request>, worker: worker as Port<Request, Report> };
+  const page: Port<Request> = end(() => worker as Port<never>);
+  const worker: Port<Report> = end(() => page as Port<never>);
+  return { page, worker };
 }
 
 const sum = (values: Readonly<Record<string, number>>): number =>

@@ -21,12 +21,12 @@ const SAMPLE_EVERY = 100;
 const RUN_TO_LOOK = 8;
 
 /** Runs guests as the page at the other end of `port` asks. */
-export function serve(port: Port<Request, Report>): void {
+export function serve(port: Port<Report>): void {
   new Server(port).listen();
 }
 
 class Server {
-  private readonly port: Port<Request, Report>;
+  private readonly port: Port<Report>;
   private runner: GuestRunner | null = null;
   private sampledAt = 0;
   private watched: Watched = {};
@@ -34,12 +34,12 @@ class Server {
   /** When the next look is due, while the guest runs. */
   private lookAt = 0;
 
-  constructor(port: Port<Request, Report>) {
+  constructor(port: Port<Report>) {
     this.port = port;
   }
 
   listen(): void {
-    this.port.onmessage = ({ data }) => this.take(data);
+    this.port.onmessage = ({ data }: { readonly data: Request }) => this.take(data);
   }
 
   private take(request: Request): void {

@@ -1,5 +1,5 @@
 /** The worker: its global object is its end of the connection. */
-import type { Port, Report, Request } from "./protocol.ts";
+import type { Port, Report } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
-serve(globalThis as unknown as Port<Request, Report>);
+serve(globalThis as unknown as Port<Report>);

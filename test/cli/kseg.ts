@@ -1,6 +1,7 @@
 /** Runs `bin/kseg.js` as a user does, as a process. */
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { makeExecutable } from "../../src/index.ts";
 
 /** The checkout's root, and the program. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -11,18 +12,8 @@ export const demoFile = (name: string): string =>
 
 /** An ELF kernel for trap and emulate: these instructions, at its entry point. */
 export function teKernel(...instructions: readonly number[]): Uint8Array {
-  const ENTRY = 0x4010_0000;
-  const HEADERS = 52 + 32;
-  const bytes = 4 * instructions.length;
-  const view = new DataView(new ArrayBuffer(HEADERS + bytes));
-  const words = (at: number, ...values: number[]): void =>
-    values.forEach((value, i) => view.setUint32(at + 4 * i, value, true));
-  words(0, 0x464c_457f, 0x0001_0101);
-  // Type: executable; machine: MIPS.
-  words(16, 0x0008_0002, 1, ENTRY, 52, 0, 0x7000_1001, 0x0020_0034, 1);
-  words(52, 1, HEADERS, ENTRY, ENTRY, bytes, bytes, 7, 0x1000);
-  words(HEADERS, ...instructions);
-  return new Uint8Array(view.buffer);
+  const entry = 0x4010_0000;
+  return makeExecutable({ entry, pieces: [{ address: entry, words: instructions }] });
 }
 
 /** How a process ended, and what it wrote. */
