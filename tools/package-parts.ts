@@ -1,6 +1,6 @@
 /** What the package that others install consists of. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
@@ -41,7 +41,7 @@ const MODULES = {
 
 /** Paths of the files of the checkout that the package has. */
 export function packagedFiles(): string[] {
-  return globSync(FILES, { cwd: ROOT });
+  return globSync(FILES, { cwd: ROOT }).filter((file) => statSync(path.join(ROOT, file)).isFile());
 }
 
 /** The manifest of the package: JavaScript in place of the sources, without what only the checkout needs. */

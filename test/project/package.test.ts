@@ -45,7 +45,7 @@ it("the package that others install runs a guest in a few lines", () => {
 });
 
 it("and brings its command line along", () => {
-  const run = spawnSync(process.execPath, [path.join(installed, "bin/kseg.js"), "run", "--quiet"], {
+  const run = spawnSync(process.execPath, [path.join(installed, "lib/kseg.js"), "run", "--quiet"], {
     input: "poweroff\n",
     encoding: "utf8",
     timeout: 60_000,

@@ -23,14 +23,23 @@ export interface Site {
   close(): void;
 }
 
+/** Builds the page in `folder`, which may be of others, as bundlers do by default, into `out`. */
+export async function buildPage(folder: string, out: string): Promise<void> {
+  await build({
+    ...{ configFile: false, root: folder, base: "./", logLevel: "warn" },
+    worker: { format: "es" },
+    build: { outDir: out, emptyOutDir: true, target: "es2022" },
+  });
+}
+
 /** What `npm run web:build` makes. */
 export async function buildSite(): Promise<void> {
   await build({ configFile: join(ROOT, "web/vite.config.ts"), logLevel: "warn" });
 }
 
-/** Serves the built site on a port of this computer's own. */
-export async function serveSite(): Promise<Site> {
-  const files = new Map(siteFiles().map((path) => [BELOW + path, readFileSync(join(FOLDER, path))]));
+/** Serves a built site on a port of this computer's own. */
+export async function serveSite(folder = FOLDER): Promise<Site> {
+  const files = new Map(siteFiles(folder).map((path) => [BELOW + path, readFileSync(join(folder, path))]));
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     const name = path === BELOW ? `${BELOW}index.html` : path;
@@ -54,13 +63,13 @@ export async function serveSite(): Promise<Site> {
 
 /** Bytes that a visitor gets over a compressing host, without guest images. */
 export function compressedSize(): number {
-  return siteFiles()
+  return siteFiles(FOLDER)
     .filter((path) => extname(path) !== ".elf")
     .reduce((sum, path) => sum + gzipSync(readFileSync(join(FOLDER, path)), { level: 9 }).length, 0);
 }
 
-function siteFiles(): string[] {
-  return readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
-    .filter((path) => statSync(join(FOLDER, path)).isFile())
+function siteFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => statSync(join(folder, path)).isFile())
     .map((path) => path.replaceAll("\\", "/"));
 }
