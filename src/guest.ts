@@ -23,8 +23,11 @@ export interface GuestConfig {
   readonly hostCpus?: number;
   /** Geometry of the host's page tables in bytes; default 4096. */
   readonly hostPageSize?: 4096 | 16384;
-  /** "auto" translates what is executed often to WebAssembly, "interp" interprets everything. Default "auto". */
-  readonly engine?: "auto" | "interp";
+  /**
+   * "auto" translates what is executed often to WebAssembly, "jit" everything that is executed twice (for comparisons:
+   * it takes longer), "interp" interprets everything. What the guest does is the same. Default "auto".
+   */
+  readonly engine?: "auto" | "jit" | "interp";
   /** "slow" turns the generated refill handler off. Default "fast". */
   readonly refill?: "fast" | "slow";
   /** Guest ASIDs whose page tables the hypervisor keeps, 1 to 64; default 8. 1 is the original system's way. */

@@ -18,7 +18,7 @@ export interface RunFlags {
   readonly mode?: Mode;
   readonly hostCpu: string;
   readonly hostPageSize?: 4096 | 16384;
-  readonly engine: "auto" | "interp";
+  readonly engine: "auto" | "jit" | "interp";
   readonly refill?: "fast" | "slow";
   readonly gvaRoots?: number;
   readonly guestTlb?: NonNullable<GuestConfig["guestTlb"]>;
@@ -60,7 +60,7 @@ interface Flag {
 }
 
 const PAGE_SIZES: Readonly<Record<string, 4096 | 16384>> = { "4k": 4096, "16k": 16384 };
-const ENGINES = ["auto", "interp"] as const;
+const ENGINES = ["auto", "jit", "interp"] as const;
 
 /** In the order of the help. */
 export const RUN_FLAGS: readonly Flag[] = [
@@ -122,7 +122,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--engine",
     value: "NAME",
-    help: "hot code translated to WebAssembly, or everything interpreted",
+    help: "hot code translated to WebAssembly, all code, or everything interpreted",
     ...oneOf("engine", ENGINES),
     preset: "auto",
   },

@@ -1,1 +1,1 @@
-export { createInterpreter, createTranslator, InterpreterEngine } from "./interpreter-engine.ts";
+export { createInterpreter, createTranslator, ENGINES, InterpreterEngine } from "./interpreter-engine.ts";

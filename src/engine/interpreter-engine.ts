@@ -1,7 +1,7 @@
 import { decoderFor, type Decoder } from "../isa/decode.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { rowIndex } from "../isa/instructions.ts";
-import type { Machine, Engine } from "../machine/machine.ts";
+import type { Engine, EngineFactory, Machine } from "../machine/machine.ts";
 import { ACCESS } from "../machine/mmu.ts";
 import { MODE, type Mode } from "../machine/modes.ts";
 import {
@@ -19,7 +19,12 @@ import { IMPORTS, LOAD_AROUND, STORE_PART, type ImportName } from "./imports.ts"
 import { buildInterpreter } from "./interpreter.ts";
 import { OPERATIONS, PSEUDO, writeRecord } from "./operations.ts";
 import { SoftTlb } from "./soft-tlb.ts";
-import { DEFAULT_POLICY, Translations, type TranslationPolicy } from "./translator/translations.ts";
+import {
+  DEFAULT_POLICY,
+  EAGER_POLICY,
+  Translations,
+  type TranslationPolicy,
+} from "./translator/translations.ts";
 
 const FAULT = 0;
 const STORED = 1;
@@ -420,3 +425,10 @@ export const createInterpreter = (machine: Machine): Engine => new InterpreterEn
 
 /** Creates the engine that translates what is executed often and interprets the rest. */
 export const createTranslator = (machine: Machine): Engine => new InterpreterEngine(machine, DEFAULT_POLICY);
+
+/** The engines, by the names under which they are chosen. */
+export const ENGINES = {
+  auto: createTranslator,
+  jit: (machine) => new InterpreterEngine(machine, EAGER_POLICY),
+  interp: createInterpreter,
+} as const satisfies Record<string, EngineFactory>;

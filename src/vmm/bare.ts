@@ -2,7 +2,7 @@ import type { DebugView } from "../debug.ts";
 import type { BootMemory, BootState } from "../boards/malta/boot.ts";
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
-import { createInterpreter, createTranslator } from "../engine/index.ts";
+import { ENGINES } from "../engine/index.ts";
 import type { RunResult } from "../guest.ts";
 import { BareInspection, type Inspection } from "../inspect/index.ts";
 import { CP0, STATUS } from "../isa/cp0.ts";
@@ -47,7 +47,7 @@ export class BareGuest extends MachineGuest {
         guestTime: "all",
         hostCalls: false,
       },
-      engine === "interp" ? createInterpreter : createTranslator,
+      ENGINES[engine],
     );
     this.machine = machine;
     this.board = createMalta({

@@ -8,7 +8,7 @@ import { MAX_GVA_ROOTS, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
 /** The values that a setting may have, where it is a choice. */
 const CHOICES = {
   mode: ["te", "bare"],
-  engine: ["auto", "interp"],
+  engine: ["auto", "jit", "interp"],
   refill: ["fast", "slow"],
   fastExits: ["on", "off"],
   guestFpu: ["on", "off"],

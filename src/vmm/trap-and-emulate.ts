@@ -2,7 +2,7 @@ import type { DebugStop, DebugView } from "../debug.ts";
 import type { BootMemory, BootState } from "../boards/malta/boot.ts";
 import { createMalta, type MaltaBoard } from "../boards/malta/malta.ts";
 import { maltaRamRegions } from "../boards/malta/malta-map.ts";
-import { createInterpreter, createTranslator } from "../engine/index.ts";
+import { ENGINES } from "../engine/index.ts";
 import type { RunResult } from "../guest.ts";
 import { GuestInspection, type Inspection } from "../inspect/index.ts";
 import { CAUSE, CP0, STATUS } from "../isa/cp0.ts";
@@ -82,7 +82,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
         hostCalls: true,
         reportRefills: tracer?.kseg_refill !== undefined,
       },
-      engine === "interp" ? createInterpreter : createTranslator,
+      ENGINES[engine],
     );
     this.machine = machine;
     if (tracer !== undefined) reportRefills(machine, tracer);

@@ -112,8 +112,8 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     ...{ key: "engine", name: "engine", label: "Engine", hypervisor: false },
-    help: "hot code translated to WebAssembly, or all of it interpreted",
-    type: choice("auto", "interp"),
+    help: "hot code translated to WebAssembly, all code, or all of it interpreted",
+    type: choice("auto", "jit", "interp"),
   },
   {
     ...{ key: "memory", name: "memory", label: "Memory", hypervisor: false },

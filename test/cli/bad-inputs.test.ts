@@ -174,7 +174,7 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
   ["an unknown mode", ["run", "--mode", "vz"], /--mode vz: unknown mode.*te, bare/],
   ["an unknown refill", ["run", "--refill", "medium"], /unknown refill.*fast, slow/],
   ["an unknown clock", ["run", "--clock", "sun"], /unknown clock.*virtual, wall/],
-  ["an unknown engine", ["run", "--engine", "diesel"], /unknown engine.*auto, interp/],
+  ["an unknown engine", ["run", "--engine", "diesel"], /unknown engine.*auto, jit, interp/],
   ["an unknown page size", ["run", "--host-page-size", "64k"], /unknown page size.*4k, 16k/],
   ["an unknown flag", ["run", "--kernal", "x"], /unknown option '--kernal' \(did you mean --kernel\?\)/],
   [

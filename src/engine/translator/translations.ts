@@ -40,6 +40,17 @@ export const DEFAULT_POLICY: TranslationPolicy = {
   mostBytes: 8 << 20,
 };
 
+/**
+ * Whatever is executed for the second time is translated. Compiling takes far longer than it saves. The limit is what
+ * the boot of a Linux needs without being dropped all the time.
+ */
+export const EAGER_POLICY: TranslationPolicy = {
+  sampleEvery: 1,
+  hot: 1,
+  mostDoublings: 0,
+  mostBytes: 32 << 20,
+};
+
 /** Regions that are translated together: the code found hot, and what it calls. */
 const MOST_REGIONS = 8;
 /** Entries of the table: a code page notes them in 16 bits. */

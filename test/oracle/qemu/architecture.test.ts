@@ -13,7 +13,8 @@ import { compareSeeds } from "./suite.ts";
 const SLICES = [
   { endian: "little", first: 1, count: 700, engine: "interp" },
   { endian: "big", first: 100_001, count: 200, engine: "interp" },
-  { endian: "little", first: 701, count: 300, engine: "translator" },
+  { endian: "little", first: 701, count: 300, engine: "jit" },
+  { endian: "little", first: 1001, count: 200, engine: "auto" },
 ] as const;
 
 /** Rows that no program has: see the differences that are avoided. */

@@ -17,8 +17,10 @@ const EXPLAINED = 3;
 const FULL_RUN = [
   { endian: "little", first: 1, count: 10_000, engine: "interp" },
   { endian: "big", first: 100_001, count: 2_000, engine: "interp" },
-  { endian: "little", first: 1, count: 2_000, engine: "translator" },
-  { endian: "big", first: 100_001, count: 1_000, engine: "translator" },
+  { endian: "little", first: 1, count: 2_000, engine: "jit" },
+  { endian: "big", first: 100_001, count: 1_000, engine: "jit" },
+  { endian: "little", first: 2_001, count: 2_000, engine: "auto" },
+  { endian: "big", first: 101_001, count: 1_000, engine: "auto" },
 ] as const satisfies readonly Stretch[];
 
 interface Stretch {
@@ -48,7 +50,7 @@ function parse(args: readonly string[]): readonly Stretch[] {
       throw new OracleUsageError("--seed and --count take whole numbers");
     if (endian !== undefined && endian !== "big" && endian !== "little")
       throw new OracleUsageError("--endian is little or big");
-    if (engine === undefined) throw new OracleUsageError(`--engine is ${ENGINE_NAMES.join(" or ")}`);
+    if (engine === undefined) throw new OracleUsageError(`--engine is one of ${ENGINE_NAMES.join(", ")}`);
     return [{ endian: endian ?? "little", first, count: programs, engine }];
   } catch (error) {
     throw error instanceof OracleUsageError ? error : new OracleUsageError((error as Error).message);
@@ -96,7 +98,7 @@ export const architecture: OracleSuite = {
     "--seed N        first program (default 1)",
     `--count N       programs (default ${BATCH})`,
     "--endian ENDIAN little or big",
-    `--engine NAME   ${ENGINE_NAMES.join(" or ")} (default interp)`,
+    `--engine NAME   ${ENGINE_NAMES.join(", ")} (default interp)`,
   ],
   run,
 };

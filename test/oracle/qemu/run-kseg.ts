@@ -1,6 +1,5 @@
-import { createInterpreter, InterpreterEngine } from "../../../src/engine/index.ts";
+import { ENGINES } from "../../../src/engine/index.ts";
 import { CPU_MODELS } from "../../../src/machine/cpu-models.ts";
-import type { EngineFactory } from "../../../src/machine/machine.ts";
 import { ksegMalta } from "../malta.ts";
 import { programIndex, readOutcome, UnfinishedError, type Image, type Outcome } from "./image.ts";
 import { RAM_BYTES } from "./layout.ts";
@@ -9,28 +8,21 @@ import { RAM_BYTES } from "./layout.ts";
 const INSTRUCTIONS_PER_PROGRAM = 200_000;
 
 /** Engines that images can be run with. */
-export const ENGINE_NAMES = ["interp", "translator"] as const;
-export type EngineName = (typeof ENGINE_NAMES)[number];
+export type EngineName = keyof typeof ENGINES;
+export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
 
-/** Translates whatever was seen at the end of a piece, although programs overwrite each other. */
-const EAGER = { sampleEvery: 3, hot: 1, mostDoublings: 0, mostBytes: 1 << 20 } as const;
-/** Instructions that the translator runs at a time. */
+/** Instructions that an engine with translations runs at a time: each piece ends somewhere else in the program. */
 const PIECE = 31;
-
-const ENGINES: Readonly<Record<EngineName, { readonly create: EngineFactory; readonly piece: number }>> = {
-  interp: { create: createInterpreter, piece: Infinity },
-  translator: { create: (machine) => new InterpreterEngine(machine, EAGER), piece: PIECE },
-};
 
 /** Runs an image on kseg's machine. Throws {@link UnfinishedError}. */
 export function runInKseg(image: Image, engine: EngineName = "interp"): Outcome {
-  const { create, piece } = ENGINES[engine];
+  const piece = engine === "interp" ? Infinity : PIECE;
   const { machine, finished, read } = ksegMalta(
     {
       model: CPU_MODELS["24Kc"]!,
       ...{ endian: image.endian, ramBytes: RAM_BYTES, ram: image.ram, rom: image.bios, hostCalls: false },
     },
-    create,
+    ENGINES[engine],
   );
   let left = INSTRUCTIONS_PER_PROGRAM * (image.programs + 1);
   let reason = machine.run(Math.min(piece, left));
