@@ -57,6 +57,11 @@ export interface GuestConfig {
    * run on.
    */
   readonly onConsole: (bytes: Uint8Array) => void;
+  /**
+   * Takes what the guest sends on the board's other serial ports, 1 and 2 (ttyS1 and ttyS2 in Linux), under the rules of
+   * {@link onConsole}; without it that is dropped. They never receive anything.
+   */
+  readonly onSerial?: (port: 1 | 2, bytes: Uint8Array) => void;
   /** Told of what the hypervisor does, as it happens. It may look ({@link Guest.inspect}) and call nothing else. */
   readonly tracer?: Tracer;
   /** Checks the hypervisor's invariants after every exit. */

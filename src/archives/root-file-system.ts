@@ -4,11 +4,8 @@ import type { CpioEntry } from "./cpio.ts";
 /** The line that `/init` prints when the shell is about to start; waits for it may rely on it. */
 export const SHELL_READY = "kseg: shell ready";
 
-/**
- * `/init`, the kernel's first program: mounts what programs expect, and becomes busybox's init, which answers
- * the signals of `poweroff`, `halt` and `reboot`.
- */
-const INIT = `#!/bin/busybox sh
+/** How every first program begins: it mounts what programs expect, and gives busybox's programs their names. */
+export const FIRST_STEPS = `#!/bin/busybox sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin HOME=/root TERM="\${TERM:-linux}"
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
@@ -16,7 +13,13 @@ busybox mount -t devtmpfs devtmpfs /dev
 busybox mount -t tmpfs tmpfs /tmp
 busybox hostname kseg
 busybox --install -s
-exec busybox init
+`;
+
+/**
+ * `/init`, the kernel's first program: becomes busybox's init, which answers the signals of `poweroff`, `halt` and
+ * `reboot`.
+ */
+const INIT = `${FIRST_STEPS}exec busybox init
 `;
 
 /** What init runs. It starts programs with all signals as they should be: Ctrl-C ends what runs in the shell. */
@@ -24,9 +27,9 @@ const INITTAB = `::respawn:/etc/console
 ::shutdown:/bin/true
 `;
 
-/** The console's program: a shell in a session of its own, with the console as its controlling terminal. */
-const CONSOLE = `#!/bin/sh
-cd /root
+/** The console's program: a shell in a session of its own in `folder`, with the console as its controlling terminal. */
+const console = (folder: string): string => `#!/bin/sh
+cd ${folder}
 echo "${SHELL_READY}"
 setsid cttyhack sh
 poweroff -f
@@ -42,6 +45,17 @@ const DEVICES: readonly (readonly [string, number, number])[] = [
   ["ttyS0", 4, 64],
 ];
 
+/** The name of the console's program in the root file system. */
+const CONSOLE = "etc/console";
+
+/** The console's program whose shell starts in `folder`, to be put over the usual one. */
+export function consoleEntries(folder: string): CpioEntry[] {
+  return [
+    { type: "directory", name: "etc", mode: 0o755 },
+    { type: "file", name: CONSOLE, mode: 0o755, data: new TextEncoder().encode(console(folder)) },
+  ];
+}
+
 /** Everything in the root file system, for a given busybox executable. */
 export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
   const text = new TextEncoder();
@@ -56,7 +70,7 @@ export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
     })),
     { type: "file", name: "bin/busybox", mode: 0o755, data: busybox },
     { type: "symlink", name: "bin/sh", mode: 0o777, target: "busybox" },
-    { type: "file", name: "etc/console", mode: 0o755, data: text.encode(CONSOLE) },
+    { type: "file", name: CONSOLE, mode: 0o755, data: text.encode(console("/root")) },
     { type: "file", name: "etc/inittab", mode: 0o644, data: text.encode(INITTAB) },
     { type: "file", name: "init", mode: 0o755, data: text.encode(INIT) },
   ];

@@ -36,6 +36,20 @@ describe("ConsoleInput", () => {
     expect(events).toEqual(["one", "two", "end"]);
   });
 
+  it("gives all of the input that has ended before anybody listens, and nothing before its end", async () => {
+    const { stream, input, events, listen } = setUp();
+    stream.write("one");
+    const ahead = input.readAhead(never);
+    await soon(1000);
+    await ahead;
+    expect(input.takeWhole()).toBeNull();
+    stream.end("two");
+    await input.readAhead(never);
+    expect(Buffer.from(input.takeWhole()!).toString()).toBe("onetwo");
+    listen();
+    expect(events).toEqual(["end"]);
+  });
+
   it("waits before the start as long as more comes, and no longer", async () => {
     const { stream, input, events, listen } = setUp();
     let started = false;

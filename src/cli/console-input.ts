@@ -83,6 +83,12 @@ export class ConsoleInput {
     }
   }
 
+  /** All of the input, if its end has come before anybody listened; else null. */
+  takeWhole(): Uint8Array | null {
+    if (!this.ended || this.failure !== null) return null;
+    return Buffer.concat(this.early.splice(0));
+  }
+
   private changeOrSilence(): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

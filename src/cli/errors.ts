@@ -6,6 +6,8 @@ export const STATUS = {
   failed: 1,
   usage: 2,
   timeout: 124,
+  /** With `--exec`: the guest has ended before the command did. */
+  noStatus: 125,
   interrupted: 130,
   brokenPipe: 141,
 } as const;

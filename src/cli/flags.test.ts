@@ -12,7 +12,7 @@ describe("the flags of kseg run", () => {
   it("are the ones that scripts rely on", () => {
     expect(RUN_FLAGS.map(({ name }) => name)).toEqual(
       (
-        "--guest --kernel --initrd --append --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --dyntrans --clock " +
+        "--guest --kernel --initrd --append --share --exec --memory --mode --host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --dyntrans --clock " +
         "--exit-on --timeout --stats --save --restore --record --replay --trace --gdb --gdb-no-wait --quiet"
       ).split(" "),
     );

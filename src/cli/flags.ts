@@ -12,6 +12,10 @@ export interface RunFlags {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
+  /** A folder for the guest. */
+  readonly share?: string;
+  /** What it runs in place of a shell. */
+  readonly exec?: string;
   /** Bytes. */
   readonly memory: number;
   /** Absent: what the guest is made for, "te" if that is not known. */
@@ -75,7 +79,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     name: "--kernel",
     inSnapshot: true,
     value: "FILE",
-    help: "32-bit MIPS ELF kernel; without it and --guest, the demo guest",
+    help: "32-bit MIPS ELF kernel; without it and --guest, the demo guest, with --share or --exec debian",
     parse: fileName,
   },
   { name: "--initrd", inSnapshot: true, value: "FILE", help: "initial RAM disk", parse: fileName },
@@ -84,6 +88,20 @@ export const RUN_FLAGS: readonly Flag[] = [
     inSnapshot: true,
     value: "STRING",
     help: "kernel command line; with --guest, added to the guest's own",
+  },
+  {
+    name: "--share",
+    inSnapshot: true,
+    value: "FOLDER",
+    help: "put a copy of the folder into the guest as /share, where its shell starts",
+    parse: fileName,
+  },
+  {
+    name: "--exec",
+    inSnapshot: true,
+    value: "COMMAND",
+    help: "run this there in place of a shell, with kseg's input and output, and end with its status",
+    parse: shellCommand,
   },
   {
     name: "--memory",
@@ -298,6 +316,11 @@ export function choiceOf<T extends string>(
 
 function fileName(text: string, flag: string): string {
   if (text === "") throw new UsageError(`${flag}: the file name is empty`);
+  return text;
+}
+
+function shellCommand(text: string, flag: string): string {
+  if (text.trim() === "") throw new UsageError(`${flag}: the command is empty`);
   return text;
 }
 

@@ -13,6 +13,7 @@ import {
 import { CliError, STATUS, UsageError } from "./errors.ts";
 import type { RunFlags } from "./flags.ts";
 import { readInput } from "./input-files.ts";
+import { GuestInputError, withAdditions, type RootAdditions } from "../guests/index.ts";
 import { readSnapshot, withSnapshot } from "./snapshot-io.ts";
 import type { Choice, KernelChoice } from "./what-to-run.ts";
 
@@ -24,18 +25,26 @@ interface KernelFiles {
 /** What the files of a run hold. */
 export type InputFiles = KernelFiles | { readonly snapshot: Uint8Array };
 
-/** What the files hold; null if they are pipes and their ends do not come within `timeout` seconds. */
-export async function readFiles(choice: Choice, timeout: number | undefined): Promise<InputFiles | null> {
+/**
+ * What the files hold; null if they are pipes and their ends do not come within the timeout. `input` is what a command in
+ * the guest gets, if all of that is known.
+ */
+export async function readFiles(
+  choice: Choice,
+  flags: RunFlags,
+  input: Uint8Array | null,
+): Promise<InputFiles | null> {
+  const { timeout } = flags;
   const late = new AbortController();
   const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
   try {
     if (choice.kind === "snapshot")
       return { snapshot: await readSnapshot(choice.flag, choice.file, late.signal) };
-    const { kernel, initrd } = choice;
-    const files = { kernel: await readInput("--kernel", kernel, late.signal) };
-    return initrd === undefined
-      ? files
-      : { ...files, initrd: await readInput("--initrd", initrd, late.signal) };
+    const files = { kernel: await readInput("--kernel", choice.kernel, late.signal) };
+    const given =
+      choice.initrd === undefined ? undefined : await readInput("--initrd", choice.initrd, late.signal);
+    const initrd = await withFolderAndCommand(given, choice, flags, input);
+    return initrd === undefined ? files : { ...files, initrd };
   } catch (error) {
     if (late.signal.aborted) return null;
     throw error;
@@ -44,7 +53,32 @@ export async function readFiles(choice: Choice, timeout: number | undefined): Pr
   }
 }
 
-type Callbacks = Pick<GuestConfig, "clock" | "onConsole" | "tracer">;
+/** The initrd with what the flags add to it. Throws {@link UsageError} if that cannot be. */
+async function withFolderAndCommand(
+  initrd: Uint8Array | undefined,
+  { share, program }: KernelChoice,
+  { memory, quiet }: RunFlags,
+  input: Uint8Array | null,
+): Promise<Uint8Array | undefined> {
+  const text = program?.command;
+  if (share === undefined && text === undefined) return initrd;
+  const command = text === undefined ? "shell" : { text, ...(input === null ? {} : { input }) };
+  const additions: RootAdditions = {
+    ...(share === undefined ? {} : { share }),
+    ...(program === undefined ? {} : { program: command }),
+  };
+  try {
+    const { archive, leftOut } = await withAdditions(initrd ?? new Uint8Array(0), additions, memory);
+    if (leftOut.length > 0 && quiet !== true)
+      process.stderr.write(`kseg: --share ${share}: left out ${leftOut.join(", ")}\n`);
+    return archive;
+  } catch (error) {
+    if (!(error instanceof GuestInputError)) throw error;
+    throw new UsageError(`--share ${error.path}: ${error.reason}`, { cause: error });
+  }
+}
+
+type Callbacks = Pick<GuestConfig, "clock" | "onConsole" | "onSerial" | "tracer">;
 
 /** A run that is recorded, or repeated, is not turned back: its start is all that has to be kept. */
 const SPARSE = { interval: Infinity } as const;
@@ -73,7 +107,7 @@ export function makeGuest(
 
 function fromKernel(
   flags: RunFlags,
-  { mode, kernel, initrd, append }: KernelChoice,
+  { mode, kernel, initrd, append, share }: KernelChoice,
   config: KernelFiles & Callbacks & Pick<GuestConfig, "engine" | "now">,
 ): Guest | TimeTravel {
   const { memory, hostCpu, hostPageSize, refill, gvaRoots, guestTlb, fastExits, guestFpu, dyntrans } = flags;
@@ -95,7 +129,7 @@ function fromKernel(
     if (error instanceof GuestConfigError) {
       const blamed: Partial<Record<keyof GuestConfig, string>> = {
         kernel: `--kernel ${kernel}: `,
-        initrd: `--initrd ${initrd}: `,
+        initrd: share === undefined ? `--initrd ${initrd}: ` : `--share ${share}: `,
         memory: "--memory: ",
         append: "--append: ",
         hostCpu: "--host-cpu: ",

@@ -1,5 +1,6 @@
 /** `kseg run`: a guest on this terminal, from its start to the exit status. */
 import { DivergenceError, type Guest, type TimeTravel } from "../index.ts";
+import { CommandSession } from "./command-session.ts";
 import { ConsoleInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { CliError, STATUS } from "./errors.ts";
@@ -7,7 +8,7 @@ import { addressOf, GdbServer, listenForGdb } from "./gdb-server.ts";
 import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
 import { LineMatcher } from "./line-matcher.ts";
-import { makeGuest, readFiles } from "./make-guest.ts";
+import { makeGuest, readFiles, type InputFiles } from "./make-guest.ts";
 import { OutputFile } from "./output-file.ts";
 import { PacedGuest } from "./paced-guest.ts";
 import { RunLoop, type Ending, type RunnableGuest } from "./run-loop.ts";
@@ -15,7 +16,7 @@ import { SnapshotFile } from "./snapshot-io.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
 import { TraceFile } from "./trace-file.ts";
-import { whatToRun } from "./what-to-run.ts";
+import { whatToRun, type Choice } from "./what-to-run.ts";
 
 const CTRL_D = 0x04;
 
@@ -43,13 +44,47 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
   const notReplaced = choice.kind === "kernel" ? inputs : [];
   const saveFile = flags.save === undefined ? null : new SnapshotFile("--save", flags.save, notReplaced);
   const tape = flags.record === undefined ? null : new SnapshotFile("--record", flags.record, notReplaced);
-  const files = await readFiles(choice, flags.timeout);
-  if (files === null) {
-    process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
-    return STATUS.timeout;
+  const isCommand = choice.kind === "kernel" && choice.program?.command !== undefined;
+  // Without a command the files come first: they may be read from the standard input (/dev/stdin).
+  let input = isCommand ? ConsoleInput.ofProcess() : null;
+  try {
+    const commandInput = input === null ? null : await wholeInputOf(input, view.unattended === true);
+    const files = await readFiles(choice, flags, commandInput);
+    if (files === null) {
+      process.stderr.write(`kseg: ${noteOn({ kind: "timeout", seconds: flags.timeout! })}\n`);
+      return STATUS.timeout;
+    }
+    input ??= ConsoleInput.ofProcess();
+    const hasWholeInput = commandInput !== null;
+    const run = { flags, view, choice, files, input, isCommand, hasWholeInput, startedAt };
+    return await runFiles({ ...run, inputs, statsFile, saveFile, tape });
+  } finally {
+    input?.close();
   }
-  const input = ConsoleInput.ofProcess();
-  const clock = flags.clock ?? (input.isTerminal && process.stdout.isTTY ? "wall" : "virtual");
+}
+
+/** A run whose files have been read. */
+interface PreparedRun {
+  readonly flags: RunFlags;
+  readonly view: RunView;
+  readonly choice: Choice;
+  readonly files: InputFiles;
+  /** The names of those files. */
+  readonly inputs: readonly (string | undefined)[];
+  readonly input: ConsoleInput;
+  readonly isCommand: boolean;
+  /** All of the command's input is in the files. */
+  readonly hasWholeInput: boolean;
+  readonly startedAt: number;
+  readonly statsFile: OutputFile | null;
+  readonly saveFile: SnapshotFile | null;
+  readonly tape: SnapshotFile | null;
+}
+
+async function runFiles(run: PreparedRun): Promise<number> {
+  const { flags, view, choice, files, inputs, input, isCommand, startedAt, statsFile, saveFile, tape } = run;
+  const onTerminal = input.isTerminal && process.stdout.isTTY && !isCommand;
+  const clock = flags.clock ?? (onTerminal ? "wall" : "virtual");
   const matcher = flags.exitOn === undefined ? null : new LineMatcher(flags.exitOn);
   let matched = false;
   let guest: Guest | TimeTravel | null = null;
@@ -61,20 +96,25 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     beforeSlice: (running) => {
       if (guest !== null) trace?.sample(guest);
       if (guest !== null && !isReplaying(guest)) for (const bytes of held.splice(0)) guest.sendInput(bytes);
-      input.regulate(running.inputPending);
+      input.regulate(running.inputPending + (session?.heldBytes ?? 0));
       watch(() => matched || matcher?.sliceEnded());
+      const status = session?.status ?? null;
+      if (status !== null) loop.end({ kind: "command", status });
     },
     onWait: () => watch(() => matched || matcher?.silent()),
-    heldBack: () => debuggedGuest?.standstill ?? output.behind,
+    heldBack: () => debuggedGuest?.standstill ?? output.behind ?? errors?.behind ?? null,
     inputOpen: () => !input.ended,
     instructionsLeft: () => (view.instructions ?? Infinity) - (guest?.stats().guestInstructions ?? 0),
     startedAt,
     ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
   });
-  const output = new ConsoleOutput(process.stdout, (reason) => {
+  const onBroken = (reason: string): void => {
     if (reason === "pipe") loop.end({ kind: "broken-pipe" });
     else loop.end({ kind: "failed", report: `cannot write the console: ${reason}` });
-  });
+  };
+  const output = new ConsoleOutput(process.stdout, onBroken);
+  const errors = isCommand ? new ConsoleOutput(process.stderr, onBroken) : null;
+  const session = isCommand ? new CommandSession((bytes) => guest?.sendInput(bytes)) : null;
   const watch = (isMatch: () => boolean | undefined): void => {
     try {
       if (isMatch() === true) loop.end({ kind: "matched" });
@@ -83,7 +123,7 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
       loop.end({ kind: "failed", report: error.message });
     }
   };
-  const onConsole = (bytes: Uint8Array): void => {
+  const onOutput = (bytes: Uint8Array): void => {
     if (view.onConsole === undefined) output.write(bytes);
     else view.onConsole(bytes);
     // When output comes depends on how fast this computer is, the end of a slice on the guest alone: the run ends there.
@@ -109,7 +149,12 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     const repeats = tape !== null || flags.replay !== undefined;
     const running = makeGuest(flags, choice, files, {
       clock: repeats ? "virtual" : clock,
-      onConsole,
+      ...(session === null
+        ? { onConsole: onOutput }
+        : {
+            onConsole: (bytes) => session.takeConsole(bytes),
+            onSerial: (port, bytes) => (port === 1 ? onOutput(bytes) : errors!.write(bytes)),
+          }),
       ...(trace === null ? {} : { tracer: trace.tracer }),
     });
     guest = running;
@@ -124,10 +169,11 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     const save = (): Promise<void> => saveNow(running, saveFile);
     const isDemo = choice.kind === "kernel" && choice.isDemo;
     view.onStart?.(running);
-    const isLeftAlone = view.unattended === true && input.isTerminal;
-    const restore = isLeftAlone
-      ? (): void => {}
-      : connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
+    let restore = (): void => {};
+    if (session !== null) {
+      if (!run.hasWholeInput) connectCommand(input, session, loop);
+    } else if (view.unattended !== true || !input.isTerminal)
+      restore = connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
       if (server !== null) {
@@ -144,14 +190,16 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     await debuggedGuest?.close();
     // The last of the trace may not find room.
     trace?.close();
-    ending = traceFailure ?? ending;
+    ending = traceFailure ?? session?.endingOf(ending) ?? ending;
     view.onEnd?.(running);
     const ran = { seconds: (performance.now() - began) / 1000, before };
     // From here on a signal ends kseg at once, whoever may be waited for.
     signals.restore();
     await output.flush();
-    if (!output.atLineStart && process.stdout.isTTY && process.stderr.isTTY) process.stderr.write("\n");
-    report(ending, running, ran, flags);
+    await errors?.flush();
+    if (session === null && !output.atLineStart && process.stdout.isTTY && process.stderr.isTTY)
+      process.stderr.write("\n");
+    report(ending, running, ran, flags.quiet === true || session !== null);
     if (saveFile !== null && canGoOn(ending)) {
       const saved = await saveFile.write(running.save());
       if (flags.quiet !== true) process.stderr.write(`kseg: ${saved}\n`);
@@ -165,7 +213,6 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     return statusOf(ending);
   } finally {
     signals.restore();
-    input.close();
     guest?.destroy();
   }
 }
@@ -232,17 +279,39 @@ function connect(
   return restore;
 }
 
+/** All input of a command, if it can be had at once: the guest gets it faster so. Else null. */
+async function wholeInputOf(input: ConsoleInput, unattended: boolean): Promise<Uint8Array | null> {
+  if (input.isTerminal) return unattended ? new Uint8Array(0) : null;
+  await input.readAhead(() => false);
+  return input.takeWhole();
+}
+
+/** Connects kseg's input to the command in the guest. A terminal stays as it is: it sends lines, and Ctrl-D ends them. */
+function connectCommand(input: ConsoleInput, session: CommandSession, loop: RunLoop): void {
+  input.listen({
+    onBytes: (bytes) => {
+      session.input(bytes);
+      loop.wake();
+    },
+    onEnd: () => {
+      session.endInput();
+      loop.wake();
+    },
+    onError: (error) => loop.end({ kind: "bad-input", report: error.message }),
+  });
+}
+
 /** How long a guest ran, and the instructions that there had been by then. */
 interface Ran {
   readonly seconds: number;
   readonly before: number;
 }
 
-function report(ending: Ending, guest: Guest, { seconds, before }: Ran, flags: RunFlags): void {
+function report(ending: Ending, guest: Guest, { seconds, before }: Ran, quiet: boolean): void {
   const lines: string[] = [];
   const note = noteOn(ending);
   if (note !== null) lines.push(`kseg: ${note}`);
-  if (flags.quiet !== true) lines.push(...summary(guest.stats(), seconds, before));
+  if (!quiet) lines.push(...summary(guest.stats(), seconds, before));
   if (lines.length > 0) process.stderr.write(`${lines.join("\n")}\n`);
 }
 
@@ -261,6 +330,7 @@ function noteOn(ending: Ending): string | null {
     case "stuck":
       return "the guest waits for input that cannot come";
     case "failed":
+    case "no-status":
     case "bad-input":
       return ending.report;
     default:
@@ -284,6 +354,9 @@ function statusOf(ending: Ending): number {
       return STATUS.timeout;
     case "broken-pipe":
       return STATUS.brokenPipe;
+    case "no-status":
+      return STATUS.noStatus;
+    case "command":
     case "signal":
       return ending.status;
   }

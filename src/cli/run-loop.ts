@@ -25,6 +25,10 @@ export type Ending =
   | { readonly kind: "reset" }
   /** The guest has printed what it was to print, or executed as many instructions as it was to. */
   | { readonly kind: "matched" }
+  /** The command that the guest was to run has ended. */
+  | { readonly kind: "command"; readonly status: number }
+  /** The guest has ended, and the command that it was to run had not. */
+  | { readonly kind: "no-status"; readonly report: string }
   /** The user left with Ctrl-A X. */
   | { readonly kind: "left" }
   | { readonly kind: "timeout"; readonly seconds: number }

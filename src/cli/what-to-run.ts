@@ -1,7 +1,14 @@
 /** Which guest the flags of a run mean: files of the user's, a guest from the cache, or the demo guest. */
 import { fileURLToPath } from "node:url";
-import { GuestError, guestPaths, type GuestName } from "../guests/index.ts";
-import type { Mode } from "../index.ts";
+import {
+  COMMAND_APPEND,
+  GuestError,
+  guestPaths,
+  rootFileSystemPath,
+  SHELL_APPEND,
+  type GuestName,
+} from "../guests/index.ts";
+import { CPU_MODELS, type Mode } from "../index.ts";
 import { CliError, UsageError } from "./errors.ts";
 import type { RunFlags } from "./flags.ts";
 
@@ -14,6 +21,10 @@ export interface KernelChoice {
   readonly mode: Mode;
   /** It is the guest that comes with kseg. */
   readonly isDemo: boolean;
+  /** A folder for its root file system. */
+  readonly share?: string;
+  /** Its root file system is kseg's, in which a shell starts, or one command. */
+  readonly program?: { readonly command?: string };
 }
 
 /** A guest as a snapshot or recording has it: the file's name, and the flag that gave it. */
@@ -37,38 +48,88 @@ export async function whatToRun(flags: RunFlags): Promise<Choice> {
   if (replay !== undefined) return { kind: "snapshot", flag: "--replay", file: replay };
   if (guest !== undefined && kernel !== undefined)
     throw new UsageError(`--guest ${guest} has a kernel of its own: leave --kernel out`);
-  const choice = guest !== undefined ? await fromCache(guest, flags) : ofFiles(flags);
+  checkCommand(flags);
+  const usual = guest ?? usualGuest(flags);
+  const choice = usual === undefined ? await ofFiles(flags) : await fromCache(usual, flags);
   if (choice.mode === "bare")
-    refuseHypervisorFlags(flags, mode === undefined ? `--guest ${guest}` : "--mode bare");
+    refuseHypervisorFlags(flags, mode === undefined ? `--guest ${usual}` : "--mode bare");
   return choice;
 }
 
-function ofFiles({ kernel, initrd, append, mode = "te", hostPageSize }: RunFlags): KernelChoice {
-  return {
+/** Refuses what one command in place of a shell does not go together with. */
+function checkCommand({ exec, initrd, save, record }: RunFlags): void {
+  if (exec === undefined) return;
+  if (initrd !== undefined)
+    throw new UsageError("--exec brings a root file system of its own: leave --initrd out, or --exec");
+  for (const [flag, value] of Object.entries({ "--save": save, "--record": record }))
+    if (value !== undefined)
+      throw new UsageError(
+        `${flag} is about the whole guest, and --exec shows one command: leave one of them out`,
+      );
+}
+
+/** The guest for a folder or a command if the user names none: Debian's, if it can be run in this mode. */
+function usualGuest({ share, exec, kernel, mode, hostCpu, hostPageSize }: RunFlags): GuestName | undefined {
+  if (kernel !== undefined || (share === undefined && exec === undefined)) return undefined;
+  if (mode !== "te" || CPU_MODELS[hostCpu]?.segmentControl === true) return "debian";
+  return hostPageSize === 16384 ? "kvm-linux-16k" : "kvm-linux-4k";
+}
+
+async function ofFiles(flags: RunFlags): Promise<KernelChoice> {
+  const { kernel, initrd, append, mode = "te", hostPageSize, share, exec } = flags;
+  const choice = {
     kind: "kernel",
     kernel: kernel ?? demoKernel(mode, hostPageSize),
-    ...(initrd === undefined ? {} : { initrd }),
-    ...(append === undefined ? {} : { append }),
     mode,
     isDemo: kernel === undefined,
+    ...(share === undefined ? {} : { share }),
+  } as const;
+  if (initrd !== undefined || (share === undefined && exec === undefined))
+    return {
+      ...choice,
+      ...(initrd === undefined ? {} : { initrd }),
+      ...(append === undefined ? {} : { append }),
+    };
+  return {
+    ...choice,
+    initrd: await cached(exec === undefined ? "--share" : "--exec", rootFileSystemPath),
+    ...ofProgram(flags),
   };
 }
 
-async function fromCache(guest: GuestName, { initrd, append, mode }: RunFlags): Promise<KernelChoice> {
+/** What a root file system of kseg's is started with. */
+function ofProgram({ append, exec }: RunFlags): Required<Pick<KernelChoice, "append" | "program">> {
+  const commandLine = exec === undefined ? SHELL_APPEND : COMMAND_APPEND;
+  return {
+    append: append === undefined ? commandLine : `${commandLine} ${append}`,
+    program: exec === undefined ? {} : { command: exec },
+  };
+}
+
+async function fromCache(guest: GuestName, flags: RunFlags): Promise<KernelChoice> {
+  const { initrd, mode, share } = flags;
+  const paths = await cached(`--guest ${guest}`, () => guestPaths(guest));
+  const { append, program } = ofProgram(flags);
+  return {
+    kind: "kernel",
+    kernel: paths.kernel,
+    initrd: initrd ?? paths.initrd,
+    append,
+    mode: mode ?? paths.mode,
+    isDemo: false,
+    ...(share === undefined ? {} : { share }),
+    ...(initrd === undefined ? { program } : {}),
+  };
+}
+
+/** What `look` finds in the cache. Throws {@link CliError} that names `flag`, which wants it. */
+async function cached<T>(flag: string, look: () => Promise<T>): Promise<T> {
   try {
-    const paths = await guestPaths(guest);
-    return {
-      kind: "kernel",
-      kernel: paths.kernel,
-      initrd: initrd ?? paths.initrd,
-      append: append === undefined ? paths.append : `${paths.append} ${append}`,
-      mode: mode ?? paths.mode,
-      isDemo: false,
-    };
+    return await look();
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
     const why = error.message.replace(/^guest \S+: /, "");
-    throw new CliError(`--guest ${guest}: ${why}`, error.exitStatus, { cause: error });
+    throw new CliError(`${flag}: ${why}`, error.exitStatus, { cause: error });
   }
 }
 

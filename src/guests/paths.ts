@@ -1,4 +1,5 @@
 /** Where the finished guests are: what `kseg run` and the tests ask. */
+import { COMMAND_INIT } from "../archives/command-init.ts";
 import { type Artefact, type ArtefactName, ARTEFACTS, GuestCache } from "./cache.ts";
 import { GuestError, GuestMissingError, GuestUsageError } from "./errors.ts";
 import { ensureInitramfs, INITRAMFS_FILE } from "./initramfs.ts";
@@ -47,8 +48,17 @@ const RECIPES: Readonly<Record<GuestName, GuestRecipe>> = {
   },
 };
 
-/** Both guests find their console on the first serial port and our `/init` in the initramfs. */
-const APPEND = "console=ttyS0 rdinit=/init";
+/** Every guest finds its console on the first serial port, and its first program in the initramfs. */
+const consoleAndInit = (init: string): string => `console=ttyS0 rdinit=${init}`;
+
+/** Kernel command line for a guest in which a shell starts. */
+export const SHELL_APPEND = consoleAndInit("/init");
+
+/**
+ * Kernel command line for a guest that runs one command in place of a shell: the kernel says nothing but that it
+ * panics, at which it resets the board. It skips the tests of its cryptography, which take seconds.
+ */
+export const COMMAND_APPEND = `${consoleAndInit(COMMAND_INIT)} loglevel=1 panic=-1 cryptomgr.notests=1`;
 
 /** Narrows a string to the name of a guest. @throws {GuestUsageError} for any other string. */
 export function guestName(text: string): GuestName {
@@ -70,22 +80,28 @@ export async function guestPaths(
   const { artefact, file, mode, command } = RECIPES[guest];
   const kernel = await cache.load(artefact);
   if (kernel === undefined) throw new GuestMissingError(guest, "its kernel is not in the cache", command);
-  const initramfs = await ensureInitramfs(cache);
-  if (initramfs === undefined) {
-    throw new GuestMissingError(
-      guest,
-      "busybox for its initramfs is not in the cache",
-      RECIPES.debian.command,
-    );
-  }
   return {
     guest,
     kernel: kernel.file(file),
-    initrd: initramfs.file(INITRAMFS_FILE),
-    append: APPEND,
+    initrd: await rootFileSystemPath(guest, cache),
+    append: SHELL_APPEND,
     mode,
     version: kernel.manifest.source["version"] ?? "unknown",
   };
+}
+
+/**
+ * The file of the root file system that all guests share, for `guest`.
+ * @throws {GuestMissingError} when it has to be obtained first.
+ */
+export async function rootFileSystemPath(
+  guest: GuestName = "debian",
+  cache: GuestCache = new GuestCache(),
+): Promise<string> {
+  const initramfs = await ensureInitramfs(cache);
+  if (initramfs !== undefined) return initramfs.file(INITRAMFS_FILE);
+  const { command } = RECIPES.debian;
+  throw new GuestMissingError(guest, "busybox for its initramfs is not in the cache", command);
 }
 
 /** State of one artefact in the cache. */

@@ -33,7 +33,7 @@ export class BareGuest extends MachineGuest {
 
   /** A machine whose CPU comes out of reset, without a kernel. */
   constructor(settings: Settings, surroundings: Surroundings) {
-    super(settings, surroundings.onConsole);
+    super(settings, surroundings);
     const { endian, hostCpu, memoryUnits } = settings;
     const { wallClock, engine } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
@@ -56,6 +56,7 @@ export class BareGuest extends MachineGuest {
       endian,
       setInterrupt: (ip, level) => machine.cpu.setInterruptLine(ip, level),
       console: this.console,
+      ...this.serial,
       onPowerOff: () => this.turnOff("power-off"),
       onReset: () => this.turnOff("reset"),
     });

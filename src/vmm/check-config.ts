@@ -80,11 +80,16 @@ export function checkConfig(config: GuestConfig): void {
 }
 
 /** Checks that what has to be called is there. Throws {@link GuestConfigError}. */
-export function checkCallbacks({ onConsole }: Pick<GuestConfig, "onConsole">): void {
+export function checkCallbacks({ onConsole, onSerial }: Pick<GuestConfig, "onConsole" | "onSerial">): void {
   if (typeof onConsole !== "function")
     throw new GuestConfigError(
       "onConsole",
       "onConsole is missing: give a function that takes the console's bytes",
+    );
+  if (onSerial !== undefined && typeof onSerial !== "function")
+    throw new GuestConfigError(
+      "onSerial",
+      "onSerial is no function: give one that takes a port and its bytes, or leave it out",
     );
 }
 

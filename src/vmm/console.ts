@@ -1,38 +1,14 @@
 import type { MaltaBoard } from "../boards/malta/malta.ts";
 import { ByteQueue } from "./byte-queue.ts";
+import { SerialOutput } from "./serial-output.ts";
 
-/** So much output is handed on before the guest goes on, in bytes. */
-const OUTPUT_PIECE = 4096;
-
-/**
- * The guest's serial console: what it prints is collected until it is handed on, what it is to read waits until
- * its UART can take it.
- */
-export class Console {
-  private readonly onOutput: (bytes: Uint8Array) => void;
-  private readonly onFull: () => void;
-  private readonly output = new ByteQueue();
+/** The guest's serial console: beside the output, what it is to read, which waits until its UART can take it. */
+export class Console extends SerialOutput {
   private readonly input = new ByteQueue();
   private board: MaltaBoard | null = null;
 
-  /** `onFull` is called when it is time for a {@link flush}. */
-  constructor(onOutput: (bytes: Uint8Array) => void, onFull: () => void) {
-    this.onOutput = onOutput;
-    this.onFull = onFull;
-  }
-
   attach(board: MaltaBoard): void {
     this.board = board;
-  }
-
-  transmit(byte: number): void {
-    this.output.pushByte(byte);
-    if (this.output.length >= OUTPUT_PIECE) this.onFull();
-  }
-
-  /** Hands on what the guest has printed so far. */
-  flush(): void {
-    if (this.output.length > 0) this.onOutput(this.output.takeAll());
   }
 
   send(bytes: Uint8Array): void {
@@ -52,7 +28,7 @@ export class Console {
 
   /** Takes over a snapshot. The UART has not become able to take anything by that. */
   restore(input: Uint8Array): void {
-    this.output.clear();
+    this.clear();
     this.input.clear();
     this.input.push(input);
   }

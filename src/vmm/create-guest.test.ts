@@ -28,6 +28,7 @@ describe("a configuration that cannot work", () => {
     ["kernel", undefined, "no Uint8Array"],
     ["initrd", "abc", "no Uint8Array"],
     ["onConsole", undefined, "onConsole is missing"],
+    ["onSerial", 5, "onSerial is no function"],
     ["append", 5, "append is no string"],
     ["memory", 0, "give a whole number of MiB"],
     ["memory", null, "null bytes of memory"],

@@ -55,7 +55,7 @@ export function createMachineGuest(config: GuestConfig): MachineGuest {
 /** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
 export type RestoreConfig = Pick<
   GuestConfig,
-  "onConsole" | "engine" | "clock" | "now" | "checkInvariants" | "tracer"
+  "onConsole" | "onSerial" | "engine" | "clock" | "now" | "checkInvariants" | "tracer"
 >;
 
 /**
@@ -100,9 +100,10 @@ function buildGuest(settings: Settings, surroundings: Surroundings): MachineGues
 }
 
 function surroundingsOf(config: RestoreConfig, clock: Settings["clock"]): Surroundings {
-  const { onConsole, engine = "auto", checkInvariants = false, tracer } = config;
+  const { onConsole, onSerial, engine = "auto", checkInvariants = false, tracer } = config;
   return {
     ...{ onConsole, engine, checkInvariants },
+    ...(onSerial === undefined ? {} : { onSerial }),
     ...(tracer === undefined ? {} : { tracer }),
     ...(clock === "virtual" ? {} : wallClock(config)),
   };

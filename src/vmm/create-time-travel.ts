@@ -1,5 +1,6 @@
 import { GuestConfigError, type GuestConfig } from "../guest.ts";
 import { createMachineGuest, restoreMachineGuest, type RestoreConfig } from "./create-guest.ts";
+import type { OutputCallbacks } from "./machine-guest.ts";
 import { decodeRecording } from "./recording.ts";
 import { TimeTravel, type LoggedInput, type TimeTravelOptions } from "./time-travel.ts";
 
@@ -11,8 +12,7 @@ function checkClock(clock: GuestConfig["clock"]): void {
 /** A guest as `createGuest` makes it, which can be turned back. Throws what that throws. */
 export function createTimeTravel(config: GuestConfig, options: TimeTravelOptions = {}): TimeTravel {
   checkClock(config.clock);
-  const { onConsole } = config;
-  return new TimeTravel((muted) => createMachineGuest({ ...config, onConsole: muted }), onConsole, options);
+  return new TimeTravel((muted) => createMachineGuest({ ...config, ...muted }), config, options);
 }
 
 /** A guest as `restoreGuest` makes it, which can be turned back. Throws what that throws. */
@@ -45,8 +45,7 @@ function fromSnapshot(
   inputs: readonly LoggedInput[],
 ): TimeTravel {
   checkClock(config.clock);
-  const { onConsole } = config;
-  const create = (muted: GuestConfig["onConsole"]) =>
-    restoreMachineGuest(snapshot, { ...config, clock: "virtual", onConsole: muted });
-  return new TimeTravel(create, onConsole, options, inputs);
+  const create = (muted: OutputCallbacks) =>
+    restoreMachineGuest(snapshot, { ...config, clock: "virtual", ...muted });
+  return new TimeTravel(create, config, options, inputs);
 }

@@ -6,6 +6,7 @@ import { makeExecutable } from "../loader/executable.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { Assembler } from "../uasm/assembler.ts";
 import { createGuest } from "./create-guest.ts";
+import { createTimeTravel } from "./create-time-travel.ts";
 
 const image = (mode: Mode): Uint8Array =>
   readFileSync(new URL(`../../guests/demo/demo-${mode}.elf`, import.meta.url));
@@ -159,19 +160,74 @@ it("queues as much console input as there is, in linear time, as a copy", () => 
   guest.destroy();
 });
 
-/** An ELF executable for `mode` whose code sets Status to `status` and waits, again and again. */
-function waitingKernel(mode: Mode, status: number): Uint8Array {
+/** An ELF executable for `mode` that does what `emit` assembles. */
+function kernelOf(mode: Mode, emit: (asm: Assembler) => void): Uint8Array {
   const base = mode === "te" ? 0x4010_0000 : 0x8010_0000;
   const asm = new Assembler({ level: "mips32r2", baseAddress: base });
-  asm.loadConstant(GPR.t0, status);
-  asm.mtc0(GPR.t0, 12, 0);
-  asm.ehb();
-  const again = asm.bind();
-  asm.wait();
-  asm.b(again);
-  asm.nop();
+  emit(asm);
   return makeExecutable({ entry: base, pieces: [{ address: base, words: asm.words() }] });
 }
+
+/** A kernel that sets Status to `status` and waits, again and again. */
+function waitingKernel(mode: Mode, status: number): Uint8Array {
+  return kernelOf(mode, (asm) => {
+    asm.loadConstant(GPR.t0, status);
+    asm.mtc0(GPR.t0, 12, 0);
+    asm.ehb();
+    const again = asm.bind();
+    asm.wait();
+    asm.b(again);
+    asm.nop();
+  });
+}
+
+describe.each<Mode>(["te", "bare"])("under %s a guest's other serial ports", (mode) => {
+  /** Sends 5,000 bytes to ttyS1 and as many to ttyS2, by turns, and waits. */
+  const kernel = kernelOf(mode, (asm) => {
+    asm.loadConstant(GPR.t0, 0xb800_02f8);
+    asm.loadConstant(GPR.t1, 0xbf00_0900);
+    asm.loadConstant(GPR.t2, 5000);
+    const again = asm.bind();
+    asm.sb(GPR.t2, 0, GPR.t0);
+    asm.sb(GPR.t2, 0, GPR.t1);
+    asm.addiu(GPR.t2, GPR.t2, -1);
+    asm.bne(GPR.t2, GPR.zero, again);
+    asm.nop();
+    asm.b(asm.bind());
+    asm.nop();
+  });
+  const sent = Array.from({ length: 5000 }, (_, n) => (5000 - n) & 0xff);
+
+  it("are told of", () => {
+    const bytes: Record<1 | 2, number[]> = { 1: [], 2: [] };
+    const onSerial = (port: 1 | 2, piece: Uint8Array): void => void bytes[port].push(...piece);
+    const guest = createGuest({ kernel, mode, onConsole: () => expect.unreachable(), onSerial });
+    guest.run(TICKS_PER_SECOND / 100);
+    expect(bytes).toEqual({ 1: sent, 2: sent });
+    guest.destroy();
+  });
+
+  it("are told of once when a guest is turned back", () => {
+    const bytes: number[] = [];
+    const onSerial = (port: 1 | 2, piece: Uint8Array): void => {
+      if (port === 2) bytes.push(...piece);
+    };
+    const travel = createTimeTravel({ kernel, mode, onConsole() {}, onSerial }, { interval: 5000 });
+    travel.run(12_000);
+    const told = bytes.length;
+    expect(told).toBeGreaterThan(1000);
+    travel.goTo(travel.moment.instructions - 100);
+    expect(bytes.length).toBe(told);
+    travel.destroy();
+  });
+
+  it("are nobody's affair otherwise", () => {
+    const guest = createGuest({ kernel, mode, onConsole: () => expect.unreachable() });
+    guest.run(TICKS_PER_SECOND / 100);
+    expect(guest.stats().guestInstructions).toBeGreaterThan(25_000);
+    guest.destroy();
+  });
+});
 
 describe.each<Mode>(["te", "bare"])("under %s a guest that waits", (mode) => {
   const waiting = (status: number, clock: "virtual" | "wall"): Guest =>

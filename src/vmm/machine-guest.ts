@@ -19,13 +19,17 @@ import { byteString, choice, nothing, orNull, record, text, variants, type Field
 import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
 import { Console } from "./console.ts";
+import { SerialOutput } from "./serial-output.ts";
 import { captureRam, restoreRam, type PageKind, type RamPages } from "./ram-pages.ts";
 import type { Settings } from "./settings.ts";
 import { encodeSnapshot, type GuestImage } from "./snapshot-file.ts";
 
+/** Where a guest's output goes. */
+export type OutputCallbacks = Pick<GuestConfig, "onConsole" | "onSerial">;
+
 /** What the embedder chooses for each guest anew, whatever its state is. */
-export interface Surroundings extends Pick<MachineConfig, "wallClock">, Pick<GuestConfig, "tracer"> {
-  readonly onConsole: GuestConfig["onConsole"];
+export interface Surroundings
+  extends Pick<MachineConfig, "wallClock">, Pick<GuestConfig, "tracer">, OutputCallbacks {
   readonly engine: NonNullable<GuestConfig["engine"]>;
   readonly checkInvariants: boolean;
 }
@@ -64,6 +68,8 @@ export abstract class MachineGuest implements Guest {
   /** Null without a hypervisor. */
   protected abstract readonly vm: Vm | null;
   protected readonly console: Console;
+  /** The board's other serial ports, if anybody wants to know what is sent there. */
+  protected readonly serial: { readonly serial1?: SerialOutput; readonly boardSerial?: SerialOutput };
   private readonly settings: Settings;
   private end: End | null = null;
   private running = false;
@@ -74,9 +80,17 @@ export abstract class MachineGuest implements Guest {
   /** The machine threw: nothing may run on it any more. */
   private broken = false;
 
-  constructor(settings: Settings, onConsole: (bytes: Uint8Array) => void) {
+  constructor(settings: Settings, { onConsole, onSerial }: OutputCallbacks) {
     this.settings = settings;
-    this.console = new Console(onConsole, () => this.pause());
+    const onFull = (): void => this.pause();
+    this.console = new Console(onConsole, onFull);
+    this.serial =
+      onSerial === undefined
+        ? {}
+        : {
+            serial1: new SerialOutput((bytes) => onSerial(1, bytes), onFull),
+            boardSerial: new SerialOutput((bytes) => onSerial(2, bytes), onFull),
+          };
   }
 
   /** Physical memory as the guest sees it, for whoever loads a kernel. */
@@ -124,13 +138,18 @@ export abstract class MachineGuest implements Guest {
     }
   }
 
+  private get outputs(): readonly SerialOutput[] {
+    const { serial1, boardSerial } = this.serial;
+    return [this.console, serial1, boardSerial].filter((line) => line !== undefined);
+  }
+
   /** Runs up to tick `limit`, in stretches between which the console is flushed. */
   private runOn(limit: number, hostCpu: number | undefined): RunResult {
     for (;;) {
       const result = this.onMachine(() => this.runMachine(limit, hostCpu));
       const paused = this.onMachine(({ timeline }) => result.kind === "running" && timeline.now() < limit);
       if (result.kind === "failed") this.end = result;
-      this.console.flush();
+      for (const line of this.outputs) line.flush();
       if (this.end !== null) return this.end;
       if (!paused || this.stopRequested) return result;
     }
@@ -189,6 +208,7 @@ export abstract class MachineGuest implements Guest {
     }
     board.restore(state.board);
     this.console.restore(state.input);
+    for (const line of this.outputs) line.clear();
     this.end = state.end;
   }
 

@@ -1,9 +1,9 @@
 import type { DebugView } from "../debug.ts";
-import type { Guest, GuestConfig, RunResult } from "../guest.ts";
+import type { Guest, RunResult } from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
-import type { MachineGuest } from "./machine-guest.ts";
+import type { MachineGuest, OutputCallbacks } from "./machine-guest.ts";
 import { encodeRecording } from "./recording.ts";
 import { encodeSnapshot, type GuestImage } from "./snapshot-file.ts";
 import { TravellingDebug } from "./travelling-debug.ts";
@@ -83,12 +83,12 @@ export class TimeTravel implements Guest {
   private isMuted = false;
 
   /**
-   * `create` makes the guest, with the console that is given to it; `onConsole` takes what it prints. `log` are inputs
+   * `create` makes the guest, with the outputs that are given to it; `outputs` take what it prints. `log` are inputs
    * that it will be given when it comes there.
    */
   constructor(
-    create: (onConsole: GuestConfig["onConsole"]) => MachineGuest,
-    onConsole: GuestConfig["onConsole"],
+    create: (outputs: OutputCallbacks) => MachineGuest,
+    { onConsole, onSerial }: OutputCallbacks,
     { interval = TICKS_PER_SECOND, snapshots = DEFAULT_SNAPSHOTS }: TimeTravelOptions = {},
     log: readonly LoggedInput[] = [],
   ) {
@@ -98,8 +98,15 @@ export class TimeTravel implements Guest {
     this.interval = interval;
     this.most = snapshots;
     this.log = [...log];
-    this.guest = create((bytes) => {
-      if (!this.isMuted) onConsole(bytes);
+    this.guest = create({
+      onConsole: (bytes) => {
+        if (!this.isMuted) onConsole(bytes);
+      },
+      ...(onSerial !== undefined && {
+        onSerial: (port, bytes) => {
+          if (!this.isMuted) onSerial(port, bytes);
+        },
+      }),
     });
     const { debug, hostDebug } = this.guest;
     this.debug = this.debugOf(debug);

@@ -65,7 +65,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
 
   /** A VM whose CPU comes out of reset, without a kernel. */
   constructor(settings: Settings, hypervisor: HypervisorSettings, surroundings: Surroundings) {
-    super(settings, surroundings.onConsole);
+    super(settings, surroundings);
     const { endian, hostCpu, memoryUnits } = settings;
     const { wallClock, engine, checkInvariants, tracer } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
@@ -112,6 +112,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
         if (KVM_INTERRUPTS.includes(ip)) this.vcpu.interrupt(level ? ip : -ip);
       },
       console: this.console,
+      ...this.serial,
       onPowerOff: () => this.turnOff("power-off"),
       onReset: () => this.turnOff("reset"),
     });

@@ -44,6 +44,8 @@ spawnSync("mkfifo", [fifo]);
 
 const kernel = (path: string): string[] => ["run", "--kernel", path];
 
+const shared = [...kernel(demoFile("demo-te.elf")), "--initrd", initrd, "--share"];
+
 /** What is wrong, the arguments, and what the line must say. The status is 2. */
 const CASES: readonly (readonly [what: string, args: readonly string[], message: string | RegExp])[] = [
   [
@@ -96,6 +98,27 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     "two kernels",
     ["run", "--guest", "debian", "--kernel", "x"],
     /--guest debian has a kernel.*leave --kernel out/,
+  ],
+  ["a command without a guest", ["run", "--exec", "true"], /--guest debian: .*run: kseg guest fetch debian/],
+  [
+    "a command for one's own kernel",
+    [...kernel(demoFile("demo-te.elf")), "--exec", "true"],
+    /--exec: .*run: /,
+  ],
+  ["an empty command", ["run", "--exec", " "], /--exec: the command is empty/],
+  ["a command beside an initrd", ["run", "--exec", "true", "--initrd", initrd], /leave --initrd out/],
+  ["a command that is saved", ["run", "--exec", "true", "--save", "x"], /--save is about the whole guest/],
+  [
+    "a command in a snapshot",
+    ["run", "--exec", "true", "--restore", "x"],
+    /--exec is decided by the snapshot/,
+  ],
+  ["no folder to share", [...shared, missing], /--share .*missing: no such file/],
+  ["a file to share", [...shared, empty], /--share .*empty: is no folder/],
+  [
+    "a folder too large",
+    [...shared, folder, "--memory", "24M"],
+    /the folder .* is more than the 0 MiB .*--memory/,
   ],
   ["a TLB of any size", ["run", "--guest-tlb", "100"], /--guest-tlb 100: unknown TLB size; .*64, 128/],
   [
