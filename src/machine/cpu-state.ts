@@ -43,8 +43,6 @@ export abstract class CpuState {
   cp0: Int32Array;
   /** Upper halves of the CP0 registers that have one, by the same index. */
   cp0High: Int32Array;
-  /** Physical address of the last LL. */
-  linkedAddress = 0;
   private readonly executing: Registers;
   private readonly parked: Registers;
 
@@ -114,10 +112,14 @@ export abstract class CpuState {
   clearLlBit(): void {
     this.set(STATE.llBit, 0);
   }
+  /** Physical address of the last LL. */
+  get linkedAddress(): number {
+    return this.get64(STATE.linkedAddress);
+  }
   /** LL at physical address `pa`. */
   link(pa: number): void {
     this.set(STATE.llBit, 1);
-    this.linkedAddress = pa;
+    this.set64(STATE.linkedAddress, pa);
     // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
     this.cp0[CP0.LLAddr] = Math.floor(pa / 2 ** LL_ADDR_SHIFT) * (this.model.llb ? 2 : 1);
     if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / 2 ** 36);
@@ -229,7 +231,7 @@ export abstract class CpuState {
     this.cp0High.set(saved.cp0High);
     this.state.set(saved.fpu, STATE.fpr >>> 2);
     this.set(STATE.llBit, saved.link === null ? 0 : 1);
-    this.linkedAddress = saved.link ?? 0;
+    this.set64(STATE.linkedAddress, saved.link ?? 0);
     this.set(STATE.exitReason, 0);
     this.set64(STATE.refills, saved.refills);
     this.set64(STATE.tlbWrites, saved.tlbWrites);

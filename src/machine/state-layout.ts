@@ -79,6 +79,8 @@ export const STATE = {
   slowAccesses: BLOCK + 0x108,
   /** Where translated code went last by a jump through a table, within a page. */
   jumpedTo: BLOCK + 0x10c,
+  /** 64 bits: the physical address that LL has linked last. */
+  linkedAddress: BLOCK + 0x110,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

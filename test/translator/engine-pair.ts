@@ -74,7 +74,7 @@ export class EnginePair {
     same("time", a.timeline.now(), b.timeline.now());
     same("HI", a.cpu.hi, b.cpu.hi);
     same("LO", a.cpu.lo, b.cpu.lo);
-    same("LLbit", a.cpu.llBit, b.cpu.llBit);
+    same("LL link", linkOf(this.interpreted), linkOf(this.translated));
     same("refills", a.cpu.refills, b.cpu.refills);
     sameArray("register", a.cpu.gpr, b.cpu.gpr);
     sameArray("CP0 register", a.cpu.cp0, b.cpu.cp0);
@@ -83,6 +83,9 @@ export class EnginePair {
     sameArray("word of RAM", ramOf(this.interpreted), ramOf(this.translated));
   }
 }
+
+/** What LL has linked; null if there is no link. */
+const linkOf = ({ machine: { cpu } }: TestMachine): number | null => (cpu.llBit ? cpu.linkedAddress : null);
 
 /** FPU registers, their upper halves, and FCSR. */
 function fpuOf({ machine: { cpu } }: TestMachine): Int32Array {

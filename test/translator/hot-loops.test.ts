@@ -131,6 +131,25 @@ describe("a hot loop", () => {
   });
 });
 
+test("LL in a hot loop links the address that it loads from, each time another one", () => {
+  const pair = new EnginePair().code((a) => {
+    const again = a.bind();
+    a.lw(t1, 0, a0);
+    a.ll(t1, 0, a0);
+    a.xori(a0, a0, 0x40);
+    a.b(again);
+    a.addu(v0, v0, t1);
+  });
+  pair.both((m) => void (m.machine.cpu.gpr[a0] = 0x8002_0000 | 0));
+  warmUp(pair);
+  const linked = new Set<number>();
+  for (let n = 0; n < 10; n++) {
+    pair.run(5);
+    linked.add(pair.translated.machine.cpu.linkedAddress);
+  }
+  expect(linked).toEqual(new Set([0x2_0000, 0x2_0040]));
+});
+
 test("LL and SC in a hot loop are linked each time", () => {
   const pair = new EnginePair().both((m) => {
     m.load(0x8000_0180, (a) => {

@@ -247,6 +247,8 @@ export function buildLinkToRam(target: QuickTarget, helpers: AccessHelpers): Cod
   r.when(isKnown(r, entry, va, SOFT_TLB.readTag), () => {
     const { pa } = emitTranslate(r, target, helpers, va, ACCESS.load, rare, rare);
     r.setState(STATE.llBit, 1);
+    r.setState(STATE.linkedAddress, pa);
+    r.setState(STATE.linkedAddress + 4, 0);
     r.setCp0(CP0.LLAddr, r.shl(r.shr(pa, LL_ADDR_SHIFT), model.llb ? 1 : 0));
     if (model.xpa) r.setState(STATE.cp0High + CP0.LLAddr * 4, 0);
     r.answer(r.add(va, r.load(entry, SOFT_TLB.addend)));
