@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { reporters } from "./tools/test-report.ts";
 
-/** `npm run test:web`: the built page in a real Chromium. Without one it is skipped, with a line that says so. */
+/**
+ * `npm run test:web`: the built page in a real Chromium, and the engines in Firefox as well. What is not there is skipped,
+ * with a line that says so.
+ */
 export default defineConfig({
   test: {
     include: ["test/web/**/*.test.ts"],

@@ -65,7 +65,9 @@ for (const { name, settings, engines } of GUESTS) {
       const { user } = process.cpuUsage();
       const result = boot({ ...files, append, mode, engine, ...settings });
       const seconds = ((process.cpuUsage().user - user) / 1e6).toFixed(1);
-      console.log(`${name}, ${how}, ${engine}: ${result.hashes.length} states, ${seconds} s of processor time`);
+      console.log(
+        `${name}, ${how}, ${engine}: ${result.hashes.length} states, ${seconds} s of processor time`,
+      );
       if (engine === "interp") {
         expect(result.console).toMatch(/^done 20\r?$/m);
         expect(result.end).toBe("power-off");

@@ -37,13 +37,17 @@ export async function buildSite(): Promise<void> {
   await build({ configFile: join(ROOT, "web/vite.config.ts"), logLevel: "warn" });
 }
 
-/** Serves a built site on a port of this computer's own. */
-export async function serveSite(folder = FOLDER): Promise<Site> {
-  const files = new Map(siteFiles(folder).map((path) => [BELOW + path, readFileSync(join(folder, path))]));
+/** Serves a built site. */
+export function serveSite(folder = FOLDER): Promise<Site> {
+  return serveFiles(new Map(siteFiles(folder).map((path) => [path, readFileSync(join(folder, path))])));
+}
+
+/** Serves files by their paths, on a port of this computer's own. */
+export async function serveFiles(files: ReadonlyMap<string, Uint8Array>): Promise<Site> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const name = path === BELOW ? `${BELOW}index.html` : path;
-    const bytes = files.get(name);
+    const name = path === BELOW ? "index.html" : path.slice(BELOW.length);
+    const bytes = path.startsWith(BELOW) ? files.get(name) : undefined;
     if (bytes === undefined) return void response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream" });
     response.end(bytes);
