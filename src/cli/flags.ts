@@ -257,6 +257,10 @@ export function addRunFlags(command: Command): Command {
   return command;
 }
 
+/** Whether the command has the flags of `kseg run`. */
+export const runsGuest = (command: Command): boolean =>
+  RUN_FLAGS.every(({ name }) => command.options.some(({ long }) => long === name));
+
 /** Checks that nothing is asked of a snapshot that it has decided already. Throws {@link UsageError}. */
 export function checkRestore(
   command: Command,

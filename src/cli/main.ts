@@ -1,15 +1,17 @@
 /** The command line: finds the command, and turns everything that goes wrong into one line and a status. */
 import { readFileSync } from "node:fs";
-import { Command, type CommanderError } from "commander";
+import { Command, type CommanderError, type Option } from "commander";
 import { benchCommand } from "./bench-command.ts";
 import { heedBranchHints } from "./branch-hints.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
-import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
+import { addRunFlags, checkRestore, runsGuest, type RunFlags } from "./flags.ts";
 import { explainCommand } from "./explain-command.ts";
 import { disasmCommand } from "./disasm-command.ts";
+import { helpCommand } from "./help-command.ts";
 import { guestCommand } from "./guest-command.ts";
 import { GuestError, systemReason } from "../guests/index.ts";
 import { statCommand } from "./stat-command.ts";
+import { fromQemu } from "./qemu-flags.ts";
 import { runCommand } from "./run-command.ts";
 
 const STATUSES = `
@@ -43,7 +45,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     let status: number | null = null;
     const program = createProgram((ended) => (status = ended));
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withOwnFlags(program, args), { from: "user" });
     // `kseg guest` leaves its status in the process.
     return status ?? Number(process.exitCode ?? STATUS.ok);
   } catch (error) {
@@ -56,7 +58,7 @@ function createProgram(setStatus: (status: number) => void): Command {
     .description("A MIPS hypervisor and the MIPS machine under it.")
     .version(`kseg ${version()}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand("help [command]", "print the help of a command")
+    .helpCommand(false)
     .addHelpText("after", EXAMPLES);
   const run = new Command("run").description("run a guest on this terminal").addHelpText("after", RUN_NOTES);
   addRunFlags(run).action(async (flags: RunFlags) => {
@@ -69,7 +71,8 @@ function createProgram(setStatus: (status: number) => void): Command {
     .addCommand(statCommand(setStatus))
     .addCommand(guestCommand())
     .addCommand(disasmCommand())
-    .addCommand(benchCommand());
+    .addCommand(benchCommand())
+    .addCommand(helpCommand(program));
   forAll(program, (command) =>
     command
       .helpOption("-h, --help", "print this help")
@@ -80,6 +83,21 @@ function createProgram(setStatus: (status: number) => void): Command {
       .configureOutput({ outputError: () => {} }),
   );
   return program;
+}
+
+/** `args` without QEMU's spellings, if they are for a command that runs a guest. */
+function withOwnFlags(program: Command, [name, ...args]: readonly string[]): readonly string[] {
+  if (name === undefined) return [];
+  const command = program.commands.find((one) => one.name() === name);
+  if (command === undefined || !runsGuest(command)) return [name, ...args];
+  const { options } = command;
+  const namesOf = (some: readonly Option[]): string[] =>
+    some.flatMap(({ long, short }) => [long, short].filter((text) => typeof text === "string"));
+  const own = {
+    names: [...namesOf(options), "-h", "--help"],
+    withValue: namesOf(options.filter((one) => one.required)),
+  };
+  return [name, ...fromQemu(args, own)];
 }
 
 function forAll(command: Command, change: (command: Command) => void): void {

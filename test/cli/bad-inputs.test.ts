@@ -120,6 +120,14 @@ const CASES: readonly (readonly [what: string, args: readonly string[], message:
     [...shared, folder, "--memory", "24M"],
     /the folder .* is more than the 0 MiB .*--memory/,
   ],
+  [
+    "a misspelt flag of QEMU's",
+    ["run", "-kernal", "x"],
+    /unknown option '-kernal' \(did you mean -kernel\?\)/,
+  ],
+  ["a disk", ["run", "-M", "malta", "-hda", "x"], /-hda: the machine has no disks/],
+  ["a CPU of QEMU's that kseg lacks", ["stat", "-cpu", "24KEc"], /--host-cpu 24KEc: unknown CPU/],
+  ["help on what there is not", ["help", "guest", "fetc"], /unknown command fetc; did you mean fetch\?/],
   ["a TLB of any size", ["run", "--guest-tlb", "100"], /--guest-tlb 100: unknown TLB size; .*64, 128/],
   [
     "statistics over the kernel",

@@ -42,6 +42,25 @@ const withStats = (name: string, ...flags: string[]): string[] => [
   ...flags,
 ];
 
+it("runs a command line of QEMU's", async () => {
+  const flags = "-M malta -cpu 24Kc -m 64 -nographic -serial mon:stdio -no-reboot -nic none -vga none";
+  const line = ["qemu-system-mipsel", ...flags.split(" "), "-kernel", demoFile("demo-bare.elf")];
+  const { status, stdout } = await kseg(["run", ...line], { input: "poweroff\n" });
+  expect(status).toBe(0);
+  expect(stdout).toContain("demo guest, bare MIPS map");
+  expect(stdout).toContain("64 MiB of memory, 16 TLB entries");
+});
+
+it("helps with commands of commands, and about topics", async () => {
+  const fetch = await kseg(["help", "guest", "fetch"]);
+  expect(fetch.stdout).toMatch(/^Usage: kseg guest fetch /);
+  expect(fetch.stdout).toBe((await kseg(["guest", "fetch", "--help"])).stdout);
+  expect((await kseg(["help"])).stdout).toBe((await kseg(["--help"])).stdout);
+  const { stdout, status } = await kseg(["help", "qemu"]);
+  expect(stdout).toMatch(/^ {2}-M, -machine malta +--mode bare/m);
+  expect(status).toBe(0);
+});
+
 describe("kseg run", () => {
   it("runs the demo guest's commands from a pipe, the same way each time", async () => {
     const input = "help\nps\npoweroff\n";
