@@ -2,6 +2,7 @@
 import { Argument, Command } from "commander";
 import { GuestError } from "../guests/index.ts";
 import type { GuestConfig } from "../index.ts";
+import { addHelp, type CommandHelp } from "./command-help.ts";
 import { choiceOf, runFlag } from "./flags.ts";
 import { bootExits } from "./mmu-bench/boot.ts";
 import { measure, type Cost } from "./mmu-bench/measure.ts";
@@ -20,14 +21,21 @@ import { HEAD, textOfBoot, textOfPart, type BootExits, type Part } from "./mmu-b
 
 const MEASUREMENTS = ["mmu"] as const;
 
-const NOTES = `
-Small guests do one thing over and over; what it costs is what their loop takes beyond the
-same number of instructions that do not trap. "host instr." counts generated code and handlers,
-TypeScript is in the time only. "real system" is KVM of Linux 5.10 under trap and emulate,
-measured in QEMU: its host instructions (below: its exits) for a whole event, all of which it
-handles in machine code (docs/performance.md). The exits of a boot need the guest kvm-linux-16k
-in the cache (kseg guest build kvm-linux). It takes a minute or more; on a computer that does
-nothing else the times are worth more.`;
+const HELP: CommandHelp = {
+  notes: [
+    "Small guests do one thing over and over; what it costs is what their loop takes beyond the same number of " +
+      'instructions that do not trap. "host instr." counts generated code and handlers, TypeScript is in the time only. ' +
+      '"real system" is KVM of Linux 5.10 under trap and emulate, measured in QEMU: its host instructions (below: its ' +
+      "exits) for a whole event, all of which it handles in machine code.",
+    "The exits of a boot need the guest kvm-linux-16k in the cache. It takes a minute or more; on a computer that does " +
+      "nothing else the times are worth more.",
+  ],
+  examples: [
+    ["bench mmu", "the table"],
+    ["bench mmu --host-cpu P5600 --json p5600.json", "of another host, as figures too"],
+  ],
+  seeAlso: "kseg help guest build; docs/performance.md",
+};
 
 interface BenchFlags {
   readonly hostCpu: string;
@@ -47,14 +55,13 @@ const TURNS = [
 
 /** The sub-command, to be added to the program. */
 export function benchCommand(): Command {
-  const command = new Command("bench")
+  const command = addHelp(new Command("bench"), HELP)
     .description("measure what translation and exits cost")
     .addArgument(
       new Argument("<what>", `what to measure: ${MEASUREMENTS.join(", ")}`).argParser((text) =>
         choiceOf(text, MEASUREMENTS, "bench", "measurement"),
       ),
     )
-    .addHelpText("after", NOTES)
     .option("--json <FILE>", "write the figures there as well");
   for (const name of ["--host-cpu", "--host-page-size", "--fast-exits"] as const)
     command.addOption(runFlag(name));

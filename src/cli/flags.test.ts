@@ -124,3 +124,8 @@ describe("nearest", () => {
     expect(nearest(text, ["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])).toBe(expected);
   });
 });
+
+it("the help shows each flag under a heading", () => {
+  for (const option of addRunFlags(new Command()).options)
+    expect(option.helpGroupHeading, option.long).toMatch(/^[A-Z].*:$/);
+});

@@ -63,6 +63,20 @@ interface Flag {
   readonly inSnapshot?: true;
 }
 
+/** Under which headings the help shows the flags. */
+const GROUPS = {
+  "Guest:": "--guest --kernel --initrd --append --share --exec --memory --mode --clock",
+  "Machine and hypervisor:":
+    "--host-cpu --host-page-size --engine --refill --gva-roots --guest-tlb --fast-exits --guest-fpu --dyntrans",
+  "End of the run, and what it leaves:": "--exit-on --timeout --stats --quiet",
+  "Snapshots and recordings:": "--save --restore --record --replay",
+  "Tracing and debugging:": "--trace --gdb --gdb-no-wait",
+};
+
+/** The heading of a flag. */
+const headingOf = (name: string): string | undefined =>
+  Object.entries(GROUPS).find(([, names]) => names.split(" ").includes(name))?.[0];
+
 const PAGE_SIZES: Readonly<Record<string, 4096 | 16384>> = { "4k": 4096, "16k": 16384 };
 const ENGINES = ["auto", "jit", "interp"] as const;
 
@@ -235,7 +249,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--trace",
     value: "FILE",
-    help: "write what the hypervisor does there, for Perfetto, or to FILE.ftrace as text; not with --mode bare",
+    help: "write what the hypervisor does there: as text like ftrace's if FILE ends in .ftrace, for Perfetto otherwise; not with --mode bare",
     parse: fileName,
   },
   {
@@ -287,6 +301,8 @@ function optionOf({ name, value, help, parse, preset, otherwise, choices }: Flag
   const listed = choices === undefined ? "" : `: ${choices.join(", ")}`;
   const unless = otherwise === undefined ? "" : ` (default: ${otherwise})`;
   const option = new Option(value === undefined ? name : `${name} <${value}>`, help + listed + unless);
+  const heading = headingOf(name);
+  if (heading !== undefined) option.helpGroup(heading);
   if (parse !== undefined) option.argParser((text: string) => parse(text, name));
   if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
   return option;

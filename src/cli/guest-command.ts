@@ -1,6 +1,7 @@
 /** `kseg guest`: obtains real guests into the cache and says what is there. */
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { addHelp, type CommandHelp } from "./command-help.ts";
 import {
   buildKvmLinux,
   fetchDebian,
@@ -17,6 +18,63 @@ import {
   terminalProgress,
 } from "../guests/index.ts";
 
+const FILES = [["~/.cache/kseg", "the cache; KSEG_CACHE or XDG_CACHE_HOME choose another"]] as const;
+const SEE_ALSO = "kseg help environment; docs/guests.md";
+
+const GUEST_HELP: CommandHelp = {
+  notes: [
+    "Everything may be interrupted and started again; it goes on where it was. Progress goes to stderr, results to stdout.",
+  ],
+  examples: [
+    ["guest fetch debian", "Debian's kernel and busybox"],
+    ["guest list", "what is in the cache, and how to get the rest"],
+    ["run --guest debian", "runs it"],
+  ],
+  files: FILES,
+  seeAlso: SEE_ALSO,
+};
+
+const HELPS = {
+  fetch: {
+    notes: [
+      "Uses the machine's own apt sources, keys and proxies with private lists; 46 MB. What the cache has already is not " +
+        "fetched again.",
+    ],
+    examples: [["guest fetch debian", "as the guest debian, for kseg run --guest debian"]],
+    files: FILES,
+    seeAlso: SEE_ALSO,
+  },
+  build: {
+    notes: [
+      "Takes some minutes per page size, 122 MB by apt and 1.8 GB of disk while it builds, and a cross compiler: it names " +
+        "the packages that are missing.",
+    ],
+    examples: [
+      ["guest build kvm-linux", "both page sizes"],
+      ["guest build kvm-linux --page-size 4k --jobs 2", "one of them, with two compilers at a time"],
+    ],
+    files: FILES,
+    seeAlso: SEE_ALSO,
+  },
+  import: {
+    examples: [
+      ["guest import linux-image-6.1.0-4kc-malta.deb busybox-static.deb", "packages fetched by hand"],
+    ],
+    files: FILES,
+    seeAlso: SEE_ALSO,
+  },
+  list: {
+    examples: [["guest list", "a line for each part, and for each guest"]],
+    files: FILES,
+    seeAlso: SEE_ALSO,
+  },
+  paths: {
+    examples: [["guest paths debian", "kernel, initrd and command line, a line each"]],
+    files: FILES,
+    seeAlso: SEE_ALSO,
+  },
+} as const satisfies Readonly<Record<string, CommandHelp>>;
+
 /**
  * The sub-command, to be added to the program. Its actions report failures themselves: one line on stderr,
  * and 1 (something failed) or 2 (bad request or input) as `process.exitCode`.
@@ -24,9 +82,10 @@ import {
 export function guestCommand(): Command {
   const cache = new GuestCache();
   const guest = new Command("guest").description(`obtain real guests into the cache (${cache.root})`);
+  const subcommand = (name: keyof typeof HELPS): Command => addHelp(guest.command(name), HELPS[name]);
+  addHelp(guest, GUEST_HELP);
 
-  guest
-    .command("fetch")
+  subcommand("fetch")
     .description("fetch a guest with this machine's apt-get; needs no root")
     .argument("<guest>", "debian: the newest Malta kernel and busybox for mipsel")
     .action(
@@ -36,8 +95,7 @@ export function guestCommand(): Command {
       }),
     );
 
-  guest
-    .command("build")
+  subcommand("build")
     .description("build a guest from source; says what it needs")
     .argument("<guest>", "kvm-linux: Linux 5.10 for trap-and-emulate (malta_kvm_guest_defconfig)")
     .option("--page-size <size>", "4k, 16k or both", "both")
@@ -61,8 +119,7 @@ export function guestCommand(): Command {
       }),
     );
 
-  guest
-    .command("import")
+  subcommand("import")
     .description("take .deb files, a kernel tarball, kernels or busybox fetched by hand; on any system")
     .argument("<files...>", "told apart by what is in them")
     .action(
@@ -73,13 +130,11 @@ export function guestCommand(): Command {
       }),
     );
 
-  guest
-    .command("list")
+  subcommand("list")
     .description("what is in the cache, checked, and how to get what is not")
     .action(reporting(() => printList(cache)));
 
-  guest
-    .command("paths")
+  subcommand("paths")
     .description("the files that start a guest, for scripts")
     .argument("<guest>", GUESTS.join(", "))
     .action(

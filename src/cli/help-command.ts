@@ -1,5 +1,6 @@
 /** `kseg help`: the help of a command, of a command of a command, and what there is to say that belongs to none. */
 import { Command } from "commander";
+import { addHelp, type CommandHelp } from "./command-help.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import { QEMU_FLAGS } from "./qemu-flags.ts";
@@ -18,13 +19,22 @@ const TOPICS: readonly Topic[] = [
   { name: "environment", about: "environment variables", text: environmentText },
 ];
 
+const HELP: CommandHelp = {
+  examples: [
+    ["help run", "the flags of kseg run"],
+    ["help guest build", "the help of a command of a command"],
+    ["help qemu", "a topic"],
+  ],
+};
+
 /** The sub-command, to be added to `program`. */
 export function helpCommand(program: Command): Command {
-  return new Command("help")
+  const command = new Command("help")
     .description("print the help of a command, or about a topic")
     .argument("[words...]", "a command, with its own command if it has any, or a topic")
-    .addHelpText("after", `\nTopics:\n${columns(TOPICS.map(({ name, about }) => [name, about]))}`)
+    .addHelpText("after", `\nTopics:\n${columns(TOPICS.map(({ name, about }) => [name, about]))}`.trimEnd())
     .action((words: readonly string[]) => printHelp(program, words));
+  return addHelp(command, HELP);
 }
 
 function printHelp(program: Command, words: readonly string[]): void {
@@ -66,7 +76,6 @@ function environmentText(): string {
     ["KSEG_CACHE", "folder of the guests (kseg guest); default: kseg in the user's cache"],
     ["XDG_CACHE_HOME", "the user's cache, in place of ~/.cache"],
     ["NO_COLOR", "if it is not empty: no colours"],
-    ["FORCE_COLOR", "if it is not 0: colours even where there is no terminal"],
     ["KSEG_DEBUG", "if it is not empty: errors come with their stacks, for work on kseg itself"],
   ]);
 }

@@ -2,17 +2,28 @@
 import { Command } from "commander";
 import type { Guest } from "../index.ts";
 import { TICKS_PER_SECOND } from "../index.ts";
+import { addHelp, RUN_STATUSES, type CommandHelp } from "./command-help.ts";
 import { STATUS } from "./errors.ts";
 import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
 import { runCommand } from "./run-command.ts";
 import { keyValueLines, LOG_HEADER, logLine, screenLines, StatHistory } from "./stat-table.ts";
 import { StreamFile } from "./stream-file.ts";
 
-const NOTES = `
-The guest runs as with kseg run, but nobody types to it (piped input it gets), and its console
-is not shown. On a terminal the counters fill the screen, renewed each second, until the run ends
-or Ctrl-C. --log prints how much they grew, a line a second and one at the end. --key-value prints them all at the
-end, and so does kseg stat without a terminal. KVM's counters overlap; docs/seeing.md explains what is shown.`;
+const HELP: CommandHelp = {
+  notes: [
+    "The guest runs as with kseg run, but nobody types to it (piped input it gets), and its console is not shown. On a " +
+      "terminal the counters fill the screen, renewed each second, until the run ends or Ctrl-C. --log prints how much " +
+      "they grew, a line a second and one at the end. --key-value prints them all at the end, and so does kseg stat " +
+      "without a terminal. KVM's counters overlap.",
+  ],
+  statuses: RUN_STATUSES,
+  examples: [
+    ["stat", "the demo guest's counters, on a screen"],
+    ["stat --guest kvm-linux-4k --exit-on ready --key-value", "those of a boot, one a line"],
+    ["stat --log --timeout 10 --console out.txt", "ten seconds, the console into a file"],
+  ],
+  seeAlso: "kseg help run; docs/seeing.md",
+};
 
 /** Milliseconds between two looks at the counters. */
 const INTERVAL = 1000;
@@ -27,12 +38,11 @@ interface StatFlags extends RunFlags {
 
 /** The sub-command, to be added to the program; `setStatus` takes the exit status of the run. */
 export function statCommand(setStatus: (status: number) => void): Command {
-  const command = new Command("stat")
+  const command = addHelp(new Command("stat"), HELP)
     .description("run a guest and show KVM's counters meanwhile")
     .option("--log", "a line a second instead of a screen")
     .option("--key-value", "all counters at the end, one a line (the default without a terminal)")
-    .option("--console <file>", "write the guest's console there")
-    .addHelpText("after", NOTES);
+    .option("--console <file>", "write the guest's console there");
   return addRunFlags(command).action(async ({ log, keyValue, console, ...flags }: StatFlags) => {
     checkRestore(command, flags);
     setStatus(await run(flags, log === true, keyValue === true, console));

@@ -2,7 +2,7 @@
 
 const WIDTH = 80;
 const INDENT = "  ";
-/** Names longer than this have a line of their own. */
+/** Names longer than this have a line of their own, unless the caller says otherwise. */
 const WIDEST_NAME = 24;
 
 /** `text` in lines of at most `width` characters, broken at spaces. */
@@ -19,8 +19,11 @@ export function wrapped(text: string, width = WIDTH): string {
 }
 
 /** Names, and beside each of them what it is, in wrapped lines that all end with a line feed. */
-export function columns(rows: readonly (readonly [name: string, text: string])[]): string {
-  const widths = rows.map(([name]) => name.length).filter((width) => width <= WIDEST_NAME);
+export function columns(
+  rows: readonly (readonly [name: string, text: string])[],
+  widestName = WIDEST_NAME,
+): string {
+  const widths = rows.map(([name]) => name.length).filter((width) => width <= widestName);
   const first = Math.max(...widths, 0) + 2;
   const margin = INDENT + " ".repeat(first);
   return rows
