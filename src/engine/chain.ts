@@ -1,3 +1,4 @@
+import { CP0 } from "../isa/cp0.ts";
 import { CODE_PAGE, PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState, storeState } from "./compile-ir.ts";
 import { SLOW_SIZE_BITS, STATE_LEFT } from "./translator/calling.ts";
@@ -215,6 +216,8 @@ export function buildChain(regionType: number): Code {
   code.end();
   storeState(code, STATE.pc, () => code.get(pc));
   storeState(code, STATE.interpretedFrom, () => code.get(pc));
+  storeState(code, STATE.interpretedMode, () => loadState(code, STATE.mode));
+  storeState(code, STATE.interpretedEntryHi, () => loadState(code, STATE.cp0 + CP0.EntryHi * 4));
   storeState(code, STATE.remaining, () => code.get(remaining));
   code.const32(STEP.fast);
   code.return();

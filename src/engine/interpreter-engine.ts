@@ -1,3 +1,4 @@
+import { ENTRY_HI } from "../isa/cp0.ts";
 import { decoderFor, type Decoder } from "../isa/decode.ts";
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 import { rowIndex } from "../isa/instructions.ts";
@@ -23,6 +24,7 @@ import {
   DEFAULT_POLICY,
   EAGER_POLICY,
   Translations,
+  type AddressSpace,
   type TranslationPolicy,
 } from "./translator/translations.ts";
 
@@ -134,14 +136,22 @@ export class InterpreterEngine implements Engine {
       // Behind a likely branch that is not taken nothing new begins.
       if (cpu.pc === expected || cpu.pc === expected + 4 || cpu.inDelaySlot) continue;
       // The jump is in front of its delay slot.
-      if (!this.translated.sample(cpu.pc, expected - 8)) {
+      const { mode, asid } = cpu;
+      if (!this.translated.sample(cpu.pc, { mode, asid }, expected - 8)) {
         const leftAt = memory.i32[STATE.interpretedFrom >>> 2]!;
         const byTableJump = memory.i32[STATE.jumpedTo >>> 2] === leftAt;
-        this.translated.sample(leftAt, byTableJump ? null : NOWHERE);
+        this.translated.sample(leftAt, this.interpretedIn, byTableJump ? null : NOWHERE);
       }
       break;
     }
     return STEP.chain;
+  }
+
+  /** Where the interpreter took over from translated code. */
+  private get interpretedIn(): AddressSpace {
+    const { i32 } = this.machine.memory;
+    const mode = i32[STATE.interpretedMode >>> 2] as Mode;
+    return { mode, asid: i32[STATE.interpretedEntryHi >>> 2]! & ENTRY_HI.ASID };
   }
 
   /** Of the CPU that executes. */

@@ -2,7 +2,7 @@ import { decoderFor, type Decoder } from "../../isa/decode.ts";
 import { rowIndex } from "../../isa/instructions.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { MODE } from "../../machine/modes.ts";
+import type { Mode } from "../../machine/modes.ts";
 import {
   CODE_PAGE,
   PAGE_SHIFT,
@@ -64,9 +64,16 @@ const MOST_PLACES = 1 << 15;
 
 const KSEG0 = 0x8000_0000;
 
+/** Where code was executed: what its addresses mean. */
+export interface AddressSpace {
+  readonly mode: Mode;
+  readonly asid: number;
+}
+
 /** Code at a virtual address: its page in RAM and the records decoded from it. */
 interface Place {
   readonly va: number;
+  readonly space: AddressSpace;
   readonly offset: number;
   readonly ramPage: number;
   readonly records: number;
@@ -128,12 +135,12 @@ export class Translations {
   }
 
   /**
-   * Code at `va` was found being executed. It is where a jump led (a loop, a function, or what follows a call), or
+   * Code at `va` was found being executed in `space`. It is where a jump led (a loop, a function, or what follows a call), or
    * where translated code left off; `from` is the jump's place, or null if translated code made a jump through a
    * table. Returns false if it is translated already.
    */
-  sample(va: number, from: number | null): boolean {
-    const place = this.locate(va);
+  sample(va: number, space: AddressSpace, from: number | null): boolean {
+    const place = this.locate(va, space);
     if (place === null) return true;
     const { functions, jumpTargets, writes } = this.pageOf(place.records);
     if (from === null || this.isTableJump(from, place)) jumpTargets.add(place.offset);
@@ -167,7 +174,8 @@ export class Translations {
 
   /** Breakpoints were set: code that is entered without a look-up of its address is to know of them. */
   breakpointsSet(addresses: readonly number[]): void {
-    for (const address of addresses) this.locate(address);
+    const { cpu } = this.machine;
+    for (const address of addresses) this.locate(address, cpu);
   }
 
   /** All code pages were dropped, or there is too much. */
@@ -218,22 +226,18 @@ export class Translations {
     u8[op] = index === 0 ? u8[op]! & ~flag : u8[op]! | flag;
   }
 
-  /**
-   * The decoded code at `va` in the current mode, or in kernel mode, which may have been left since it was executed;
-   * null if there is none.
-   */
-  private locate(va: number): Place | null {
-    const { cpu, mmu, memory } = this.machine;
+  /** The decoded code at `va` in `space`; null if there is none. */
+  private locate(va: number, space: AddressSpace): Place | null {
+    const { mmu, memory } = this.machine;
     if ((va & 3) !== 0) return null;
-    let pa = mmu.peek(va, cpu.mode, cpu.asid);
-    if (pa < 0) pa = mmu.peek(va, MODE.kernel, cpu.asid);
+    const pa = mmu.peek(va, space.mode, space.asid);
     const at = pa < 0 ? -1 : mmu.ramOffset(pa);
     if (at < 0) return null;
     const ramPage = at >>> PAGE_SHIFT;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + ramPage]!;
     if (records === 0) return null;
     this.breakpoints.mark(va, records);
-    return { va: va >>> 0, offset: at & (PAGE_SIZE - 1), ramPage, records };
+    return { va: va >>> 0, space, offset: at & (PAGE_SIZE - 1), ramPage, records };
   }
 
   private isExecuted(records: number, offset: number): boolean {
@@ -284,7 +288,7 @@ export class Translations {
         const index = branch?.operation.slots.get("index");
         if (ending.kind !== "call" || branch === null || index === undefined) continue;
         const next = place.va - place.offset + branch.at + 4;
-        const called = this.locate((next & 0xf000_0000) | fieldValue(index.field, branch.word));
+        const called = this.locate((next & 0xf000_0000) | fieldValue(index.field, branch.word), place.space);
         if (called !== null) waiting.push(called);
       }
     }
