@@ -416,7 +416,13 @@ export class InterpreterEngine implements Engine {
     const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
     if (offset < 0) return 0;
     cpu.link(pa);
+    this.fillUnwatched(va, memory.plan.ram + offset);
     return memory.plan.ram + offset;
+  }
+
+  /** Enters the page just looked up, which says nothing of what a debugger wants to see of it. */
+  private fillUnwatched(va: number, place: number): void {
+    if (this.machine.mmu.watch === null) this.fillData(va, place, false);
   }
 
   private storeToRam(va: number, value: number): number {
@@ -424,6 +430,7 @@ export class InterpreterEngine implements Engine {
     const pa = mmu.lookUp(va, ACCESS.store, 4, cpu.mode);
     const offset = pa < 0 ? -1 : mmu.ramOffset(pa);
     if (offset < 0 || this.machine.watches(offset)) return -1;
+    this.fillUnwatched(va, memory.plan.ram + offset);
     if (!cpu.llBit) return 0;
     memory.i32[(memory.plan.ram + offset) >>> 2] = value;
     return 1;

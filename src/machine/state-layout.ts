@@ -54,8 +54,8 @@ export const STATE = {
   carefulNext: BLOCK + 0xc0,
   /** Where translated code left off and the interpreter took over; in which mode, and the EntryHi of then. */
   interpretedFrom: BLOCK + 0xc4,
-  interpretedMode: BLOCK + 0x110,
-  interpretedEntryHi: BLOCK + 0x114,
+  interpretedMode: BLOCK + 0x118,
+  interpretedEntryHi: BLOCK + 0x11c,
   /** 1 if coprocessor 0 instructions may be executed. */
   cp0Usable: BLOCK + 0xc8,
   /** 1 if coprocessor 1 instructions may be executed (Status.CU1). */

@@ -279,5 +279,12 @@ export function buildMtc0(target: QuickTarget, raise: number): Code {
         r.answer(0);
       });
   }
+  // The hypervisor's way back to the guest ends links by it. Elsewhere it does nothing.
+  r.when(r.eq(index, CP0.LLAddr), () => {
+    const endsLink = r.not(r.and(value, 1));
+    const hasEffect = cpu.model.llb ? 1 : r.ne(r.state(STATE.eretKeepsLink), 0);
+    r.when(r.and(endsLink, hasEffect), () => r.setState(STATE.llBit, 0));
+    r.answer(0);
+  });
   return r.finish(r.call(target.complete("mtc0"), number, select, value));
 }
