@@ -5,7 +5,7 @@ import { CAUSE, CP0, cp0Operands, STATUS } from "../../src/isa/cp0.ts";
 import { encode } from "../../src/isa/encode.ts";
 import { EXC_CODE } from "../../src/isa/exceptions.ts";
 import { GPR } from "../../src/isa/registers.ts";
-import { RECORD, STATE, TRANSLATED_FLAG } from "../../src/machine/state-layout.ts";
+import { RECORD, SOFT_TLB, STATE, TRANSLATED_FLAG } from "../../src/machine/state-layout.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
 import { EnginePair } from "./engine-pair.ts";
 
@@ -243,6 +243,76 @@ test("what the kernel does before it returns to user mode is translated, too", (
   const records = memory.i32[memory.plan.codeMap >>> 2]!;
   const behind = records + (0x190 / 4) * RECORD.bytes;
   expect(memory.u8[behind + RECORD.op + 1]! & (TRANSLATED_FLAG >>> 8)).not.toBe(0);
+});
+
+test("where user mode goes on is translated, too, where the kernel finds something else at its addresses", () => {
+  const [USER, FRAME] = [0x8004_0000, 0x0005_0000];
+  const pair = new EnginePair({ model: "P5600" }).both((m) => {
+    m.load(0x8000_0180, (a) => {
+      a.mfc0(k0, ...cp0Operands(CP0.EPC));
+      a.addiu(k0, k0, 4);
+      a.mtc0(k0, ...cp0Operands(CP0.EPC));
+      a.eret();
+    });
+    const loop = (a: Assembler): void => {
+      const again = a.bind();
+      a.addiu(v0, v0, 1);
+      a.syscall(0);
+      a.b(again);
+      a.nop();
+    };
+    m.load(USER, loop, FRAME);
+    m.map(0, USER, 0, FRAME, FRAME);
+    // 80000000 up stays unmapped for the kernel, and is mapped for the user (MUSUK).
+    m.setCp0("SegCtl1", (0x0043 << 16) | 0x0002);
+    m.setCp0("Status", STATUS.UM);
+    m.machine.cpu.setPc(USER);
+  });
+  expect(pair.run(3000)).toEqual(BUDGET);
+  const { memory } = pair.translated.machine;
+  const records = memory.i32[(memory.plan.codeMap >>> 2) + (FRAME >>> 12)]!;
+  const behind = records + 2 * RECORD.bytes;
+  expect(memory.u8[behind + RECORD.op + 1]! & (TRANSLATED_FLAG >>> 8)).not.toBe(0);
+});
+
+test("LL and SC whose page nothing else uses enter it into the soft TLB", () => {
+  const DATA = 0x8002_0000;
+  const pair = new EnginePair().code((a) => {
+    a.loadConstant(a0, DATA);
+    const again = a.bind();
+    a.ll(v0, 0, a0);
+    a.addiu(v0, v0, 1);
+    a.sc(v0, 0, a0);
+    a.b(again);
+    a.nop();
+  });
+  expect(pair.run(400)).toEqual(BUDGET);
+  expect(pair.translations).toBeGreaterThan(0);
+  const { memory, cpu } = pair.translated.machine;
+  const entry =
+    cpu.state[STATE.dataBank >>> 2]! + (((DATA >>> 12) % SOFT_TLB.dataEntries) << SOFT_TLB.dataEntryShift);
+  expect(memory.i32[(entry + SOFT_TLB.writeTag) >>> 2]! >>> 0).toBe(DATA);
+});
+
+test("MTC0 to LLAddr ends a link where ERET does not, and nowhere else", () => {
+  for (const keeps of [true, false]) {
+    const pair = new EnginePair().code((a) => {
+      a.loadConstant(a0, 0x8002_0000);
+      const again = a.bind();
+      a.ll(v0, 0, a0);
+      a.mtc0(zero, ...cp0Operands(CP0.LLAddr));
+      a.addiu(v0, v0, 1);
+      a.sc(v0, 0, a0);
+      a.addu(v1, v1, v0);
+      a.b(again);
+      a.nop();
+    });
+    pair.both(({ machine: { cpu } }) => (cpu.eretKeepsLink = keeps));
+    expect(pair.run(700)).toEqual(BUDGET);
+    expect(pair.translations).toBeGreaterThan(0);
+    if (keeps) expect(pair.translated.gpr(v1)).toBe(0);
+    else expect(pair.translated.gpr(v1)).toBeGreaterThan(50);
+  }
 });
 
 describe("exceptions in translated code", () => {
