@@ -246,33 +246,38 @@ test("what the kernel does before it returns to user mode is translated, too", (
 });
 
 test("where user mode goes on is translated, too, where the kernel finds something else at its addresses", () => {
-  const [USER, FRAME] = [0x8004_0000, 0x0005_0000];
-  const pair = new EnginePair({ model: "P5600" }).both((m) => {
+  const [USER, FRAME, CALLS] = [0x8004_0000, 0x0005_0000, 64];
+  const policy = { ...DEFAULT_POLICY, sampleEvery: 64, hot: 2 };
+  const pair = new EnginePair({ model: "P5600" }, policy).both((m) => {
     m.load(0x8000_0180, (a) => {
+      // What is followed from user mode to the next jump ends here, and the careful interpreter's turn before it.
+      for (let n = 0; n < 20; n++) a.nop();
+      const handler = a.label();
+      a.b(handler);
+      a.nop();
+      a.bind(handler);
       a.mfc0(k0, ...cp0Operands(CP0.EPC));
-      a.addiu(k0, k0, 4);
+      // The next of all system calls in turn: user mode itself never jumps.
+      a.addiu(k1, k0, 4);
+      a.ins(k0, k1, 0, 8);
       a.mtc0(k0, ...cp0Operands(CP0.EPC));
       a.eret();
     });
-    const loop = (a: Assembler): void => {
-      const again = a.bind();
-      a.addiu(v0, v0, 1);
-      a.syscall(0);
-      a.b(again);
-      a.nop();
+    const calls = (a: Assembler): void => {
+      for (let n = 0; n < CALLS; n++) a.syscall(0);
     };
-    m.load(USER, loop, FRAME);
+    m.load(USER, calls, FRAME);
     m.map(0, USER, 0, FRAME, FRAME);
     // 80000000 up stays unmapped for the kernel, and is mapped for the user (MUSUK).
     m.setCp0("SegCtl1", (0x0043 << 16) | 0x0002);
     m.setCp0("Status", STATUS.UM);
     m.machine.cpu.setPc(USER);
   });
-  expect(pair.run(3000)).toEqual(BUDGET);
+  expect(pair.run(60_000)).toEqual(BUDGET);
   const { memory } = pair.translated.machine;
   const records = memory.i32[(memory.plan.codeMap >>> 2) + (FRAME >>> 12)]!;
-  const behind = records + 2 * RECORD.bytes;
-  expect(memory.u8[behind + RECORD.op + 1]! & (TRANSLATED_FLAG >>> 8)).not.toBe(0);
+  for (let n = 0; n < CALLS; n++)
+    expect(memory.u8[records + n * RECORD.bytes + RECORD.op + 1]! & (TRANSLATED_FLAG >>> 8)).not.toBe(0);
 });
 
 test("LL and SC whose page nothing else uses enter it into the soft TLB", () => {
