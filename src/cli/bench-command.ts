@@ -1,6 +1,6 @@
 /** `kseg bench mmu`: what translation and exits cost, on this computer. */
 import { Argument, Command } from "commander";
-import { GuestError } from "../guests/index.ts";
+import { GuestError, terminalProgress } from "../guests/index.ts";
 import type { GuestConfig } from "../index.ts";
 import { addHelp, type CommandHelp } from "./command-help.ts";
 import { choiceOf, runFlag } from "./flags.ts";
@@ -75,28 +75,46 @@ async function benchMmu({ hostCpu, hostPageSize, fastExits, json }: BenchFlags):
     ...(hostPageSize === undefined ? {} : { hostPageSize }),
     ...(fastExits === undefined ? {} : { fastExits }),
   };
-  process.stdout.write(HEAD);
+  const progress = terminalProgress(process.stderr, Date.now, "kseg bench");
+  let done = 0;
+  const onMeasured = (what: string): void => progress.bar(++done, MEASURED, what);
+  const print = (text: string): void => {
+    progress.clear();
+    process.stdout.write(text);
+  };
+  print(HEAD);
   const parts: Part[] = [];
-  for (const part of measurements(config)) {
+  for (const part of measurements(config, onMeasured)) {
     parts.push(part);
-    process.stdout.write(textOfPart(part));
+    print(textOfPart(part));
   }
-  const boot = await bootOrNote(config);
+  progress.bar(done, MEASURED, "a boot");
+  const boot = await bootOrNote(config, () => progress.clear());
   if (boot !== null) process.stdout.write(textOfBoot(boot));
   await file?.write({ config, parts, boot });
 }
 
-/** The parts of the table, each measured when its turn comes. */
-function* measurements(config: Partial<GuestConfig>): Generator<Part> {
-  const alone = (program: MmuProgram): Cost => measure(program, PLAIN, config);
-  yield { title: "host TLB miss", costs: REFILLS.map(alone) };
-  yield { title: "trap of a guest", costs: TRAPS.map(alone) };
-  for (const { title, ...turns } of TURNS)
-    yield { title, costs: PAGE_COUNTS.map((pages) => asidChange({ pages, ...turns }, config)) };
-  yield {
-    title: "look-up in the guest's TLB",
-    costs: TLB_SIZES.map((entries) => alone(lookup(entries))),
+/** Measurements in all, the boot among them. */
+const MEASURED = REFILLS.length + TRAPS.length + TURNS.length * PAGE_COUNTS.length + TLB_SIZES.length + 1;
+
+/** The parts of the table, each measured when its turn comes; `onMeasured` is told of each measurement. */
+function* measurements(config: Partial<GuestConfig>, onMeasured: (what: string) => void): Generator<Part> {
+  const told = (title: string, cost: Cost): Cost => {
+    onMeasured(title);
+    return cost;
   };
+  const titled = (title: string, programs: readonly MmuProgram[]): Part => ({
+    title,
+    costs: programs.map((program) => told(title, measure(program, PLAIN, config))),
+  });
+  yield titled("host TLB miss", REFILLS);
+  yield titled("trap of a guest", TRAPS);
+  for (const { title, ...turns } of TURNS)
+    yield { title, costs: PAGE_COUNTS.map((pages) => told(title, asidChange({ pages, ...turns }, config))) };
+  yield titled(
+    "look-up in the guest's TLB",
+    TLB_SIZES.map((entries) => lookup(entries)),
+  );
 }
 
 /** A change compared with a write of the ASID that is there already. */
@@ -104,12 +122,16 @@ function asidChange(turns: Turns, config: Partial<GuestConfig>): Cost {
   return measure(asidTurns(turns, true), asidTurns(turns, false), config);
 }
 
-async function bootOrNote(config: Partial<GuestConfig>): Promise<BootExits | null> {
+/** The exits of a boot, or a line that says why there are none. `onEnd` is called before anything is printed. */
+async function bootOrNote(config: Partial<GuestConfig>, onEnd: () => void): Promise<BootExits | null> {
   try {
     return await bootExits(config);
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
+    onEnd();
     process.stderr.write(`kseg: no exits of a boot: ${error.message}\n`);
     return null;
+  } finally {
+    onEnd();
   }
 }

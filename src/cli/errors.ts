@@ -1,5 +1,7 @@
 /** What the command line tells its caller, and how. */
 
+import { styled } from "../guests/index.ts";
+
 /** Exit statuses; a program that a signal ends has 128 and the signal's number, as in a shell. */
 export const STATUS = {
   ok: 0,
@@ -36,10 +38,11 @@ const debugging = (): boolean => (process.env["KSEG_DEBUG"] ?? "") !== "";
 
 /** One line about `error`; everything when KSEG_DEBUG is set. */
 export function errorText(error: unknown): string {
-  if (debugging() && error instanceof Error) return `kseg: ${error.stack ?? error.message}`;
-  if (error instanceof CliError) return `kseg: ${oneLine(error.message)}`;
+  const kseg = styled("red", "kseg:", process.stderr);
+  if (debugging() && error instanceof Error) return `${kseg} ${error.stack ?? error.message}`;
+  if (error instanceof CliError) return `${kseg} ${oneLine(error.message)}`;
   const message = error instanceof Error ? error.message : String(error);
-  return `kseg: defect in kseg: ${oneLine(message)} (KSEG_DEBUG=1 shows where)`;
+  return `${kseg} defect in kseg: ${oneLine(message)} (KSEG_DEBUG=1 shows where)`;
 }
 
 /** Control characters, line ends among them, as an escape would write them. */

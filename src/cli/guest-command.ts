@@ -14,6 +14,7 @@ import {
   importFiles,
   listArtefacts,
   parsePageSizes,
+  styled,
   systemReason,
   terminalProgress,
 } from "../guests/index.ts";
@@ -81,6 +82,8 @@ const HELPS = {
  */
 export function guestCommand(): Command {
   const cache = new GuestCache();
+  const progress = terminalProgress(process.stderr);
+  const reporting = reportingWith(progress);
   const guest = new Command("guest").description(`obtain real guests into the cache (${cache.root})`);
   const subcommand = (name: keyof typeof HELPS): Command => addHelp(guest.command(name), HELPS[name]);
   addHelp(guest, GUEST_HELP);
@@ -91,7 +94,7 @@ export function guestCommand(): Command {
     .action(
       reporting(async (name: string) => {
         if (name !== "debian") throw new GuestUsageError(`cannot fetch ${name}; there is: debian`);
-        printPaths(await fetchDebian(cache, terminalProgress(process.stderr)));
+        printPaths(await fetchDebian(cache, progress));
       }),
     );
 
@@ -113,7 +116,7 @@ export function guestCommand(): Command {
             force: options.force === true,
             keepTrees: options.keepTrees === true,
           },
-          terminalProgress(process.stderr),
+          progress,
         );
         for (const { guest: target, kernel } of built) process.stdout.write(`${target}\t${kernel}\n`);
       }),
@@ -124,7 +127,7 @@ export function guestCommand(): Command {
     .argument("<files...>", "told apart by what is in them")
     .action(
       reporting(async (files: string[]) => {
-        const imported = await importFiles(cache, files, terminalProgress(process.stderr));
+        const imported = await importFiles(cache, files, progress);
         for (const { manifest, folder } of imported)
           process.stdout.write(`${manifest.artefact}\t${folder}\n`);
       }),
@@ -188,24 +191,27 @@ async function printList(cache: GuestCache): Promise<void> {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-/** Wraps an action so that failures are reported as {@link guestCommand} says. */
-function reporting<A extends unknown[]>(
-  action: (...args: A) => Promise<void>,
-): (...args: A) => Promise<void> {
-  return async (...args) => {
-    try {
-      await action(...args);
-    } catch (error) {
-      const reason = systemReason(error);
-      if (error instanceof GuestError) {
-        process.stderr.write(`kseg: ${error.message}\n`);
-        process.exitCode = error.exitStatus;
-      } else if (reason !== undefined && error instanceof Error) {
-        // A failed system call outside the places that name their file: still one line.
-        const where = "path" in error && typeof error.path === "string" ? `${error.path}: ` : "";
-        process.stderr.write(`kseg: ${where}${reason}\n`);
-        process.exitCode = 1;
-      } else throw error;
-    }
+/** Wraps actions so that failures are reported as {@link guestCommand} says, below what progress has shown. */
+function reportingWith(
+  progress: ReturnType<typeof terminalProgress>,
+): <A extends unknown[]>(action: (...args: A) => Promise<void>) => (...args: A) => Promise<void> {
+  const say = (message: string, status: number): void => {
+    process.stderr.write(`${styled("red", "kseg:", process.stderr)} ${message}\n`);
+    process.exitCode = status;
   };
+  return (action) =>
+    async (...args) => {
+      try {
+        await action(...args);
+      } catch (error) {
+        progress.clear();
+        const reason = systemReason(error);
+        if (error instanceof GuestError) say(error.message, error.exitStatus);
+        else if (reason !== undefined && error instanceof Error) {
+          // A failed system call outside the places that name their file: still one line.
+          const where = "path" in error && typeof error.path === "string" ? `${error.path}: ` : "";
+          say(`${where}${reason}`, 1);
+        } else throw error;
+      }
+    };
 }

@@ -76,6 +76,7 @@ function environmentText(): string {
     ["KSEG_CACHE", "folder of the guests (kseg guest); default: kseg in the user's cache"],
     ["XDG_CACHE_HOME", "the user's cache, in place of ~/.cache"],
     ["NO_COLOR", "if it is not empty: no colours"],
+    ["FORCE_COLOR", "colours even where there is no terminal; 0: none"],
     ["KSEG_DEBUG", "if it is not empty: errors come with their stacks, for work on kseg itself"],
   ]);
 }

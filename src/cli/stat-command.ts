@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { Guest } from "../index.ts";
 import { TICKS_PER_SECOND } from "../index.ts";
 import { addHelp, RUN_STATUSES, type CommandHelp } from "./command-help.ts";
+import { hasColours } from "../guests/index.ts";
 import { STATUS } from "./errors.ts";
 import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
 import { runCommand } from "./run-command.ts";
@@ -128,7 +129,7 @@ const HEADINGS = 2;
 /** The whole terminal, which is given back however kseg ends. */
 class Screen {
   private readonly watch = new Watch();
-  private readonly colour = (process.env["NO_COLOR"] ?? "") === "";
+  private readonly colour = hasColours(process.stdout);
   private readonly leave = (): void => void process.stdout.write(ALTERNATE.leave);
   private isEntered = false;
 

@@ -139,7 +139,9 @@ export class PrivateApt {
       explain: explainApt,
       onLine: (line) => {
         const percent = /^dlstatus:\d+:([\d.]+):/.exec(line)?.[1];
-        if (percent !== undefined) progress.count(`${Math.round(Number(percent))} %`);
+        if (percent === undefined) return;
+        const done = (Number(percent) / 100) * candidate.size;
+        progress.bar(done, candidate.size, `${megabytes(done)} of ${megabytes(candidate.size)} MB`);
       },
       hint: `try again, ${IMPORT_HINT}`,
     });
@@ -147,6 +149,8 @@ export class PrivateApt {
     throw new ChecksumError(file, candidate.sha256, await sha256OfFile(file).catch(() => "(no such file)"));
   }
 }
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
 /** A one-line source for `suite` of the Debian mirror in the machine's apt configuration. */
 async function sourceLine(suite: string, privateOptions: readonly string[]): Promise<string> {

@@ -1,6 +1,7 @@
 /** Obtaining real guests: what the command line uses of this layer. Needs Node. */
 export { READY as COMMAND_READY, STATUS as COMMAND_STATUS } from "../archives/command-init.ts";
 export { GuestCache } from "./cache.ts";
+export { hasColours, styled } from "./colours.ts";
 export { fetchDebian } from "./debian.ts";
 export { GuestError, GuestInputError, GuestUsageError, systemReason } from "./errors.ts";
 export { importFiles } from "./import.ts";

@@ -15,10 +15,13 @@ const missing = version.error !== undefined || !/util-linux/.test(version.stdout
 if (missing)
   console.log("terminal: skipped: util-linux' script, which makes a pseudo-terminal, is not installed");
 
-/** A shell on a terminal of its own that runs kseg, and tells kseg's process and the terminal's settings. */
-function onTerminal(...flags: string[]): Running {
-  const words = [process.execPath, KSEG, "run", ...flags].map((word) => `'${word}'`).join(" ");
-  const command = `echo before=$(stty -g); (echo pid=$(exec sh -c 'echo $PPID'); exec ${words}); echo status=$?; echo after=$(stty -g)`;
+/** A shell on a terminal of its own that runs `kseg run`, and tells kseg's process and the terminal's settings. */
+const onTerminal = (...flags: string[]): Running => ksegOnTerminal("run", ...flags);
+
+/** The same for any command of kseg's. */
+function ksegOnTerminal(...args: string[]): Running {
+  const words = [process.execPath, KSEG, ...args].map((word) => `'${word}'`).join(" ");
+  const command = `trap : INT; echo before=$(stty -g); (echo pid=$(exec sh -c 'echo $PPID'); exec ${words}); echo status=$?; echo after=$(stty -g)`;
   return startProgram("script", ["-qefc", command, "/dev/null"], {
     env: { ...process.env, SHELL: "/bin/sh", TERM: "dumb" },
   });
@@ -92,6 +95,36 @@ describe.skipIf(missing)("on a terminal", () => {
     expect(replayed.status, replayed.stderr).toBe(0);
     expect(count.exec(replayed.stdout)![0]).toBe(shown);
     rmSync(folder, { recursive: true });
+  });
+
+  it("shows how far a long benchmark is, below the table, and Ctrl-C ends it", async () => {
+    const running = ksegOnTerminal("bench", "mmu");
+    await running.shows("\r\u001b[K  [");
+    await running.shows(" %, ");
+    running.child.stdin!.write(CTRL_C);
+    expect(await ending(running)).toEqual({ status: 130, restored: true });
+  });
+
+  it("takes the screen of kseg stat away again on Ctrl-C", async () => {
+    const running = ksegOnTerminal("stat");
+    await running.shows("\u001b[?1049h");
+    running.child.stdin!.write(CTRL_C);
+    expect(await ending(running)).toEqual({ status: 130, restored: true });
+    const { stdout } = running.output();
+    expect(stdout.lastIndexOf("\u001b[?1049l")).toBeGreaterThan(stdout.lastIndexOf("\u001b[?1049h"));
+    expect(stdout.lastIndexOf("\u001b[?25h")).toBeGreaterThan(stdout.lastIndexOf("\u001b[?25l"));
+  });
+
+  it("says what is wrong in colour, unless it is asked not to", async () => {
+    const env = { FORCE_COLOR: "", NO_COLOR: "" };
+    const line = async (more: Record<string, string>): Promise<string> => {
+      const running = startProgram("script", ["-qefc", `'${process.execPath}' '${KSEG}' rnu`, "/dev/null"], {
+        env: { ...process.env, SHELL: "/bin/sh", TERM: "xterm", ...env, ...more },
+      });
+      return (await running.result).stdout;
+    };
+    expect(await line({})).toContain("\u001b[31mkseg:\u001b[39m unknown command");
+    expect(await line({ NO_COLOR: "1" })).toMatch(/^kseg: unknown command/);
   });
 
   it("restores the terminal when the guest powers off", async () => {
