@@ -1,6 +1,8 @@
 import type { Inspection } from "./inspect/views.ts";
+import type { DeviceConfig } from "./device.ts";
 import type { DebugStop, DebugView } from "./debug.ts";
 import type { Tracer } from "./kvm/trace.ts";
+import type { CpuModel } from "./machine/cpu-models.ts";
 import type { Stats } from "./stats.ts";
 
 /** How a guest is run: under the hypervisor, or directly on the machine. */
@@ -17,8 +19,11 @@ export interface GuestConfig {
   readonly memory?: number;
   /** Default "te". */
   readonly mode?: Mode;
-  /** A name from `CPU_MODELS`; default "24Kc". */
-  readonly hostCpu?: string;
+  /**
+   * The machine's CPU: a name from `CPU_MODELS`, or a model of your own, which is one of those with another name and
+   * other features. Default "24Kc".
+   */
+  readonly hostCpu?: string | CpuModel;
   /** Host CPUs that the guest can be run on by turns (see {@link Guest.run}), 1 to 8; default 1. */
   readonly hostCpus?: number;
   /** Geometry of the host's page tables in bytes; default 4096. */
@@ -62,6 +67,8 @@ export interface GuestConfig {
    * {@link onConsole}; without it that is dropped. They never receive anything.
    */
   readonly onSerial?: (port: 1 | 2, bytes: Uint8Array) => void;
+  /** Devices that are added to the board. A guest that is restored is given the same ones again. */
+  readonly devices?: readonly DeviceConfig[];
   /** Told of what the hypervisor does, as it happens. It may look ({@link Guest.inspect}) and call nothing else. */
   readonly tracer?: Tracer;
   /** Checks the hypervisor's invariants after every exit. */

@@ -46,6 +46,8 @@ export {
   type RegisterGroup,
   type Watchpoint,
 } from "./debug.ts";
+export type { Device, DeviceConfig, DeviceSurroundings } from "./device.ts";
+export { MALTA_FREE_IRQS as FREE_IRQS } from "./boards/malta/malta-map.ts";
 export type { Tracer } from "./kvm/trace.ts";
 export { GdbSession, type DebuggedGuest, type Wanted } from "./gdb/index.ts";
 export type { Stats } from "./stats.ts";

@@ -88,7 +88,7 @@ export function config3Of(model: CpuModel): number {
   if (model.segmentControl) value |= CONFIG.C3_SC;
   if (model.pageWalker) value |= CONFIG.C3_PW;
   if (model.xpa) value |= CONFIG.C3_LPA;
-  if (model.kscratch !== 0 || config5Of(model) !== 0) value |= CONFIG.M;
+  if (config4Of(model) !== 0) value |= CONFIG.M;
   return value >>> 0;
 }
 

@@ -9,7 +9,7 @@ import { CP0, STATUS } from "../isa/cp0.ts";
 import { Machine } from "../machine/machine.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
-import { modelOf } from "./check-config.ts";
+import { AddedDevices } from "./added-devices.ts";
 import { MachineTarget } from "./debug-target.ts";
 import { MachineDebugView } from "./debug-view.ts";
 import { MEMORY_UNIT } from "./limits.ts";
@@ -28,19 +28,19 @@ export class BareGuest extends MachineGuest {
   readonly debug: DebugView;
   readonly hostDebug = null;
   protected readonly board: MaltaBoard;
+  protected readonly devices: AddedDevices;
   protected readonly vm = null;
   readonly memory: BootMemory;
 
   /** A machine whose CPU comes out of reset, without a kernel. */
   constructor(settings: Settings, surroundings: Surroundings) {
     super(settings, surroundings);
-    const { endian, hostCpu, memoryUnits } = settings;
-    const { wallClock, engine } = surroundings;
+    const { endian, memoryUnits } = settings;
+    const { model, wallClock, engine, devices } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
     const machine = new Machine(
       {
-        model: modelOf(hostCpu),
-        endian,
+        ...{ model, endian },
         ...(wallClock === undefined ? {} : { wallClock }),
         ramBytes: size,
         ramRegions: maltaRamRegions(size),
@@ -61,6 +61,8 @@ export class BareGuest extends MachineGuest {
       onReset: () => this.turnOff("reset"),
     });
     this.console.attach(this.board);
+    const { bus, timeline } = machine;
+    this.devices = new AddedDevices(devices, { bus, timeline, endian, board: this.board, memory: size });
     this.memory = {
       size,
       writeBytes: (pa, bytes) => machine.writeBytes(pa, bytes),

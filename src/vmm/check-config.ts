@@ -3,6 +3,8 @@ import { GuestConfigError, type GuestConfig } from "../guest.ts";
 import { GUEST_TLB_SIZES } from "../kvm/index.ts";
 import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
 import { MAX_CPUS } from "../machine/machine.ts";
+import { checkDevices } from "./added-devices.ts";
+import { checkModel } from "./check-model.ts";
 import { MAX_GVA_ROOTS, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
 
 /** The values that a setting may have, where it is a choice. */
@@ -62,6 +64,7 @@ export function checkSettings(config: Partial<GuestConfig>): void {
     throw new GuestConfigError("append", "append is no string: give the kernel's command line");
   if (config.hostCpu !== undefined) modelOf(config.hostCpu);
   if (config.memory !== undefined) checkMemory(config.memory);
+  if (config.devices !== undefined) checkDevices(config.devices);
 }
 
 /** Checks that a configuration is whole, and its settings go together. Throws what {@link checkSettings} does. */
@@ -93,8 +96,12 @@ export function checkCallbacks({ onConsole, onSerial }: Pick<GuestConfig, "onCon
     );
 }
 
-/** The CPU model of that name. Throws {@link GuestConfigError}. */
-export function modelOf(name: string): CpuModel {
+/** The CPU model of that name, or that model if it can be. Throws {@link GuestConfigError}. */
+export function modelOf(name: string | CpuModel): CpuModel {
+  if (typeof name === "object" && name !== null) {
+    checkModel(name);
+    return name;
+  }
   const model = typeof name === "string" && Object.hasOwn(CPU_MODELS, name) ? CPU_MODELS[name] : undefined;
   if (model !== undefined) return model;
   throw new GuestConfigError(

@@ -34,7 +34,7 @@ describe("a configuration that cannot work", () => {
     ["memory", null, "null bytes of memory"],
     ["hostCpu", "Z80", "choose from"],
     ["hostCpu", Symbol("Z80"), "choose from"],
-    ["hostCpu", NO_TEXT, "no host CPU an object"],
+    ["hostCpu", NO_TEXT, "name has to have 1 to 64 characters"],
     ["memory", NO_TEXT, "an object bytes of memory"],
     ["gvaRoots", NO_TEXT, "gvaRoots is an object"],
     ["mode", NO_TEXT, "mode is an object: choose from"],

@@ -30,12 +30,18 @@ export function createGuest(config: GuestConfig): Guest {
 /** What {@link createGuest} does, for the rest of the VMM. */
 export function createMachineGuest(config: GuestConfig): MachineGuest {
   checkConfig(config);
-  const { memory = DEFAULT_MEMORY, hostCpu = DEFAULT_CPU_MODEL, clock = "virtual" } = config;
+  const { memory = DEFAULT_MEMORY, clock = "virtual" } = config;
+  const model = modelOf(config.hostCpu ?? DEFAULT_CPU_MODEL);
   try {
     const kernel = parseElf(config.kernel);
-    const hypervisor = hypervisorSettings(config, kernel.entry, modelOf(hostCpu));
-    const settings = { hostCpu, endian: kernel.endian, memoryUnits: memory / MEMORY_UNIT, clock, hypervisor };
-    const guest = buildGuest(settings, surroundingsOf(config, clock));
+    const hypervisor = hypervisorSettings(config, kernel.entry, model);
+    const settings = {
+      hostCpu: model.name,
+      endian: kernel.endian,
+      memoryUnits: memory / MEMORY_UNIT,
+      ...{ clock, hypervisor },
+    };
+    const guest = buildGuest(settings, surroundingsOf(config, model, clock));
     guest.start(
       prepareBoot({
         memory: guest.memory,
@@ -52,11 +58,17 @@ export function createMachineGuest(config: GuestConfig): MachineGuest {
   }
 }
 
-/** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
-export type RestoreConfig = Pick<
+/** What the embedder gives to any guest, however it is made. */
+type GivenAnew = Pick<
   GuestConfig,
-  "onConsole" | "onSerial" | "engine" | "clock" | "now" | "checkInvariants" | "tracer"
+  "onConsole" | "onSerial" | "engine" | "clock" | "now" | "checkInvariants" | "tracer" | "devices"
 >;
+
+/** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
+export interface RestoreConfig extends GivenAnew {
+  /** The model of the snapshot's host CPU, if that is none of `CPU_MODELS`. */
+  readonly hostCpu?: CpuModel;
+}
 
 /**
  * Builds the machine that `snapshot` was taken of (`Guest.save`), and puts it into the state that it was in: it goes on
@@ -73,10 +85,22 @@ export function restoreMachineGuest(snapshot: Uint8Array, config: RestoreConfig)
   checkCallbacks(config);
   const { settings, ...image } = decodeSnapshot(snapshot);
   const { clock = settings.clock } = config;
-  const surroundings = surroundingsOf(config, clock);
+  const surroundings = surroundingsOf(config, modelOfSnapshot(settings.hostCpu, config.hostCpu), clock);
   const guest = buildKnown({ ...settings, clock }, surroundings);
   guest.reinstate(image, true);
   return guest;
+}
+
+/** The model of a snapshot's host CPU, with that of the configuration. Throws {@link SnapshotError}. */
+function modelOfSnapshot(name: string, given: CpuModel | undefined): CpuModel {
+  if (given !== undefined && given.name !== name)
+    throw new SnapshotError(
+      `the snapshot is of a host CPU ${name}, and the configuration's is ${given.name}`,
+    );
+  const model = given ?? (Object.hasOwn(CPU_MODELS, name) ? CPU_MODELS[name] : undefined);
+  if (model === undefined)
+    throw new SnapshotError(`the snapshot is of a host CPU ${name}: give its model as hostCpu`);
+  return model;
 }
 
 /** Builds what the settings of a snapshot say. Throws {@link SnapshotError}. */
@@ -99,10 +123,10 @@ function buildGuest(settings: Settings, surroundings: Surroundings): MachineGues
     : new TrapAndEmulateGuest(settings, hypervisor, surroundings);
 }
 
-function surroundingsOf(config: RestoreConfig, clock: Settings["clock"]): Surroundings {
-  const { onConsole, onSerial, engine = "auto", checkInvariants = false, tracer } = config;
+function surroundingsOf(config: GivenAnew, model: CpuModel, clock: Settings["clock"]): Surroundings {
+  const { onConsole, onSerial, engine = "auto", checkInvariants = false, tracer, devices = [] } = config;
   return {
-    ...{ onConsole, engine, checkInvariants },
+    ...{ onConsole, model, devices, engine, checkInvariants },
     ...(onSerial === undefined ? {} : { onSerial }),
     ...(tracer === undefined ? {} : { tracer }),
     ...(clock === "virtual" ? {} : wallClock(config)),
@@ -179,7 +203,7 @@ function checkNotTe(entry: number): void {
   );
 }
 
-function wallClock({ now }: RestoreConfig): { wallClock: WallClock } {
+function wallClock({ now }: GivenAnew): { wallClock: WallClock } {
   if (typeof now !== "function")
     throw new GuestConfigError("now", "the wall clock needs a source of time: give `now`");
   const start = now();

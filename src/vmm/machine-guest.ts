@@ -1,4 +1,5 @@
 import type { DebugView } from "../debug.ts";
+import type { DeviceConfig } from "../device.ts";
 import type { BootMemory, BootState } from "../boards/malta/boot.ts";
 import { MALTA_STATE, type MaltaBoard, type MaltaState } from "../boards/malta/malta.ts";
 import {
@@ -11,6 +12,7 @@ import {
 } from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
 import type { Vm, VmSnapshot } from "../kvm/index.ts";
+import type { CpuModel } from "../machine/cpu-models.ts";
 import { machineSnapshot, type MachineSnapshot } from "../machine/machine-snapshot.ts";
 import type { Machine, MachineConfig } from "../machine/machine.ts";
 import { ByteReader, ByteWriter } from "../state/byte-stream.ts";
@@ -18,6 +20,7 @@ import { crc32 } from "../state/crc32.ts";
 import { byteString, choice, nothing, orNull, record, text, variants, type Field } from "../state/fields.ts";
 import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
+import { ADDED_DEVICES_STATE, type AddedDevices, type AddedDeviceState } from "./added-devices.ts";
 import { Console } from "./console.ts";
 import { SerialOutput } from "./serial-output.ts";
 import { captureRam, restoreRam, type PageKind, type RamPages } from "./ram-pages.ts";
@@ -30,6 +33,9 @@ export type OutputCallbacks = Pick<GuestConfig, "onConsole" | "onSerial">;
 /** What the embedder chooses for each guest anew, whatever its state is. */
 export interface Surroundings
   extends Pick<MachineConfig, "wallClock">, Pick<GuestConfig, "tracer">, OutputCallbacks {
+  /** The CPU whose name is in the settings. */
+  readonly model: CpuModel;
+  readonly devices: readonly DeviceConfig[];
   readonly engine: NonNullable<GuestConfig["engine"]>;
   readonly checkInvariants: boolean;
 }
@@ -43,6 +49,8 @@ interface GuestState {
   /** Null without a hypervisor. */
   readonly vm: VmSnapshot | null;
   readonly board: MaltaState;
+  /** Of the embedder's devices. */
+  readonly devices: readonly AddedDeviceState[];
   /** Console input that the guest has not taken yet. */
   readonly input: Uint8Array;
   readonly end: End | null;
@@ -65,6 +73,7 @@ const END = variants<"kind", End>("kind", {
 export abstract class MachineGuest implements Guest {
   protected abstract readonly machine: Machine;
   protected abstract readonly board: MaltaBoard;
+  protected abstract readonly devices: AddedDevices;
   /** Null without a hypervisor. */
   protected abstract readonly vm: Vm | null;
   protected readonly console: Console;
@@ -173,12 +182,13 @@ export abstract class MachineGuest implements Guest {
     if (this.inMachine) throw new GuestBusyError();
     if (this.destroyed || this.broken)
       throw new SnapshotError("the guest is no more: there is nothing to save");
-    const { machine, vm, board, settings } = this;
+    const { machine, vm, board, devices, settings } = this;
     const state = new ByteWriter();
     this.stateField.write(state, {
       machine: machine.snapshot(),
       vm: vm?.snapshot() ?? null,
       board: board.snapshot(),
+      devices: devices.snapshot(),
       input: this.console.snapshot(),
       end: this.end,
     });
@@ -195,10 +205,11 @@ export abstract class MachineGuest implements Guest {
    */
   reinstate({ state: kept, ram }: Omit<GuestImage, "settings">, isForeign = false): void {
     if (this.running) throw new GuestBusyError();
-    const { machine, vm, board } = this;
+    const { machine, vm, board, devices } = this;
     const reader = new ByteReader(kept, "state");
     const state = this.stateField.read(reader);
     reader.end();
+    devices.check(state.devices);
     vm?.beforeRestore();
     restoreRam(machine, (offset) => this.pageKind(offset), ram);
     machine.restore(state.machine);
@@ -207,6 +218,7 @@ export abstract class MachineGuest implements Guest {
       if (isForeign) vm.checkRestored(state.vm, state.machine);
     }
     board.restore(state.board);
+    devices.restore(state.devices);
     this.console.restore(state.input);
     for (const line of this.outputs) line.clear();
     this.end = state.end;
@@ -222,6 +234,7 @@ export abstract class MachineGuest implements Guest {
       machine: machineSnapshot(this.machine.config),
       vm: this.vm?.snapshotField ?? nothing,
       board: MALTA_STATE,
+      devices: ADDED_DEVICES_STATE,
       input: byteString(MOST_INPUT),
       end: orNull(END),
     });

@@ -19,7 +19,7 @@ export interface GuestImage {
  *     word     bytes of the state, then the state (`GuestState` in machine-guest.ts)
  *     word     pages of RAM; for each its number, then its contents as they lie in RAM
  */
-const KIND: FileKind = { name: "snapshot", magic: "KSEGSNAP", version: 1 };
+const KIND: FileKind = { name: "snapshot", magic: "KSEGSNAP", version: 2 };
 
 export function encodeSnapshot({ settings, state, ram }: GuestImage): Uint8Array {
   const front = new ByteWriter();

@@ -24,7 +24,7 @@ import { Machine } from "../machine/machine.ts";
 import type { RamRegion } from "../machine/mmu.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import type { Stats } from "../stats.ts";
-import { modelOf } from "./check-config.ts";
+import { AddedDevices } from "./added-devices.ts";
 import { MachineTarget } from "./debug-target.ts";
 import { MachineDebugView } from "./debug-view.ts";
 import { HYPERVISOR_MEMORY, MEMORY_UNIT } from "./limits.ts";
@@ -58,6 +58,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
   readonly debug: DebugView;
   readonly hostDebug: DebugView;
   protected readonly board: MaltaBoard;
+  protected readonly devices: AddedDevices;
   private readonly bus = new Bus();
   /** Where the board shows the guest's memory: devices lie between the regions. */
   private readonly ram: readonly RamRegion[];
@@ -66,15 +67,14 @@ export class TrapAndEmulateGuest extends MachineGuest {
   /** A VM whose CPU comes out of reset, without a kernel. */
   constructor(settings: Settings, hypervisor: HypervisorSettings, surroundings: Surroundings) {
     super(settings, surroundings);
-    const { endian, hostCpu, memoryUnits } = settings;
-    const { wallClock, engine, checkInvariants, tracer } = surroundings;
+    const { endian, memoryUnits } = settings;
+    const { model, wallClock, engine, checkInvariants, tracer, devices } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
     const map = MAPS[hypervisor.map];
     this.ram = maltaRamRegions(size);
     const machine = new Machine(
       {
-        model: modelOf(hostCpu),
-        endian,
+        ...{ model, endian },
         ...(wallClock === undefined ? {} : { wallClock }),
         cpus: hypervisor.hostCpus,
         ramBytes: HYPERVISOR_MEMORY + size,
@@ -117,6 +117,9 @@ export class TrapAndEmulateGuest extends MachineGuest {
       onReset: () => this.turnOff("reset"),
     });
     this.console.attach(this.board);
+    const { bus, board } = this;
+    const { timeline } = machine;
+    this.devices = new AddedDevices(devices, { bus, timeline, endian, board, memory: size });
     this.memory = {
       size,
       writeBytes: (pa, bytes) => machine.writeBytes(HYPERVISOR_MEMORY + pa, bytes),

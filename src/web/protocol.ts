@@ -22,7 +22,6 @@ export type Settings = Pick<
   | "append"
   | "memory"
   | "mode"
-  | "hostCpu"
   | "hostPageSize"
   | "engine"
   | "refill"
@@ -31,7 +30,10 @@ export type Settings = Pick<
   | "fastExits"
   | "guestFpu"
   | "dyntrans"
->;
+> & {
+  /** A name from `CPU_MODELS`. */
+  readonly hostCpu?: string;
+};
 
 /** The files of a guest. */
 export interface GuestFiles {

@@ -41,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "boards",
     "loader",
     "debug.ts",
+    "device.ts",
     "guest.ts",
     "stats.ts",
   ],

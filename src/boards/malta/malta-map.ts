@@ -38,6 +38,9 @@ export const MALTA_IP = { i8259: 2, smi: 3, boardUart: 4, coreHi: 5 } as const;
 /** ISA interrupts. */
 export const MALTA_IRQ = { timer: 0, uart1: 3, uart0: 4, clock: 8 } as const;
 
+/** Inputs of the i8259 pair that no device of the board uses. */
+export const MALTA_FREE_IRQS: readonly number[] = [5, 6, 7, 9, 12, 13, 14, 15];
+
 /** First port and number of ports of the devices on the ISA bus. */
 export const MALTA_PORTS = {
   picMaster: [0x20, 2],
