@@ -14,7 +14,7 @@ describe("a configuration that cannot work", () => {
   it.each([
     ["mode", "vz", "choose from te, bare"],
     ["mode", 5n, "mode is 5: choose from te, bare"],
-    ["engine", "x", "choose from auto, interp"],
+    ["engine", "x", "choose from auto, jit, interp"],
     ["refill", "x", "choose from fast, slow"],
     ["guestTlb", 100, "choose from 64, 128, 256, 512, 1024, 2048, 4096"],
     ["gvaRoots", 0, "give a whole number from 1 to 64"],
