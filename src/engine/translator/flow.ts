@@ -25,39 +25,70 @@ export interface Flow {
 
 interface Numbering {
   readonly order: readonly Block[];
-  readonly numberOf: ReadonlyMap<number, number>;
+  readonly numberOf: ReadonlyMap<Block, number>;
   /** Immediate dominator of each block, by number. */
   readonly dominators: readonly number[];
 }
 
-const keyOf = (from: Block, edge: Edge): string => `${from.start} ${edge.to}`;
-
 /** Orders the blocks of a region, and finds its loops. */
 export function flowOf(region: Region): Flow {
-  const cut = new Set<string>();
-  let numbering = numberBlocks(region, cut);
-  while (cutIrreducible(numbering, cut)) numbering = numberBlocks(region, cut);
-  return buildFlow(numbering, cut);
+  const ways = new Ways(region);
+  let numbering = numberBlocks(ways);
+  while (cutIrreducible(numbering, ways)) numbering = numberBlocks(ways);
+  if (splitHeads(numbering, ways)) numbering = numberBlocks(ways);
+  return buildFlow(numbering, ways);
 }
 
-function successors(
-  { numberOf }: Pick<Numbering, "numberOf">,
-  cut: ReadonlySet<string>,
-  block: Block,
-): number[] {
-  const numbers: number[] = [];
-  for (const edge of block.edges) {
-    const number = numberOf.get(edge.to);
-    if (number !== undefined && !cut.has(keyOf(block, edge))) numbers.push(number);
+/** Which block each edge leads to. */
+class Ways {
+  private readonly region: Region;
+  private readonly cutEdges = new Set<string>();
+  /** By head of an inner loop: the empty block in front of it that is the head of the loop around it. */
+  private readonly outerHeads = new Map<Block, Block>();
+
+  constructor(region: Region) {
+    this.region = region;
   }
-  return numbers;
+
+  get head(): Block {
+    const head = this.region.blocks.get(this.region.head)!;
+    return this.outerHeads.get(head) ?? head;
+  }
+
+  /** The block that `edge` leads to, or undefined if it leaves. */
+  target(from: Block, edge: Edge): Block | undefined {
+    const to = this.region.blocks.get(edge.to);
+    if (to === undefined || this.cutEdges.has(keyOf(from, edge))) return undefined;
+    const outer = this.outerHeads.get(to);
+    return outer === undefined || from === to || from === outer ? to : outer;
+  }
+
+  successors(from: Block): Block[] {
+    return from.edges.flatMap((edge) => this.target(from, edge) ?? []);
+  }
+
+  cut(from: Block, edge: Edge): void {
+    this.cutEdges.add(keyOf(from, edge));
+  }
+
+  /** From here on only `head` itself turns back to it: all others lead to an empty block in front of it. */
+  split(head: Block): void {
+    const { start } = head;
+    this.outerHeads.set(head, {
+      ...{ start, end: start, length: 0, body: [], branch: null, delaySlot: null, ending: { kind: "next" } },
+      edges: [{ to: start, afterCall: false, withSlot: false }],
+    });
+  }
 }
+
+const keyOf = (from: Block, edge: Edge): string => `${from.start} ${edge.to}`;
 
 /** Reverse postorder by depth-first search, then dominators by iteration (Cooper, Harvey, Kennedy). */
-function numberBlocks(region: Region, cut: ReadonlySet<string>): Numbering {
+function numberBlocks(ways: Ways): Numbering {
   const postorder: Block[] = [];
-  const seen = new Set<number>([region.head]);
-  const stack = [{ block: region.blocks.get(region.head)!, next: 0 }];
+  const { head } = ways;
+  const seen = new Set<Block>([head]);
+  const stack = [{ block: head, next: 0 }];
   while (stack.length > 0) {
     const top = stack.at(-1)!;
     // The last edge first: what falls through comes first in reverse postorder.
@@ -67,16 +98,16 @@ function numberBlocks(region: Region, cut: ReadonlySet<string>): Numbering {
       stack.pop();
       continue;
     }
-    const target = region.blocks.get(edge.to);
-    if (target === undefined || seen.has(edge.to) || cut.has(keyOf(top.block, edge))) continue;
-    seen.add(edge.to);
+    const target = ways.target(top.block, edge);
+    if (target === undefined || seen.has(target)) continue;
+    seen.add(target);
     stack.push({ block: target, next: 0 });
   }
   const order = postorder.toReversed();
-  const numberOf = new Map(order.map((block, number) => [block.start, number]));
+  const numberOf = new Map(order.map((block, number) => [block, number]));
   const predecessors: number[][] = order.map(() => []);
   order.forEach((block, number) => {
-    for (const to of successors({ numberOf }, cut, block)) predecessors[to]!.push(number);
+    for (const to of ways.successors(block)) predecessors[numberOf.get(to)!]!.push(number);
   });
   return { order, numberOf, dominators: findDominators(predecessors) };
 }
@@ -109,18 +140,35 @@ function dominates(dominators: readonly number[], above: number, below: number):
 }
 
 /** Cuts the edges that lead back to a block which does not dominate their start; true if there was one. */
-function cutIrreducible({ order, numberOf, dominators }: Numbering, cut: Set<string>): boolean {
-  const before = cut.size;
+function cutIrreducible({ order, numberOf, dominators }: Numbering, ways: Ways): boolean {
+  let found = false;
   order.forEach((block, number) => {
     for (const edge of block.edges) {
-      const to = numberOf.get(edge.to);
-      if (to !== undefined && to <= number && !dominates(dominators, to, number)) cut.add(keyOf(block, edge));
+      const target = ways.target(block, edge);
+      const to = target === undefined ? Infinity : numberOf.get(target)!;
+      if (to > number || dominates(dominators, to, number)) continue;
+      ways.cut(block, edge);
+      found = true;
     }
   });
-  return cut.size > before;
+  return found;
 }
 
-function buildFlow(numbering: Numbering, cut: ReadonlySet<string>): Flow {
+/**
+ * Splits the heads of loops that are loops by themselves, so that the two loops are told apart: a block that repeats
+ * itself is most likely hot, and what the loop around it needs is not to take registers from it.
+ */
+function splitHeads({ order, numberOf }: Numbering, ways: Ways): boolean {
+  const turnsTo = (block: Block, head: Block): boolean => ways.successors(block).includes(head);
+  const heads = order.filter(
+    (head, number) =>
+      turnsTo(head, head) && order.some((block) => numberOf.get(block)! > number && turnsTo(block, head)),
+  );
+  for (const head of heads) ways.split(head);
+  return heads.length > 0;
+}
+
+function buildFlow(numbering: Numbering, ways: Ways): Flow {
   const { order, numberOf, dominators } = numbering;
   const nodes = order.map((block, number): FlowNode => ({
     ...{ block, order: number, children: [] },
@@ -130,7 +178,8 @@ function buildFlow(numbering: Numbering, cut: ReadonlySet<string>): Flow {
   const forward = nodes.map(() => 0);
   for (const node of nodes) {
     if (node.order > 0) nodes[dominators[node.order]!]!.children.push(node);
-    for (const to of successors(numbering, cut, node.block)) {
+    for (const target of ways.successors(node.block)) {
+      const to = numberOf.get(target)!;
       predecessors[to]!.push(node);
       if (to > node.order) forward[to]!++;
       else (nodes[to]!.loop ??= new Set([nodes[to]!])).add(node);
@@ -145,8 +194,8 @@ function buildFlow(numbering: Numbering, cut: ReadonlySet<string>): Flow {
   return {
     nodes,
     target: (from, edge) => {
-      const to = numberOf.get(edge.to);
-      return to === undefined || cut.has(keyOf(from.block, edge)) ? null : nodes[to]!;
+      const to = ways.target(from.block, edge);
+      return to === undefined ? null : nodes[numberOf.get(to)!]!;
     },
   };
 }

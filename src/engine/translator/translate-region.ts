@@ -166,6 +166,8 @@ class RegionTranslator {
   /** Leaves in front of the block if it and what follows might use up the budget. */
   private emitBudgetCheck(node: FlowNode): void {
     const { code } = this;
+    // The head of a loop in front of that of an inner one: the next look is at once.
+    if (this.needs[node.order] === 0) return;
     code.get(this.remaining);
     code.const32(this.needs[node.order]!);
     code.op(PLAIN.i32LtS);
