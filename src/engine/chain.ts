@@ -78,8 +78,8 @@ export function buildDriver(fast: number, careful: number, chain: number): Code 
   return code;
 }
 
-/** Pushes the table index of the translation that starts at the address in `pc`, or 0. */
-function pushTranslation(code: Code, pc: number, entry: number): void {
+/** Pushes the table index of the translation that starts at the address in `pc`, or 0; `entry` is for its own use. */
+export function pushTranslation(code: Code, pc: number, entry: number): void {
   loadState(code, STATE.codeBank);
   code.get(pc);
   code.const32(12 - SOFT_TLB.codeEntryShift);

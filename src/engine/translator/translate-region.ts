@@ -1,6 +1,7 @@
 import type { Statement } from "../../isa/ir.ts";
 import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
+import { pushTranslation } from "../chain.ts";
 import { loadState, pushExpr, storeState } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
 import { STATE_LEFT, type Linkage } from "./calling.ts";
@@ -273,6 +274,41 @@ class RegionTranslator {
     return true;
   }
 
+  /** The same of the translation at `target`, which may be one in the page. */
+  private pushIndexAtTarget(maybeInPage: boolean): void {
+    const { code, emitter } = this;
+    if (maybeInPage) {
+      this.pushIsInPage();
+      code.if(I32);
+      this.pushIndexInPage();
+      code.else();
+    }
+    pushTranslation(code, emitter.target, this.condition);
+    if (maybeInPage) code.end();
+  }
+
+  /** Pushes whether `target` is an instruction in the page. */
+  private pushIsInPage(): void {
+    const { code, emitter } = this;
+    code.get(emitter.target);
+    this.pushVa(0);
+    code.op(PLAIN.i32Xor);
+    code.const32(-PAGE_SIZE | 3);
+    code.op(PLAIN.i32And);
+    code.op(PLAIN.i32Eqz);
+  }
+
+  /** Pushes the table index of the translation at `target`, which is in the page. */
+  private pushIndexInPage(): void {
+    const { code, emitter, linkage } = this;
+    code.get(emitter.target);
+    code.const32(PAGE_SIZE - 4);
+    code.op(PLAIN.i32And);
+    code.const32(1);
+    code.op(PLAIN.i32ShrU);
+    code.memory(MEMORY.i32Load16U, linkage.functionAt(0));
+  }
+
   // --- branches ---
 
   private emitTransfer(node: FlowNode, block: Block, branch: Instruction, slot: Instruction): void {
@@ -317,23 +353,13 @@ class RegionTranslator {
   /** Goes on at `target` without a look-up if that is in the page, as for jumps through tables. */
   private emitJumpInPage(): void {
     const { code, emitter, linkage } = this;
-    code.get(emitter.target);
-    code.get(this.pc);
-    code.op(PLAIN.i32Xor);
-    code.const32(-PAGE_SIZE | 3);
-    code.op(PLAIN.i32And);
-    code.op(PLAIN.i32Eqz);
+    this.pushIsInPage();
     code.if();
     storeState(code, STATE.jumpedTo, () => code.get(emitter.target));
     code.get(emitter.target);
     code.get(this.remaining);
     code.get(this.depth);
-    code.get(emitter.target);
-    code.const32(PAGE_SIZE - 4);
-    code.op(PLAIN.i32And);
-    code.const32(1);
-    code.op(PLAIN.i32ShrU);
-    code.memory(MEMORY.i32Load16U, linkage.functionAt(0));
+    this.pushIndexInPage();
     code.returnCallIndirect(linkage.regionType);
     code.end();
   }
@@ -394,8 +420,10 @@ class RegionTranslator {
     code.op(PLAIN.i32Sub);
     const direct = this.moduleFunction(callee);
     if (direct !== null) code.call(direct);
-    else if (this.pushTableIndex(callee)) code.callIndirect(linkage.regionType);
-    else code.call(linkage.imported("enter"));
+    else {
+      if (!this.pushTableIndex(callee)) this.pushIndexAtTarget(callee === null);
+      code.callIndirect(linkage.regionType);
+    }
     code.setLocal(this.remaining);
     code.tee(emitter.target);
     this.pushVa(edge.to);
