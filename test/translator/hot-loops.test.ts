@@ -412,68 +412,6 @@ describe("exceptions in translated code", () => {
   });
 });
 
-describe("control flow in translated code", () => {
-  test("into the middle of a block, to a branch's own delay slot, and over the end of the page", () => {
-    const pair = new EnginePair().both((m) => {
-      m.load(CODE + PAGE - 0x28, (a) => {
-        const again = a.bind();
-        const middle = a.label();
-        const next = a.label();
-        a.addiu(v0, v0, 1);
-        a.andi(t0, v0, 3);
-        a.bnez(t0, middle);
-        a.addiu(v1, v1, 1);
-        a.addiu(v1, v1, 10);
-        a.addiu(v1, v1, 100);
-        a.bind(middle);
-        a.addiu(v1, v1, 1000);
-        a.beq(t0, zero, a.address + 4);
-        a.addiu(a0, a0, 1);
-        // Its delay slot lies on the next page.
-        a.bgtz(t0, next);
-        a.sltu(a1, a0, v1);
-        a.b(again);
-        a.nop();
-        a.bind(next);
-        a.addiu(a2, a2, 1);
-        a.jal(again);
-        a.addu(a1, a1, ra);
-      });
-      m.machine.cpu.setPc(CODE + PAGE - 0x28);
-    });
-    for (const piece of [7, 31, 100]) pair.runPieces(2000, piece);
-    expect(pair.translated.gpr(v0)).toBeGreaterThan(100);
-    expect(pair.translations).toBeGreaterThan(1);
-  });
-
-  test("in one page at two virtual addresses links to where it runs", () => {
-    const pair = new EnginePair().both((m) => {
-      m.map(1, 0x40_0000, 0, CODE_PA, CODE_PA + PAGE, 0x1f);
-      m.code((a) => {
-        // Calls the function through one address, then through the other.
-        const f = a.label();
-        const again = a.bind();
-        a.bgezal(zero, f);
-        a.nop();
-        a.jr(a0);
-        a.nop();
-        a.b(again);
-        a.nop();
-        a.bind(f);
-        a.addu(v0, v0, ra);
-        a.xor(a0, a0, a1);
-        a.jr(ra);
-        a.addiu(v1, v1, 1);
-      });
-      m.machine.cpu.gpr[a0] = CODE | 0;
-      m.machine.cpu.gpr[a1] = (CODE ^ 0x40_0000) | 0;
-    });
-    pair.runPieces(4000, 61);
-    expect(pair.translated.gpr(v1)).toBeGreaterThan(300);
-    expect(pair.translations).toBeGreaterThan(0);
-  });
-});
-
 describe("jumps through a table", () => {
   const HANDLER = 0x10;
   /** A generator of numbers whose bits choose one of four handlers of equal length, and the rest of the way. */
