@@ -3,6 +3,7 @@ import { Argument, Command } from "commander";
 import { GuestError, terminalProgress } from "../guests/index.ts";
 import type { GuestConfig } from "../index.ts";
 import { addHelp, type CommandHelp } from "./command-help.ts";
+import { withChoices } from "./completion-values.ts";
 import { choiceOf, runFlag } from "./flags.ts";
 import { bootExits } from "./mmu-bench/boot.ts";
 import { measure, type Cost } from "./mmu-bench/measure.ts";
@@ -58,8 +59,11 @@ export function benchCommand(): Command {
   const command = addHelp(new Command("bench"), HELP)
     .description("measure what translation and exits cost")
     .addArgument(
-      new Argument("<what>", `what to measure: ${MEASUREMENTS.join(", ")}`).argParser((text) =>
-        choiceOf(text, MEASUREMENTS, "bench", "measurement"),
+      withChoices(
+        new Argument("<what>", `what to measure: ${MEASUREMENTS.join(", ")}`).argParser((text) =>
+          choiceOf(text, MEASUREMENTS, "bench", "measurement"),
+        ),
+        MEASUREMENTS,
       ),
     )
     .option("--json <FILE>", "write the figures there as well");

@@ -2,6 +2,7 @@
 import { Argument, Command } from "commander";
 import { CODE_PARTS, generatedCode, type CodePart, type GuestConfig } from "../index.ts";
 import { addHelp, type CommandHelp } from "./command-help.ts";
+import { withChoices } from "./completion-values.ts";
 import { choiceOf, runFlag } from "./flags.ts";
 
 type DisasmFlags = Required<Pick<GuestConfig, "hostCpu">> & Pick<GuestConfig, "hostPageSize" | "refill">;
@@ -25,8 +26,11 @@ export function disasmCommand(): Command {
   const command = addHelp(new Command("disasm"), HELP)
     .description("print the code that the hypervisor generates for a host")
     .addArgument(
-      new Argument("<part>", `what to print: ${CODE_PARTS.join(", ")}`).argParser((text) =>
-        choiceOf(text, CODE_PARTS, "disasm", "part of the code"),
+      withChoices(
+        new Argument("<part>", `what to print: ${CODE_PARTS.join(", ")}`).argParser((text) =>
+          choiceOf(text, CODE_PARTS, "disasm", "part of the code"),
+        ),
+        CODE_PARTS,
       ),
     );
   for (const name of ["--host-cpu", "--host-page-size", "--refill"] as const)

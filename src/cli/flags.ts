@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type GuestConfig, type Mode } from "../index.ts";
 import { GUESTS, type GuestName } from "../guests/index.ts";
+import { withChoices } from "./completion-values.ts";
 import { UsageError } from "./errors.ts";
 import type { GdbAddress } from "./gdb-server.ts";
 import { nearest } from "./nearest.ts";
@@ -258,7 +259,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "wait there for gdb, which then has the guest; 0 is a free port",
     parse: gdbAddress,
   },
-  { name: "--gdb-no-wait", help: "with --gdb: run before gdb is there, too" },
+  { name: "--gdb-no-wait", help: "run before gdb is there, too; with --gdb" },
   { name: "--quiet", help: "no summary at the end" },
 ];
 
@@ -305,7 +306,7 @@ function optionOf({ name, value, help, parse, preset, otherwise, choices }: Flag
   if (heading !== undefined) option.helpGroup(heading);
   if (parse !== undefined) option.argParser((text: string) => parse(text, name));
   if (preset !== undefined) option.default(parse === undefined ? preset : parse(preset, name), preset);
-  return option;
+  return choices === undefined ? option : withChoices(option, choices);
 }
 
 /** A flag that takes one of a few names. */

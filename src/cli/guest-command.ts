@@ -1,7 +1,8 @@
 /** `kseg guest`: obtains real guests into the cache and says what is there. */
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { addHelp, type CommandHelp } from "./command-help.ts";
+import { withChoices } from "./completion-values.ts";
 import {
   buildKvmLinux,
   fetchDebian,
@@ -90,7 +91,11 @@ export function guestCommand(): Command {
 
   subcommand("fetch")
     .description("fetch a guest with this machine's apt-get; needs no root")
-    .argument("<guest>", "debian: the newest Malta kernel and busybox for mipsel")
+    .addArgument(
+      withChoices(new Argument("<guest>", "debian: the newest Malta kernel and busybox for mipsel"), [
+        "debian",
+      ]),
+    )
     .action(
       reporting(async (name: string) => {
         if (name !== "debian") throw new GuestUsageError(`cannot fetch ${name}; there is: debian`);
@@ -100,8 +105,15 @@ export function guestCommand(): Command {
 
   subcommand("build")
     .description("build a guest from source; says what it needs")
-    .argument("<guest>", "kvm-linux: Linux 5.10 for trap-and-emulate (malta_kvm_guest_defconfig)")
-    .option("--page-size <size>", "4k, 16k or both", "both")
+    .addArgument(
+      withChoices(
+        new Argument("<guest>", "kvm-linux: Linux 5.10 for trap-and-emulate (malta_kvm_guest_defconfig)"),
+        ["kvm-linux"],
+      ),
+    )
+    .addOption(
+      withChoices(new Option("--page-size <size>", "4k, 16k or both").default("both"), ["4k", "16k", "both"]),
+    )
     .option("--jobs <n>", "compilers at a time", positiveInteger, availableParallelism())
     .option("--force", "build even what is built already")
     .option("--keep-trees", "keep the source and build trees (1.5 GB)")
@@ -139,7 +151,7 @@ export function guestCommand(): Command {
 
   subcommand("paths")
     .description("the files that start a guest, for scripts")
-    .argument("<guest>", GUESTS.join(", "))
+    .addArgument(withChoices(new Argument("<guest>", GUESTS.join(", ")), GUESTS))
     .action(
       reporting(async (name: string) => {
         printPaths(await guestPaths(guestName(name), cache));

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
 import { benchCommand } from "./bench-command.ts";
 import { addHelp, RUN_STATUSES, type CommandHelp } from "./command-help.ts";
+import { completionCommand } from "./completion-command.ts";
 import { disasmCommand } from "./disasm-command.ts";
 import { explainCommand } from "./explain-command.ts";
 import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
@@ -74,6 +75,7 @@ export function createProgram(setStatus: (status: number) => void): Command {
     .addCommand(guestCommand())
     .addCommand(disasmCommand())
     .addCommand(benchCommand())
+    .addCommand(completionCommand(program))
     .addCommand(helpCommand(program));
   forAll(program, (command) =>
     command
