@@ -5,6 +5,7 @@
 import {
   Assembler,
   createGuest,
+  FREE_IRQS,
   GPR,
   makeExecutable,
   TICKS_PER_SECOND,
@@ -68,7 +69,9 @@ const guest = createGuest({
     entry: start.target.baseAddress,
     pieces: [start, handler].map((code) => ({ address: code.target.baseAddress, words: code.words() })),
   }),
-  devices: [{ name: "adder", base: ADDER, size: 12, irq: 5, create: (board) => new Adder(board) }],
+  devices: [
+    { name: "adder", base: ADDER, size: 12, irq: FREE_IRQS[0]!, create: (board) => new Adder(board) },
+  ],
   onConsole() {},
 });
 const result = guest.run(TICKS_PER_SECOND);

@@ -1,6 +1,7 @@
 /** What `explain` says of an address, as data. `explanation-text.ts` says the same in words. */
 import type { GuestMode, PteView, RootView, TlbEntryView, TlbHalfView } from "./views.ts";
 
+/** What an instruction does with an address. */
 export type AccessKind = "load" | "store" | "fetch";
 
 /** An exception that the guest, or a bare machine's kernel, is given. */
@@ -25,6 +26,7 @@ export type Verdict =
   /** The hypervisor cannot run the guest on. */
   | "failure";
 
+/** What an access would lead to. */
 export interface Outcome {
   readonly verdict: Verdict;
   /** Refill exceptions that the generated handler settles on the way. */
@@ -103,6 +105,7 @@ export interface ModeExplanation {
   readonly outcomes: Readonly<Record<AccessKind, Outcome>>;
 }
 
+/** What {@link Inspection.explain} says of an address. */
 export interface Explanation {
   readonly gva: number;
   /** Bytes of the load and the store: the most that are aligned there, up to a word. A fetch is one of a word. */

@@ -7,6 +7,7 @@ import type { Explanation } from "./explanation.ts";
 /** A mode of the guest. */
 export type GuestMode = "kernel" | "user";
 
+/** The registers of the program that is looked at. */
 export interface RegistersView {
   readonly pc: number;
   /** `pc` is in the delay slot of the branch before it, which has been executed. */
@@ -62,6 +63,7 @@ export type AddressSpace =
   /** No one's any more: nothing matches it until the ASID is given out again. */
   | { readonly of: "none" };
 
+/** An entry of the host TLB. */
 export interface HostTlbEntryView extends TlbEntryView {
   /** Bare machines have one kernel and do not say whose an ASID is: null. */
   readonly space: AddressSpace | null;

@@ -202,4 +202,5 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
   },
 };
 
+/** The model of a host for which none is named. */
 export const DEFAULT_CPU_MODEL = "24Kc";

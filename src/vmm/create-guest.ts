@@ -58,17 +58,17 @@ export function createMachineGuest(config: GuestConfig): MachineGuest {
   }
 }
 
-/** What the embedder gives to any guest, however it is made. */
-type GivenAnew = Pick<
+/** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
+export type RestoreConfig = Pick<
   GuestConfig,
   "onConsole" | "onSerial" | "engine" | "clock" | "now" | "checkInvariants" | "tracer" | "devices"
->;
-
-/** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
-export interface RestoreConfig extends GivenAnew {
+> & {
   /** The model of the snapshot's host CPU, if that is none of `CPU_MODELS`. */
   readonly hostCpu?: CpuModel;
-}
+};
+
+/** What the embedder gives to any guest, however it is made. */
+type GivenAnew = Omit<RestoreConfig, "hostCpu">;
 
 /**
  * Builds the machine that `snapshot` was taken of (`Guest.save`), and puts it into the state that it was in: it goes on

@@ -8,6 +8,7 @@ import { checkSettings, modelOf } from "./check-config.ts";
 /** Parts of the code that the hypervisor generates at run time. */
 export const CODE_PARTS = ["refill", "entry", "exit", "fast-exit", "host"] as const;
 
+/** One of {@link CODE_PARTS}. */
 export type CodePart = (typeof CODE_PARTS)[number];
 
 /** Sections of a vcpu's code that a part consists of. The section with vcpu_run has the end of an exit before it. */

@@ -2,9 +2,12 @@
  * kseg for pages, `kseg/web`: guests in workers. All that a page may use, and nothing else is kept stable. The worker
  * itself is `kseg/web/worker`.
  */
+
+// The page's end of a guest
 export { GuestClient, type Listeners } from "./client.ts";
+
+// Files and settings of a guest
 export { openPackage } from "./open-package.ts";
-export { serve } from "./serve.ts";
 export type {
   GuestFiles,
   MapRequest,
@@ -22,11 +25,12 @@ export type {
 } from "./protocol.ts";
 export {
   PACKAGE_SETTINGS,
-  presetOf,
   readSettings,
   SettingError,
   SETTINGS,
   settingsQuery,
   settingText,
+  type Choice,
+  type Free,
   type Setting,
 } from "./settings.ts";

@@ -3,14 +3,14 @@ import { CPU_MODELS, DEFAULT_CPU_MODEL } from "../index.ts";
 import type { Settings } from "./protocol.ts";
 
 /** A setting that is one of a few values. */
-interface Choice {
+export interface Choice {
   readonly kind: "choice";
   /** What the URL and the page call each value; the first is the default. */
   readonly values: ReadonlyMap<string, string | number>;
 }
 
 /** A setting of free text: `parse` returns undefined for text that it cannot be. */
-interface Free {
+export interface Free {
   readonly kind: "text";
   /** What the default is written as. */
   readonly preset: string;
@@ -20,6 +20,7 @@ interface Free {
   readonly format: (value: string | number) => string;
 }
 
+/** A setting: what it is called, what it does, and what it can be. */
 export interface Setting {
   readonly key: keyof Settings;
   /** In the URL: the flag of `kseg run`, without its dashes. */
