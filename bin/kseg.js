@@ -3,7 +3,6 @@
  * The command line's entry. kseg's sources are TypeScript, which Node runs from version 24 on; an older Node
  * hands over to the one that `npm ci` puts beside kseg. This file itself has to run on any Node.
  */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import module from "node:module";
 import { constants } from "node:os";
@@ -20,15 +19,26 @@ const handedOver = process.env[HANDED_OVER] !== undefined;
 delete process.env[HANDED_OVER];
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) await runHere();
-else handOver();
+else await handOver();
 
 async function runHere() {
   module.enableCompileCache();
+  module.registerHooks({ resolve });
   const { main } = await import("../src/cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
 }
 
-function handOver() {
+/**
+ * Where the sources' imports of each other lead is what they say, and what is there is TypeScript: Node need not look
+ * for files and package.json around each of some 250, which is a sixth of the time to start.
+ */
+function resolve(specifier, context, next) {
+  if (!/^\.\.?\/.*\.ts$/.test(specifier)) return next(specifier, context);
+  const { href } = new URL(specifier, context.parentURL);
+  return { url: href, format: "module-typescript", shortCircuit: true };
+}
+
+async function handOver() {
   const node = handedOver ? undefined : pinnedNode();
   if (node === undefined) {
     process.stderr.write(
@@ -37,6 +47,7 @@ function handOver() {
     process.exitCode = 2;
     return;
   }
+  const { spawn } = await import("node:child_process");
   const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: "inherit",
     env: { ...process.env, [HANDED_OVER]: "1" },

@@ -1,6 +1,6 @@
 /** One command in a guest (`kseg run --exec`): what it is given, and how it ended. `src/archives/command-init.ts` is at the other end. */
 import type { Ending } from "./run-loop.ts";
-import { COMMAND_READY, COMMAND_STATUS } from "../guests/index.ts";
+import { COMMAND_READY, COMMAND_STATUS } from "../guests/names.ts";
 
 /** So much of the guest's own messages is kept, in characters. */
 const MOST_KEPT = 1 << 13;

@@ -2,7 +2,7 @@
 import { fstatSync } from "node:fs";
 import type { ReadStream } from "node:tty";
 import { CliError, STATUS, UsageError } from "./errors.ts";
-import { systemReason } from "../guests/index.ts";
+import { systemReason } from "../guests/errors.ts";
 
 /** Before the start, a pipe that has been silent this long is taken to have no more for now, in milliseconds. */
 const SILENCE = 100;

@@ -1,5 +1,5 @@
 /** The guest's console output: kseg's standard output. */
-import { systemReason } from "../guests/index.ts";
+import { systemReason } from "../guests/errors.ts";
 
 /** Where output goes: `process.stdout`, or a stream in a test. */
 export interface OutputStream {

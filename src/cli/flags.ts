@@ -1,7 +1,7 @@
 /** The flags of `kseg run`, stated once: what they take, their defaults, their help. An interface: keep them. */
 import { type Command, Option } from "commander";
 import { CPU_MODELS, DEFAULT_CPU_MODEL, type GuestConfig, type Mode } from "../index.ts";
-import { GUESTS, type GuestName } from "../guests/index.ts";
+import { GUESTS, type GuestName } from "../guests/names.ts";
 import { withChoices } from "./completion-values.ts";
 import { UsageError } from "./errors.ts";
 import type { GdbAddress } from "./gdb-server.ts";

@@ -2,7 +2,7 @@
 import { constants, openSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { Socket } from "node:net";
-import { systemReason } from "../guests/index.ts";
+import { systemReason } from "../guests/errors.ts";
 import { UsageError } from "./errors.ts";
 
 /** More than the machine can have of memory. */

@@ -3,7 +3,7 @@ import type { Command, Option } from "commander";
 import { heedBranchHints } from "./branch-hints.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { runsGuest } from "./flags.ts";
-import { GuestError, systemReason } from "../guests/index.ts";
+import { GuestError, systemReason } from "../guests/errors.ts";
 import { CommandError, createProgram } from "./program.ts";
 import { fromQemu } from "./qemu-flags.ts";
 
@@ -15,7 +15,7 @@ export async function main(args: readonly string[]): Promise<number> {
   survivePipe(process.stderr);
   try {
     let status: number | null = null;
-    const program = createProgram((ended) => (status = ended));
+    const program = await createProgram((ended) => (status = ended), args[0]);
     await program.parseAsync(withOwnFlags(program, args), { from: "user" });
     // `kseg guest` leaves its status in the process.
     return status ?? Number(process.exitCode ?? STATUS.ok);

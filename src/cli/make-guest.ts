@@ -13,7 +13,8 @@ import {
 import { CliError, STATUS, UsageError } from "./errors.ts";
 import type { RunFlags } from "./flags.ts";
 import { readInput } from "./input-files.ts";
-import { GuestInputError, withAdditions, type RootAdditions } from "../guests/index.ts";
+import { GuestInputError } from "../guests/errors.ts";
+import type { RootAdditions } from "../guests/root-additions.ts";
 import { readSnapshot, withSnapshot } from "./snapshot-io.ts";
 import type { Choice, KernelChoice } from "./what-to-run.ts";
 
@@ -68,6 +69,7 @@ async function withFolderAndCommand(
     ...(program === undefined ? {} : { program: command }),
   };
   try {
+    const { withAdditions } = await import("../guests/root-additions.ts");
     const { archive, leftOut } = await withAdditions(initrd ?? new Uint8Array(0), additions, memory);
     if (leftOut.length > 0 && quiet !== true)
       process.stderr.write(`kseg: --share ${share}: left out ${leftOut.join(", ")}\n`);

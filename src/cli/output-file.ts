@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { Socket } from "node:net";
 import path from "node:path";
-import { systemReason } from "../guests/index.ts";
+import { systemReason } from "../guests/errors.ts";
 import { CliError, STATUS, UsageError } from "./errors.ts";
 
 /** What takes it. */

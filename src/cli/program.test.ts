@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createProgram } from "./program.ts";
 import { fromQemu } from "./qemu-flags.ts";
 
-const program = createProgram(() => {});
+const program = await createProgram(() => {});
 
 /** All commands, by what is typed for them. */
 function commandsBelow(command: Command, path: readonly string[] = []): [string, Command][] {

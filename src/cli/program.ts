@@ -1,16 +1,9 @@
 /** The commands of kseg, their flags and their help: what the parser, the help and the completions are made from. */
 import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
-import { benchCommand } from "./bench-command.ts";
 import { addHelp, RUN_STATUSES, type CommandHelp } from "./command-help.ts";
-import { completionCommand } from "./completion-command.ts";
-import { disasmCommand } from "./disasm-command.ts";
-import { explainCommand } from "./explain-command.ts";
 import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
-import { guestCommand } from "./guest-command.ts";
 import { helpCommand } from "./help-command.ts";
-import { runCommand } from "./run-command.ts";
-import { statCommand } from "./stat-command.ts";
 
 const PROGRAM_HELP: CommandHelp = {
   statuses: RUN_STATUSES,
@@ -55,28 +48,44 @@ const RUN_HELP: CommandHelp = {
   seeAlso: "kseg help qemu, kseg help guest; docs/guests.md, docs/snapshots.md, docs/debugging.md",
 };
 
-/** All commands. `setStatus` is called with the exit status of those that have one of their own. */
-export function createProgram(setStatus: (status: number) => void): Command {
+type SetStatus = (status: number) => void;
+
+/** The commands, in the order of the help. Each loads what it needs when it is asked for. */
+const COMMANDS: Readonly<Record<string, (setStatus: SetStatus) => Command | Promise<Command>>> = {
+  run: (setStatus) => {
+    const run = addHelp(new Command("run").description("run a guest on this terminal"), RUN_HELP);
+    return addRunFlags(run).action(async (flags: RunFlags) => {
+      checkRestore(run, flags);
+      const { runCommand } = await import("./run-command.ts");
+      setStatus(await runCommand(flags));
+    });
+  },
+  explain: async (setStatus) => (await import("./explain-command.ts")).explainCommand(setStatus),
+  stat: async (setStatus) => (await import("./stat-command.ts")).statCommand(setStatus),
+  guest: async () => (await import("./guest-command.ts")).guestCommand(),
+  disasm: async () => (await import("./disasm-command.ts")).disasmCommand(),
+  bench: async () => (await import("./bench-command.ts")).benchCommand(),
+};
+
+/**
+ * All commands, or if `wanted` is the name of one that alone. `setStatus` is called with the exit status of those that
+ * have one of their own.
+ */
+export async function createProgram(setStatus: SetStatus, wanted?: string): Promise<Command> {
   const program = new Command("kseg")
     .description("A MIPS hypervisor and the MIPS machine under it.")
     .version(`kseg ${version()}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false);
   addHelp(program, PROGRAM_HELP);
-  const run = addHelp(new Command("run").description("run a guest on this terminal"), RUN_HELP);
-  addRunFlags(run).action(async (flags: RunFlags) => {
-    checkRestore(run, flags);
-    setStatus(await runCommand(flags));
-  });
-  program
-    .addCommand(run)
-    .addCommand(explainCommand(setStatus))
-    .addCommand(statCommand(setStatus))
-    .addCommand(guestCommand())
-    .addCommand(disasmCommand())
-    .addCommand(benchCommand())
-    .addCommand(completionCommand(program))
-    .addCommand(helpCommand(program));
+  const isKnown = wanted !== undefined && Object.hasOwn(COMMANDS, wanted);
+  for (const name of isKnown ? [wanted] : Object.keys(COMMANDS))
+    program.addCommand(await COMMANDS[name]!(setStatus));
+  // These two are about all commands.
+  if (!isKnown) {
+    const { completionCommand } = await import("./completion-command.ts");
+    program.addCommand(completionCommand(program)).addCommand(helpCommand(program));
+  }
   forAll(program, (command) =>
     command
       .helpOption("-h, --help", "print this help")

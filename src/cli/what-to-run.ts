@@ -1,13 +1,8 @@
 /** Which guest the flags of a run mean: files of the user's, a guest from the cache, or the demo guest. */
 import { fileURLToPath } from "node:url";
-import {
-  COMMAND_APPEND,
-  GuestError,
-  guestPaths,
-  rootFileSystemPath,
-  SHELL_APPEND,
-  type GuestName,
-} from "../guests/index.ts";
+import { GuestError } from "../guests/errors.ts";
+import type * as Paths from "../guests/paths.ts";
+import { COMMAND_APPEND, SHELL_APPEND, type GuestName } from "../guests/names.ts";
 import { CPU_MODELS, type Mode } from "../index.ts";
 import { CliError, UsageError } from "./errors.ts";
 import type { RunFlags } from "./flags.ts";
@@ -92,7 +87,9 @@ async function ofFiles(flags: RunFlags): Promise<KernelChoice> {
     };
   return {
     ...choice,
-    initrd: await cached(exec === undefined ? "--share" : "--exec", rootFileSystemPath),
+    initrd: await cached(exec === undefined ? "--share" : "--exec", ({ rootFileSystemPath }) =>
+      rootFileSystemPath(),
+    ),
     ...ofProgram(flags),
   };
 }
@@ -108,7 +105,7 @@ function ofProgram({ append, exec }: RunFlags): Required<Pick<KernelChoice, "app
 
 async function fromCache(guest: GuestName, flags: RunFlags): Promise<KernelChoice> {
   const { initrd, mode, share } = flags;
-  const paths = await cached(`--guest ${guest}`, () => guestPaths(guest));
+  const paths = await cached(`--guest ${guest}`, ({ guestPaths }) => guestPaths(guest));
   const { append, program } = ofProgram(flags);
   return {
     kind: "kernel",
@@ -123,9 +120,9 @@ async function fromCache(guest: GuestName, flags: RunFlags): Promise<KernelChoic
 }
 
 /** What `look` finds in the cache. Throws {@link CliError} that names `flag`, which wants it. */
-async function cached<T>(flag: string, look: () => Promise<T>): Promise<T> {
+async function cached<T>(flag: string, look: (cache: typeof Paths) => Promise<T>): Promise<T> {
   try {
-    return await look();
+    return await look(await import("../guests/paths.ts"));
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
     const why = error.message.replace(/^guest \S+: /, "");

@@ -19,7 +19,8 @@ import { readHead, storeDeb } from "./contents.ts";
 import { ELF_HEAD_BYTES, elfKind } from "./elf-kind.ts";
 import { isFolder } from "./file-system.ts";
 import { GuestError, GuestInputError, GuestUsageError, MissingToolsError } from "./errors.ts";
-import type { GuestName, GuestPaths } from "./paths.ts";
+import type { GuestName } from "./names.ts";
+import type { GuestPaths } from "./paths.ts";
 import { run, which } from "./process.ts";
 import type { Progress } from "./progress.ts";
 

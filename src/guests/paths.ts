@@ -1,14 +1,8 @@
 /** Where the finished guests are: what `kseg run` and the tests ask. */
-import { COMMAND_INIT } from "../archives/command-init.ts";
 import { type Artefact, type ArtefactName, ARTEFACTS, GuestCache } from "./cache.ts";
 import { GuestError, GuestMissingError, GuestUsageError } from "./errors.ts";
 import { ensureInitramfs, INITRAMFS_FILE } from "./initramfs.ts";
-
-/** Guests that can be run, by name. */
-export const GUESTS = ["debian", "kvm-linux-4k", "kvm-linux-16k"] as const;
-
-/** Name of a guest. */
-export type GuestName = (typeof GUESTS)[number];
+import { GUESTS, SHELL_APPEND, type GuestName } from "./names.ts";
 
 /** Files and settings that start a guest. */
 export interface GuestPaths {
@@ -47,18 +41,6 @@ const RECIPES: Readonly<Record<GuestName, GuestRecipe>> = {
     command: "kseg guest build kvm-linux --page-size 16k",
   },
 };
-
-/** Every guest finds its console on the first serial port, and its first program in the initramfs. */
-const consoleAndInit = (init: string): string => `console=ttyS0 rdinit=${init}`;
-
-/** Kernel command line for a guest in which a shell starts. */
-export const SHELL_APPEND = consoleAndInit("/init");
-
-/**
- * Kernel command line for a guest that runs one command in place of a shell: the kernel says nothing but that it
- * panics, at which it resets the board. It skips the tests of its cryptography, which take seconds.
- */
-export const COMMAND_APPEND = `${consoleAndInit(COMMAND_INIT)} loglevel=1 panic=-1 cryptomgr.notests=1`;
 
 /** Narrows a string to the name of a guest. @throws {GuestUsageError} for any other string. */
 export function guestName(text: string): GuestName {

@@ -210,9 +210,7 @@ export class Code {
 
   /** The body as the code section holds it: local declarations, instructions, final end. */
   finish(): number[] {
-    const out = this.declarations();
-    // Appended piecewise: a spread of a long body would overflow the stack.
-    for (const byte of this.bytes) out.push(byte);
+    const out = this.declarations().concat(this.bytes);
     out.push(OP.end);
     return out;
   }

@@ -70,14 +70,10 @@ export class ModuleBuilder {
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
   build(memoryPages: number): Uint8Array<ArrayBuffer> {
-    const out = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const parts: (readonly number[])[] = [[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
     const section = (id: number, items: readonly number[][]): void => {
-      const content: number[] = [];
-      unsignedLeb(content, items.length);
-      for (const item of items) for (const byte of item) content.push(byte);
-      out.push(id);
-      unsignedLeb(out, content.length);
-      for (const byte of content) out.push(byte);
+      const count = leb(items.length);
+      parts.push([id], leb(count.length + lengthOf(items)), count, ...items);
     };
     section(SECTION.type, this.types.map(encodeType));
     const memory = [...text("env"), ...text("memory"), KIND.memory, 1];
@@ -97,14 +93,12 @@ export class ModuleBuilder {
       SECTION.export,
       this.exports.map((e) => [...text(e.name), KIND.function, ...leb(e.index)]),
     );
-    for (const byte of this.branchHints()) out.push(byte);
+    parts.push(this.branchHints());
     section(
       SECTION.code,
       this.functions.map((f) => {
         const body = f.body.finish();
-        const item = leb(body.length);
-        for (const byte of body) item.push(byte);
-        return item;
+        return leb(body.length).concat(body);
       }),
     );
     const functionNames = this.functionNames.map(([index, name]) => [...leb(index), ...text(name)]);
@@ -112,8 +106,8 @@ export class ModuleBuilder {
       ...sized(NAMES.module, text(this.name)),
       ...sized(NAMES.functions, [...leb(functionNames.length), ...functionNames.flat()]),
     ];
-    out.push(...sized(SECTION.custom, [...text("name"), ...names]));
-    return Uint8Array.from(out);
+    parts.push(sized(SECTION.custom, [...text("name"), ...names]));
+    return joined(parts);
   }
 
   /**
@@ -132,6 +126,20 @@ export class ModuleBuilder {
     }
     return sized(SECTION.custom, content);
   }
+}
+
+const lengthOf = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, { length }) => sum + length, 0);
+
+/** The parts one behind the other. */
+function joined(parts: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 function leb(value: number): number[] {
