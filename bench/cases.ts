@@ -1,9 +1,12 @@
 /** Everything that is measured as a duel of two machines, in groups: one group is one table. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { guestPaths } from "../src/guests/index.ts";
+import { buildBareProgram, buildFolder } from "./build.ts";
 import type { Duel, Entry, Part, Span } from "./duel.ts";
 import { type Job, ksegMachine, type Machine, QEMU, THIS_KSEG } from "./machines.ts";
 import { checksumIn, type Program, PROGRAMS, programJob, programSpan } from "./programs.ts";
+import { V86 } from "./v86.ts";
 
 /** Cases that make one table. */
 export interface Group {
@@ -106,6 +109,29 @@ function loop(name: string, engine: Job["engine"]): Case {
   };
 }
 
+/**
+ * A program of guests/bench without an operating system, in kseg and as i386's code in v86: four times as many rounds as
+ * against QEMU, as both emulators take a while to compile what they run.
+ */
+function againstV86({ rounds, ...rest }: Program): Case {
+  const program = { ...rest, rounds: 4 * rounds };
+  const name = `v86-${program.name}`;
+  const jobFor = (target: "mipsel" | "i386"): Job => {
+    const kernel = join(buildFolder(), `${program.name}-${target}.elf`);
+    buildBareProgram(target, program, kernel);
+    return { kernel, memory: 64, cpu: "24Kc", mode: "bare", engine: "auto" };
+  };
+  return {
+    name,
+    duel: () =>
+      Promise.resolve({
+        a: entry(KSEG, jobFor("mipsel")),
+        b: entry(V86, jobFor("i386")),
+        parts: [programPart(program, name)],
+      }),
+  };
+}
+
 const SHELL = "kseg: shell ready";
 
 async function bootJob(guest: "debian" | "kvm-linux-4k"): Promise<Job> {
@@ -199,6 +225,12 @@ export const GROUPS: readonly Group[] = [
         ["integer", "memory", "calls"].map((name) => loop(name, engine)),
       ),
     ),
+    mean: false,
+  },
+  {
+    name: "v86",
+    title: "The program mix without an operating system, in kseg and (built for i386) in v86",
+    ...separately(PROGRAMS.filter(({ name }) => name === "mix").map(againstV86)),
     mean: false,
   },
 ];

@@ -1,13 +1,12 @@
 /** The programs of guests/bench: built here, packed into an initramfs, started by busybox's init. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packCpio } from "../src/archives/cpio.ts";
 import { guestPaths } from "../src/guests/index.ts";
+import { buildFolder, buildPrograms } from "./build.ts";
 import type { Span } from "./duel.ts";
-import { type Job, THIS_KSEG, UnavailableError } from "./machines.ts";
+import type { Job } from "./machines.ts";
 
 /** A program and how much of it is measured. */
 export interface Program {
@@ -41,38 +40,6 @@ export const PROGRAMS: readonly Program[] = [
   system("files", 500),
 ];
 
-/** Processors that the programs can be built for: the compiler, and what only it has to be told. */
-const TARGETS = {
-  mipsel: {
-    compiler: "mipsel-linux-gnu-gcc",
-    debian: "gcc-mipsel-linux-gnu",
-    flags: "-march=mips32r2 -mno-abicalls -G0 -msoft-float",
-  },
-  i386: { compiler: "gcc", debian: "gcc", flags: "-m32 -march=i686 -no-pie" },
-} as const;
-
-const FLAGS =
-  "-O2 -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -fno-stack-protector -fno-tree-loop-distribute-patterns " +
-  "-fno-asynchronous-unwind-tables -fno-ident -Wall -Wextra -Werror -Wl,--build-id=none";
-
-/**
- * Builds all programs into one static executable, `file`.
- * @throws {UnavailableError} without the compiler, or if it cannot build for `target`.
- */
-export function buildPrograms(target: keyof typeof TARGETS, file: string): void {
-  const { compiler, debian, flags } = TARGETS[target];
-  const folder = join(THIS_KSEG.folder, "guests/bench");
-  const sources = readdirSync(folder).filter((name) => /\.[cS]$/.test(name));
-  const { error, status, stderr } = spawnSync(
-    compiler,
-    [...FLAGS.split(" "), ...flags.split(" "), ...sources, "-o", file],
-    { cwd: folder, encoding: "utf8" },
-  );
-  if (error !== undefined)
-    throw new UnavailableError(`${compiler} is not installed (Debian: ${debian}); it builds the programs`);
-  if (status !== 0) throw new UnavailableError(`${compiler} cannot build guests/bench:\n${stderr}`);
-}
-
 /**
  * The console's program instead of a shell. The kernel hands on what it does not know of its command line: the
  * programs as NAME:ROUNDS, with commas between them.
@@ -95,19 +62,17 @@ function packedWith(initramfs: Uint8Array, executable: Uint8Array): Uint8Array {
   return Buffer.concat([initramfs, gzipSync(overlay)]);
 }
 
-/** A folder of this process's own, removed when it ends. */
-let folder: string | undefined;
+let initramfs: string | undefined;
 
 /** File in which an initramfs of this process is made, once. */
 async function initramfsWithPrograms(initrd: string): Promise<string> {
-  if (folder !== undefined) return join(folder, "initramfs");
-  const made = mkdtempSync(join(tmpdir(), "kseg-bench-"));
-  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
-  const executable = join(made, "kbench");
+  if (initramfs !== undefined) return initramfs;
+  const executable = join(buildFolder(), "kbench");
+  const file = join(buildFolder(), "initramfs");
   buildPrograms("mipsel", executable);
-  writeFileSync(join(made, "initramfs"), packedWith(readFileSync(initrd), readFileSync(executable)));
-  folder = made;
-  return join(made, "initramfs");
+  writeFileSync(file, packedWith(readFileSync(initrd), readFileSync(executable)));
+  initramfs = file;
+  return file;
 }
 
 /**

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { UnavailableError } from "../../bench/machines.ts";
-import { buildPrograms, checksumIn, PROGRAMS } from "../../bench/programs.ts";
+import { buildPrograms } from "../../bench/build.ts";
+import { checksumIn, PROGRAMS } from "../../bench/programs.ts";
 import { CHECKSUMS, ROUNDS } from "./checksums.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kseg-bench-test-"));
