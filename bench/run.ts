@@ -11,10 +11,12 @@ import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.
 import { profile } from "./profile.ts";
 import { refillCost } from "./refill.ts";
 import { checkOut, currentRevision } from "./revision.ts";
+import { startTime } from "./start.ts";
 import { format, type Row, type Section, summaryRows } from "./table.ts";
 
 const REFILL = "refill";
 const GUEST_MMU = "guest-mmu";
+const START = "start";
 
 const list = (names: readonly string[]): string => names.join(", ");
 
@@ -23,9 +25,10 @@ const GROUP_HELP = [
   ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases)}`),
   `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
   `${GUEST_MMU.padEnd(10)}  the table of kseg bench mmu`,
+  `${START.padEnd(10)}  the time to the guest's first instruction`,
 ];
 
-const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL, GUEST_MMU];
+const known = [...GROUPS.flatMap(({ name, cases }) => [name, ...cases]), REFILL, GUEST_MMU, START];
 
 interface Options {
   readonly only: readonly string[];
@@ -51,7 +54,10 @@ function options(): Options {
       ...GROUP_HELP,
     ],
     options: {
-      only: { type: "string", default: [...GROUPS.map(({ name }) => name), REFILL, GUEST_MMU].join(",") },
+      only: {
+        type: "string",
+        default: [...GROUPS.map(({ name }) => name), REFILL, GUEST_MMU, START].join(","),
+      },
       runs: { type: "string", default: "3" },
       against: { type: "string" },
       json: { type: "string" },
@@ -124,6 +130,7 @@ async function* sections(
     if (cases.length > 0) yield await measureGroup(group, cases, runs, other);
   }
   if (only.includes(GUEST_MMU)) yield* await guestMmu();
+  if (only.includes(START)) yield startTime(runs, other === undefined ? [THIS_KSEG] : [THIS_KSEG, other]);
   if (!only.includes(REFILL)) return;
   yield await refillCost(runs, THIS_KSEG);
   if (other !== undefined) yield await refillCost(runs, other);
