@@ -2,6 +2,7 @@ import type { DebugView } from "../debug.ts";
 import type { Guest, RunResult } from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
+import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
 import type { MachineGuest, OutputCallbacks } from "./machine-guest.ts";
 import { encodeRecording } from "./recording.ts";
@@ -81,6 +82,7 @@ export class TimeTravel implements Guest {
   readonly hostDebug: DebugView | null;
   /** What the guest prints is not the embedder's to see: it has seen it. */
   private isMuted = false;
+  private destroyed = false;
 
   /**
    * `create` makes the guest, with the outputs that are given to it; `outputs` take what it prints. `log` are inputs
@@ -128,9 +130,9 @@ export class TimeTravel implements Guest {
     return { time: this.guest.time, instructions: this.guest.instructions };
   }
 
-  /** The earliest moment that the guest can be turned back to. */
+  /** The earliest moment that the guest can be turned back to. Throws SnapshotError after {@link destroy}. */
   get first(): Moment {
-    const { time, instructions } = this.snapshots[0]!;
+    const { time, instructions } = this.firstSnapshot;
     return { time, instructions };
   }
 
@@ -140,7 +142,7 @@ export class TimeTravel implements Guest {
   recording(): Uint8Array {
     const now = { ...this.moment, input: { kind: "mark", hash: this.guest.hash() } } as const;
     const inputs = [...this.log.slice(0, this.given), now];
-    return encodeRecording({ snapshot: encodeSnapshot(this.snapshots[0]!.image), inputs });
+    return encodeRecording({ snapshot: encodeSnapshot(this.firstSnapshot.image), inputs });
   }
 
   /** True if there are inputs in the log that the guest has not been given yet. */
@@ -158,11 +160,13 @@ export class TimeTravel implements Guest {
   private runOn(limit: number, interval: number): RunResult {
     const { guest } = this;
     for (;;) {
+      if (this.destroyed) return guest.run(1);
       this.giveDue();
       const { time } = guest;
       const snapshotAt = Math.max(this.lastSnapshot.time + interval, time + 1);
       const stop = Math.min(limit, this.nextInputAt, snapshotAt);
       const result = guest.run(Math.max(stop - time, 1), this.hostCpu);
+      if (this.destroyed) return result;
       if (guest.time >= snapshotAt) this.takeSnapshot();
       if (result.kind === "debug") return result;
       if (this.nextInputAt <= guest.time) this.giveDue();
@@ -205,6 +209,7 @@ export class TimeTravel implements Guest {
 
   /** Gives an input now, and notes it. The future that the guest has been turned back from is no more. */
   private give(input: GuestInput): void {
+    if (this.destroyed) return;
     const now = this.moment;
     this.log.splice(this.given);
     const isFuture = ({ time, inputs }: Snapshot): boolean => time > now.time || inputs > this.given;
@@ -216,6 +221,12 @@ export class TimeTravel implements Guest {
   }
 
   // --- snapshots, and back to them ---
+
+  private get firstSnapshot(): Snapshot {
+    const [first] = this.snapshots;
+    if (first === undefined) throw new SnapshotError("the guest is no more: it has no past");
+    return first;
+  }
 
   private get lastSnapshot(): Snapshot {
     return this.snapshots.at(-1)!;
@@ -260,7 +271,8 @@ export class TimeTravel implements Guest {
   /**
    * Brings the guest to the moment at which it had executed `instructions` instructions. Under the hypervisor a guest
    * never stands between a branch and its delay slot: there it is brought before the branch. Nothing is printed on the
-   * way. Throws RangeError for a moment before {@link first}, or one that the guest does not come to by itself.
+   * way. Throws RangeError for a moment before {@link first}, or one that the guest does not come to by itself, and
+   * SnapshotError after {@link destroy}.
    */
   goTo(instructions: number): void {
     if (!Number.isInteger(instructions) || instructions < this.first.instructions)
@@ -350,6 +362,7 @@ export class TimeTravel implements Guest {
     return this.guest.hash();
   }
   destroy(): void {
+    this.destroyed = true;
     this.guest.destroy();
     this.snapshots.splice(0);
   }
