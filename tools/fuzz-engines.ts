@@ -8,6 +8,8 @@ import { toolFlags, usageError } from "./tool-flags.ts";
 const MILLISECONDS_PER_DAY = 86_400_000;
 /** Programs that one pair of machines runs. */
 const BATCH = 250;
+/** A line says how far it is each time so many more are done: a full run takes a quarter of an hour. */
+const SAY_EVERY = 5000;
 
 const values = toolFlags({
   name: "fuzz:engines",
@@ -44,5 +46,6 @@ for (let seed = first; done < programs; seed++) {
   done += result.runs;
   exceptions += result.exceptions;
   translations += result.translations;
+  if (done % SAY_EVERY === 0 && done < programs) console.log(`${done} agree so far, up to seed ${seed}`);
 }
 console.log(`${done} programs agree: ${translations} translations, ${exceptions} exceptions and interrupts`);
