@@ -42,6 +42,12 @@ const withStats = (name: string, ...flags: string[]): string[] => [
   ...flags,
 ];
 
+it.each(["te", "bare"])("the demo guest's tour fits a terminal of 80 columns (%s)", async (mode) => {
+  const { stdout } = await kseg(["run", "--mode", mode], { input: "tour\npoweroff\n" });
+  expect(stdout).toMatch(/^short-lived processes +300 /m);
+  expect(stdout.split(/\r?\n/).filter((line) => line.length > 80)).toEqual([]);
+});
+
 it("runs a command line of QEMU's", async () => {
   const flags = "-M malta -cpu 24Kc -m 64 -nographic -serial mon:stdio -no-reboot -nic none -vga none";
   const line = ["qemu-system-mipsel", ...flags.split(" "), "-kernel", demoFile("demo-bare.elf")];

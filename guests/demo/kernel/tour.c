@@ -41,33 +41,34 @@ static const struct stop stops[] = {
           "A user process counts. Only the clock interrupts it, every 10 ms.\n"),
      stop_spin},
     {"rdhwr from user mode",
-     TEXT("RDHWR reads Count. The hypervisor must not show the host's Count to the guest, so\n"
-          "each read traps and is answered with the guest's.\n",
+     TEXT("RDHWR reads Count. The hypervisor must not show the host's Count to the guest,\n"
+          "so each read traps and is answered with the guest's.\n",
           "RDHWR reads Count. HWREna allows it in user mode, so nothing traps.\n"),
      stop_rdhwr},
     {"system calls",
-     TEXT("SYSCALL goes to the host's vector. The hypervisor sets the guest's EPC, Cause and\n"
-          "Status as the CPU would and continues at the guest's vector; the guest's ERET\n"
-          "traps as well. Guest user and guest kernel mode have a host ASID each, so nothing\n"
-          "is flushed on the way.\n",
+     TEXT("SYSCALL goes to the host's vector. The hypervisor sets the guest's EPC, Cause\n"
+          "and Status as the CPU would and continues at the guest's vector; the guest's\n"
+          "ERET traps as well. Guest user and guest kernel mode have a host ASID each, so\n"
+          "nothing is flushed on the way.\n",
           "SYSCALL enters the kernel, ERET leaves it. The TLB is left alone.\n"),
      stop_syscall},
     {"touch: few pages",
-     TEXT("A process touches pages that fit its TLB easily. Once the guest TLB and the page\n"
-          "tables that shadow it know them, the guest takes no more refills.\n",
+     TEXT("A process touches pages that fit its TLB easily. Once the guest TLB and the\n"
+          "page tables that shadow it know them, the guest takes no more refills.\n",
           "A process touches pages that fit the TLB easily: no refills once they are in.\n"),
      stop_few},
     {"touch: most of the TLB",
-     TEXT("More pages: they still fit the guest's TLB, which is software, but maybe not the\n"
-          "host's. The host then misses again and again, and its generated handler refills\n"
-          "it from the shadow page tables. The guest notices nothing: its refills stay few.\n",
+     TEXT("More pages: they still fit the guest's TLB, which is software, but maybe not\n"
+          "the host's. The host then misses again and again, and its generated handler\n"
+          "refills it from the shadow page tables. The guest notices nothing: its refills\n"
+          "stay few.\n",
           "More pages, which just fit the TLB together with those of the kernel.\n"),
      stop_fitting},
     {"touch: beyond the TLB",
-     TEXT("Now the guest's own TLB is too small. The host's miss finds no shadow entry, the\n"
-          "hypervisor finds nothing in the guest TLB and delivers a refill exception to the\n"
-          "guest, whose handler reads CP0, walks its page table and writes its TLB; that\n"
-          "write retires an older entry from the shadow tables.\n",
+     TEXT("Now the guest's own TLB is too small. The host's miss finds no shadow entry,\n"
+          "the hypervisor finds nothing in the guest TLB and delivers a refill exception\n"
+          "to the guest, whose handler reads CP0, walks its page table and writes its TLB;\n"
+          "that write retires an older entry from the shadow tables.\n",
           "The TLB is too small: every pair of pages costs a run of the refill handler.\n"),
      stop_many},
     {"first touches",
@@ -78,10 +79,10 @@ static const struct stop stops[] = {
           "raises TLB modified, and the kernel makes a page of the process's own.\n"),
      stop_demand},
     {"context switches",
-     TEXT("Two processes take turns. The hypervisor keeps shadow tables for the guest ASIDs\n"
-          "used last, so writing another ASID to EntryHi changes tables. With a single one\n"
-          "(kseg run --gva-roots 1) it drops the shadow entries of the old ASID: to get them\n"
-          "back costs the hypervisor work, but the guest no refills.\n",
+     TEXT("Two processes take turns. The hypervisor keeps shadow tables for the guest\n"
+          "ASIDs used last, so writing another ASID to EntryHi changes tables. With a\n"
+          "single one (kseg run --gva-roots 1) it drops the shadow entries of the old\n"
+          "ASID: to get them back costs the hypervisor work, but the guest no refills.\n",
           "Two processes take turns. Their ASIDs keep their TLB entries apart.\n"),
      stop_asid},
     {"short-lived processes",
@@ -94,13 +95,13 @@ static const struct stop stops[] = {
 
 static void table(const struct result *results) {
   print("What each took, in ticks of Count, and the exceptions it met:\n\n");
-  print("%-24s%10s%10s%9s%9s%9s%9s%9s\n", "workload", "number", "ticks", "each", "refills", "invalid",
+  print("%-22s%8s %7s%8s%8s%8s%9s%9s\n", "workload", "number", "ticks", "each", "refills", "invalid",
         "modified", "switches");
   for (u32 i = 0; i < COUNT_OF(stops); i++) {
     const struct result *result = &results[i];
-    print("%-24s%10u%10u", stops[i].title, result->operations, result->count);
-    print_ratio(result->count, result->operations, 9);
-    print("%9u%9u%9u%9u\n", result->stats.refills,
+    print("%-22s%8u %7u", stops[i].title, result->operations, result->count);
+    print_ratio(result->count, result->operations, 8);
+    print("%8u%8u%9u%9u\n", result->stats.refills,
           result->stats.invalid_loads + result->stats.invalid_stores, result->stats.modified,
           result->stats.switches);
   }
