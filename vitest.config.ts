@@ -5,7 +5,7 @@ import { reporters } from "./tools/test-report.ts";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    exclude: ["test/boot/**", "test/web/**"],
+    exclude: ["test/boot/**", "test/package/**", "test/web/**"],
     reporters,
     // Two cores are what is promised; a test that runs a guest may have to wait for its turn.
     testTimeout: 60_000,

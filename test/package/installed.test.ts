@@ -52,8 +52,7 @@ describe.skipIf(folder === null)("installed in an empty folder", () => {
       );
       expect(run(["node", "program.mjs"])).toEqual({
         status: 0,
-        stdout:
-          '{"kind":"off","how":"power-off"} true\n{"kind":"running"}\n{"kind":"off","how":"power-off"}\n',
+        stdout: '{"kind":"off","how":"power-off"} 0 true\n',
         stderr: "",
       });
     });
