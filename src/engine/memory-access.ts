@@ -13,21 +13,23 @@ export interface AccessKind {
   readonly user: boolean;
 }
 
-/** Local variables that know a page which several accesses go to. */
+/** Local variables that know a page which several accesses go to: its tag, or `SOFT_TLB.emptyTag`, and its addend. */
 export interface KnownPage {
-  /** An address in the page, with as many low bits clear as a word's; nowhere near it if it is not known. */
-  readonly anchor: number;
+  readonly tag: number;
   readonly addend: number;
 }
 
-/** How an access deals with such a page: it makes it known, or uses it. */
+/** How an access deals with such a page. */
 export interface PageUse {
   readonly page: KnownPage;
-  readonly isFirst: boolean;
+  /**
+   * `first` looks its page up, which then is the one known, if any; `again` goes to the slow path if the page is not
+   * the one known; `kept` looks the page up in that case, and if the soft TLB has it, it is the one known from then on.
+   */
+  readonly role: "first" | "again" | "kept";
+  /** Tag in the soft TLB entry that the page is known by: for accesses of both kinds, the other kind's. */
+  readonly tagAt: number;
 }
-
-/** Moves an address out of reach of all that is a constant away from it. */
-const FAR_AWAY = 0x8000_0000;
 
 /**
  * Emits the fast path of memory accesses: the soft TLB look-up, with the alignment check folded into the tag
@@ -67,12 +69,23 @@ export class MemoryAccess {
     const { width } = kind;
     const part = width === "left" || width === "right";
     code.setLocal(this.va);
+    const size = part ? LOAD_AROUND : width;
     this.pushHit(SOFT_TLB.readTag, kind, use);
     code.ifLikely(I32);
-    this.pushPlace(part ? LOAD_AROUND : width, use);
+    this.pushPlace(size, use);
     code.else();
-    this.emitUnknown(use);
-    miss();
+    if (use?.role === "kept") {
+      this.pushLookUp(SOFT_TLB.readTag, kind);
+      code.if(I32);
+      this.emitKnown(use);
+      this.pushPlace(size, use);
+      code.else();
+      miss();
+      code.end();
+    } else {
+      this.emitUnknown(use);
+      miss();
+    }
     code.end();
     code.memory(loadInstruction(width, signed), 0);
     if (!part) return;
@@ -88,13 +101,25 @@ export class MemoryAccess {
     code.setLocal(this.va);
     value();
     code.setLocal(this.value);
+    const size = part ? LOAD_AROUND : width;
     this.pushHit(SOFT_TLB.writeTag, kind, use);
     code.ifLikely();
-    this.pushPlace(part ? LOAD_AROUND : width, use);
+    this.pushPlace(size, use);
     this.emitStoreAtPlace(width);
     code.else();
-    this.emitUnknown(use);
-    miss();
+    if (use?.role === "kept") {
+      this.pushLookUp(SOFT_TLB.writeTag, kind);
+      code.if();
+      this.emitKnown(use);
+      this.pushPlace(size, use);
+      this.emitStoreAtPlace(width);
+      code.else();
+      miss();
+      code.end();
+    } else {
+      this.emitUnknown(use);
+      miss();
+    }
     code.end();
   }
 
@@ -109,23 +134,40 @@ export class MemoryAccess {
     code.memory(width === 4 ? MEMORY.i32Store : width === 2 ? MEMORY.i32Store16 : MEMORY.i32Store8, 0);
   }
 
-  /**
-   * Pushes whether the access needs no slow path: because it goes to a page known already, or because the soft TLB
-   * entry for `va`, which becomes `entry`, has it in its tag at `tag`.
-   */
-  private pushHit(tag: number, { width, user }: AccessKind, use: PageUse | null): void {
+  /** Pushes whether the access goes to the page known, or if it does not ask for that, what `pushLookUp` does. */
+  private pushHit(tag: number, kind: AccessKind, use: PageUse | null): void {
     const { code } = this;
-    const compared = PAGE_MASK | (width === 2 || width === 4 ? width - 1 : 0);
-    if (use !== null && !use.isFirst) {
-      code.get(this.va);
-      code.get(use.page.anchor);
-      code.op(PLAIN.i32Xor);
-      code.const32(compared);
-      code.op(PLAIN.i32And);
-      code.op(PLAIN.i32Eqz);
+    if (use === null || use.role === "first") {
+      this.pushLookUp(tag, kind);
       return;
     }
+    this.pushTag(kind);
+    code.get(use.page.tag);
+    code.op(PLAIN.i32Eq);
+  }
+
+  /** Pushes the tag that permits the access: the alignment is part of it. */
+  private pushTag({ width }: AccessKind): void {
+    const { code } = this;
     code.get(this.va);
+    code.const32(PAGE_MASK | (width === 2 || width === 4 ? width - 1 : 0));
+    code.op(PLAIN.i32And);
+  }
+
+  /** Pushes whether the soft TLB entry for `va`, which becomes `entry`, has the access in its tag at `tag`. */
+  private pushLookUp(tag: number, kind: AccessKind): void {
+    const { code } = this;
+    code.get(this.va);
+    this.pushEntry(kind.user);
+    code.tee(this.entry);
+    code.memory(MEMORY.i32Load, tag);
+    this.pushTag(kind);
+    code.op(PLAIN.i32Eq);
+  }
+
+  /** Takes an address from the stack and pushes the place of its soft TLB entry. */
+  private pushEntry(user: boolean): void {
+    const { code } = this;
     code.const32(12 - SOFT_TLB.dataEntryShift);
     code.op(PLAIN.i32ShrU);
     code.const32((SOFT_TLB.dataEntries - 1) << SOFT_TLB.dataEntryShift);
@@ -133,40 +175,55 @@ export class MemoryAccess {
     if (user) loadState(code, STATE.userBank);
     else code.get(this.dataBank);
     code.op(PLAIN.i32Add);
-    code.tee(this.entry);
-    code.memory(MEMORY.i32Load, tag);
-    code.get(this.va);
-    code.const32(compared);
-    code.op(PLAIN.i32And);
-    code.op(PLAIN.i32Eq);
   }
 
   /** After a miss of the first access to a page: the page is not known. */
   private emitUnknown(use: PageUse | null): void {
-    if (use === null || !use.isFirst) return;
+    if (use?.role !== "first") return;
     const { code } = this;
-    code.get(this.va);
-    code.const32(FAR_AWAY);
-    code.op(PLAIN.i32Xor);
-    code.setLocal(use.page.anchor);
+    code.const32(SOFT_TLB.emptyTag);
+    code.setLocal(use.page.tag);
   }
 
-  /** After a hit of the first access to a page: it is known. */
-  private emitKnown({ anchor, addend }: KnownPage): void {
+  /** After a hit in the soft TLB: its page is known. */
+  private emitKnown({ page, tagAt }: PageUse): void {
     const { code } = this;
-    code.get(this.va);
-    code.const32(-4);
-    code.op(PLAIN.i32And);
-    code.setLocal(anchor);
+    code.get(this.entry);
+    code.memory(MEMORY.i32Load, tagAt);
+    code.setLocal(page.tag);
+    this.emitKnownAddend(page);
+  }
+
+  private emitKnownAddend({ addend }: KnownPage): void {
+    const { code } = this;
     code.get(this.entry);
     code.memory(MEMORY.i32Load, SOFT_TLB.addend);
     code.setLocal(addend);
   }
 
+  /**
+   * Takes an address from the stack: what the soft TLB has in its entry, be it another page or none, is known then,
+   * for loads, stores, or both.
+   */
+  emitFind(page: KnownPage, loads: boolean, stores: boolean): void {
+    const { code } = this;
+    this.pushEntry(false);
+    code.tee(this.entry);
+    code.memory(MEMORY.i32Load, loads ? SOFT_TLB.readTag : SOFT_TLB.writeTag);
+    if (loads && stores) {
+      // Both tags are those of the same page, if they are not empty.
+      code.get(this.entry);
+      code.memory(MEMORY.i32Load, SOFT_TLB.writeTag);
+      code.op(PLAIN.i32Or);
+    }
+    code.setLocal(page.tag);
+    this.emitKnownAddend(page);
+  }
+
   /** Pushes the memory offset of an access of `size` at `va`, after a hit. `size` 0: of the word around `va`. */
   private pushPlace(size: number, use: PageUse | null): void {
     const { code } = this;
-    if (use?.isFirst === true) this.emitKnown(use.page);
+    if (use?.role === "first") this.emitKnown(use);
     code.get(this.va);
     if (size === LOAD_AROUND) {
       code.const32(-4);

@@ -3,14 +3,14 @@ import type { Expr, GprField, ImmField, Statement } from "../../isa/ir.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Endian } from "../../machine/memory.ts";
-import { STATE } from "../../machine/state-layout.ts";
+import { SOFT_TLB, STATE } from "../../machine/state-layout.ts";
 import { loadState, pushExpr, pushExpr64, storeState, type OperandSource } from "../compile-ir.ts";
 import { LOAD_AROUND, STORE_PART, type SlowAccess } from "../imports.ts";
 import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../memory-access.ts";
 import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
-import { pageSharesOf, type PageShare } from "./page-sharing.ts";
+import { pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
 import { registerUse, type Block, type Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 
@@ -47,6 +47,7 @@ export class InstructionEmitter {
   private readonly temps: number[] = [];
   private readonly temps64: number[] = [];
   private readonly knownPages: KnownPage[] = [];
+  private readonly keptPages: KeptPages;
   private pageShares: ReadonlyMap<Instruction, PageShare> = new Map();
   /** Instructions of the current block from the current one on. */
   private notExecuted = 0;
@@ -60,12 +61,14 @@ export class InstructionEmitter {
     endian: Endian,
     registers: Registers,
     target: (name: CallTarget) => number,
+    keptPages: KeptPages,
     around: Surroundings,
   ) {
     this.code = code;
     this.registers = registers;
     this.around = around;
     this.callTarget = target;
+    this.keptPages = keptPages;
     this.dataBank = code.local(I32);
     this.target = code.local(I32);
     this.value = code.local(I32);
@@ -78,16 +81,32 @@ export class InstructionEmitter {
   beginBlock(block: Block): void {
     this.giveBack(-block.length);
     this.notExecuted = block.length;
-    this.pageShares = pageSharesOf(block);
+    this.pageShares = pageSharesOf(block, this.keptPages);
   }
 
-  /** How a load or store of the current block deals with a page that others go to as well. */
-  private pageUse(instruction: Instruction): PageUse | null {
+  private knownPage(number: number): KnownPage {
+    return (this.knownPages[number] ??= { tag: this.code.local(I32), addend: this.code.local(I32) });
+  }
+
+  /** How an access of the current block deals with a page that others go to as well. */
+  private pageUse(instruction: Instruction, kind: "load" | "store"): PageUse | null {
     const share = this.pageShares.get(instruction);
     if (share === undefined) return null;
-    const { code } = this;
-    const page = (this.knownPages[share.page] ??= { anchor: code.local(I32), addend: code.local(I32) });
-    return { page, isFirst: share.isFirst };
+    const byReadTag = (kind === "load") !== share.forBoth;
+    const tagAt = byReadTag ? SOFT_TLB.readTag : SOFT_TLB.writeTag;
+    return { page: this.knownPage(share.page), role: share.role, tagAt };
+  }
+
+  /** On the way into the loop with head `block`: looks up the pages that it keeps. */
+  beginLoop(block: Block): void {
+    const { code, registers } = this;
+    for (const { page, base, offset, loads, stores } of this.keptPages.get(block) ?? []) {
+      registers.load(1 << base);
+      registers.push(base);
+      code.const32(offset);
+      code.op(PLAIN.i32Add);
+      this.access.emitFind(this.knownPage(page), loads, stores);
+    }
   }
 
   /** The current instruction is done. */
@@ -249,7 +268,7 @@ export class InstructionEmitter {
           const { old } = s;
           const pushOld = old === null ? null : (): void => push(old);
           const miss = (): void => this.emitLoadMiss(s, instruction.at);
-          this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction));
+          this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
         }
         code.setLocal(source.temp(s.id));
         return;
@@ -259,7 +278,7 @@ export class InstructionEmitter {
           s,
           () => push(s.value),
           () => this.emitStoreMiss(s, instruction.at),
-          this.pageUse(instruction),
+          this.pageUse(instruction, s.kind),
         );
         return;
       case "storeConditional":

@@ -16,6 +16,7 @@ import {
   type Instruction,
   type Region,
 } from "./region.ts";
+import { keptPagesOf } from "./page-sharing.ts";
 import type { Cp0Specs } from "./privileged.ts";
 import { planRegisters, type RegisterPlan } from "./register-plan.ts";
 import { Registers } from "./registers.ts";
@@ -65,7 +66,8 @@ class RegionTranslator {
     this.pageVa = code.local(I32);
     this.condition = code.local(I32);
     const remaining = this.remaining;
-    this.emitter = new InstructionEmitter(code, endian, this.registers, linkage.imported, {
+    const keptPages = keptPagesOf(this.flow.nodes);
+    this.emitter = new InstructionEmitter(code, endian, this.registers, linkage.imported, keptPages, {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
       cp0Specs,
@@ -141,6 +143,7 @@ class RegionTranslator {
     if (node.loop !== null) {
       registers.begin({ valid: plan.beforeLoop(node), dirty: 0 }, false);
       registers.load(plan.preload(node));
+      this.emitter.beginLoop(node.block);
       this.loops.set(node, code.loop());
     }
     const joins = node.children.filter((child) => child.isMerge);
