@@ -1,4 +1,4 @@
-import type { Statement } from "../../isa/ir.ts";
+import type { Expr, Statement } from "../../isa/ir.ts";
 import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { pushTranslation } from "../chain.ts";
@@ -320,10 +320,14 @@ class RegionTranslator {
     const last = emitter.emitUpTo(branch, isTransferStatement);
     const source = emitter.operands(branch);
     if (last.kind === "branch") {
-      pushExpr(code, source, last.condition);
-      code.setLocal(this.condition);
+      let pushCondition = (): void => pushExpr(code, source, last.condition);
+      if (!mayWait(last.condition, block, branch, slot)) {
+        pushCondition();
+        code.setLocal(this.condition);
+        pushCondition = () => code.get(this.condition);
+      }
       emitter.executed();
-      this.emitBranch(node, block, slot);
+      this.emitBranch(node, block, slot, pushCondition);
     } else if (last.kind === "jump") {
       pushExpr(code, source, last.target);
       code.setLocal(emitter.target);
@@ -367,7 +371,7 @@ class RegionTranslator {
     code.end();
   }
 
-  private emitBranch(node: FlowNode, block: Block, slot: Instruction): void {
+  private emitBranch(node: FlowNode, block: Block, slot: Instruction, pushCondition: () => void): void {
     const { code, emitter, registers } = this;
     const { ending, edges, end } = block;
     const [first, second] = edges;
@@ -375,7 +379,7 @@ class RegionTranslator {
     const takenVa = (): void => this.pushVa(takenBy(block.branch!));
     if (likely) {
       const before = registers.state;
-      code.get(this.condition);
+      pushCondition();
       code.if();
       emitter.emit(slot, takenVa);
       this.emitEdge(node, first!);
@@ -389,11 +393,11 @@ class RegionTranslator {
     emitter.emit(slot, () => {
       takenVa();
       this.pushVa(end);
-      code.get(this.condition);
+      pushCondition();
       code.select();
     });
     const after = registers.state;
-    code.get(this.condition);
+    pushCondition();
     code.if();
     if (ending.kind === "branchCall") {
       takenVa();
@@ -441,6 +445,20 @@ class RegionTranslator {
     this.emitEdge(node, edge);
   }
 }
+
+/**
+ * Whether the condition of a branch can be worked out behind the delay slot, where it is needed: V8 compares and
+ * branches at once then, and keeps no result for the slot's slow path.
+ */
+function mayWait(condition: Expr, { ending }: Block, branch: Instruction, slot: Instruction): boolean {
+  if (ending.kind !== "branch" || !readsRegistersOnly(condition)) return false;
+  return ending.likely || (registerUse(branch).reads & registerUse(slot).writes) === 0;
+}
+
+const readsRegistersOnly = (e: Expr): boolean =>
+  e.kind === "binary"
+    ? readsRegistersOnly(e.left) && readsRegistersOnly(e.right)
+    : e.kind === "gpr" || e.kind === "const";
 
 const isTransferStatement = (s: Statement): boolean => s.kind === "branch" || s.kind === "jump";
 
