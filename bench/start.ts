@@ -5,7 +5,7 @@ import { type Kseg, ksegRun } from "./machines.ts";
 import { median } from "./statistics.ts";
 import type { Row, Section } from "./table.ts";
 
-const HOOK = fileURLToPath(new URL("first-instruction.ts", import.meta.url));
+const HOOK = fileURLToPath(new URL("first-instruction.js", import.meta.url));
 /** So short a time is measured so many times as often as others. */
 const RUNS = 5;
 

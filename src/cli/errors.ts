@@ -1,6 +1,6 @@
 /** What the command line tells its caller, and how. */
 
-import { styled } from "../guests/index.ts";
+import { styled } from "../guests/colours.ts";
 
 /** Exit statuses; a program that a signal ends has 128 and the signal's number, as in a shell. */
 export const STATUS = {
