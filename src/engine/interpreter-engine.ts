@@ -136,8 +136,7 @@ export class InterpreterEngine implements Engine {
       // Behind a likely branch that is not taken nothing new begins.
       if (cpu.pc === expected || cpu.pc === expected + 4 || cpu.inDelaySlot) continue;
       // The jump is in front of its delay slot.
-      const { mode, asid } = cpu;
-      if (!this.translated.sample(cpu.pc, { mode, asid }, expected - 8)) {
+      if (!this.translated.sample(cpu.pc, cpu, expected - 8)) {
         const leftAt = memory.i32[STATE.interpretedFrom >>> 2]!;
         const byTableJump = memory.i32[STATE.jumpedTo >>> 2] === leftAt;
         this.translated.sample(leftAt, this.interpretedIn, byTableJump ? null : NOWHERE);

@@ -70,23 +70,7 @@ export class MemoryAccess {
     const part = width === "left" || width === "right";
     code.setLocal(this.va);
     const size = part ? LOAD_AROUND : width;
-    this.pushHit(SOFT_TLB.readTag, kind, use);
-    code.ifLikely(I32);
-    this.pushPlace(size, use);
-    code.else();
-    if (use?.role === "kept") {
-      this.pushLookUp(SOFT_TLB.readTag, kind);
-      code.if(I32);
-      this.emitKnown(use);
-      this.pushPlace(size, use);
-      code.else();
-      miss();
-      code.end();
-    } else {
-      this.emitUnknown(use);
-      miss();
-    }
-    code.end();
+    this.emitByPage(SOFT_TLB.readTag, kind, use, () => this.pushPlace(size, use), miss, I32);
     code.memory(loadInstruction(width, signed), 0);
     if (!part) return;
     code.setLocal(this.value);
@@ -102,17 +86,32 @@ export class MemoryAccess {
     value();
     code.setLocal(this.value);
     const size = part ? LOAD_AROUND : width;
-    this.pushHit(SOFT_TLB.writeTag, kind, use);
-    code.ifLikely();
-    this.pushPlace(size, use);
-    this.emitStoreAtPlace(width);
-    code.else();
-    if (use?.role === "kept") {
-      this.pushLookUp(SOFT_TLB.writeTag, kind);
-      code.if();
-      this.emitKnown(use);
+    const hit = (): void => {
       this.pushPlace(size, use);
       this.emitStoreAtPlace(width);
+    };
+    this.emitByPage(SOFT_TLB.writeTag, kind, use, hit, miss);
+  }
+
+  /** Emits `hit` for when the page is known or the soft TLB has it, and else `miss`; each leaves a value of `type`, if there is one. */
+  private emitByPage(
+    tag: number,
+    kind: AccessKind,
+    use: PageUse | null,
+    hit: () => void,
+    miss: () => void,
+    type?: number,
+  ): void {
+    const { code } = this;
+    this.pushHit(tag, kind, use);
+    code.ifLikely(type);
+    hit();
+    code.else();
+    if (use?.role === "kept") {
+      this.pushLookUp(tag, kind);
+      code.if(type);
+      this.emitKnown(use);
+      hit();
       code.else();
       miss();
       code.end();
