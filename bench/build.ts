@@ -63,7 +63,7 @@ export function buildBareProgram(
 ): void {
   const what = [`-DPROGRAM=${name}`, `-DROUNDS=${rounds}`];
   const { bare } = TARGETS[target];
-  compile(target, ...what, BARE_FLAGS, `${name}.c`, "bare/main.c", ...bare, "-o", file);
+  compile(target, ...what, BARE_FLAGS, `${name}.c`, "memory.c", "bare/main.c", ...bare, "-o", file);
 }
 
 let folder: string | undefined;

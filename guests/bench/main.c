@@ -25,18 +25,6 @@ static const struct {
 
 const char *own_file;
 
-/* The compiler may call these for what the language does by itself, such as assigning structures. */
-void *memcpy(void *to, const void *from, u32 size) {
-  for (u32 i = 0; i < size; i++) ((u8 *)to)[i] = ((const u8 *)from)[i];
-  return to;
-}
-
-void *memset(void *to, int value, u32 size) {
-  for (u32 i = 0; i < size; i++) ((u8 *)to)[i] = (u8)value;
-  return to;
-}
-
-
 static int same(const char *a, const char *b) {
   while (*a != 0 && *a == *b) a++, b++;
   return *a == *b;

@@ -10,17 +10,6 @@ void put(char c);
 #define TEXT(name) #name
 #define NAME(name) TEXT(name)
 
-/* The compiler may call these for what the language does by itself, such as assigning structures. */
-void *memcpy(void *to, const void *from, u32 size) {
-  for (u32 i = 0; i < size; i++) ((u8 *)to)[i] = ((const u8 *)from)[i];
-  return to;
-}
-
-void *memset(void *to, int value, u32 size) {
-  for (u32 i = 0; i < size; i++) ((u8 *)to)[i] = (u8)value;
-  return to;
-}
-
 static void print(const char *text) {
   while (*text) put(*text++);
 }
