@@ -52,10 +52,8 @@ export const STATE = {
   stale: BLOCK + 0xbc,
   /** Not 0: the careful interpreter has to execute the next instruction. */
   carefulNext: BLOCK + 0xc0,
-  /** Where translated code left off and the interpreter took over; in which mode, and the EntryHi of then. */
+  /** Where translated code left off and the interpreter took over. */
   interpretedFrom: BLOCK + 0xc4,
-  interpretedMode: BLOCK + 0x118,
-  interpretedEntryHi: BLOCK + 0x11c,
   /** 1 if coprocessor 0 instructions may be executed. */
   cp0Usable: BLOCK + 0xc8,
   /** 1 if coprocessor 1 instructions may be executed (Status.CU1). */
@@ -83,6 +81,9 @@ export const STATE = {
   jumpedTo: BLOCK + 0x10c,
   /** 64 bits: the physical address that LL has linked last. */
   linkedAddress: BLOCK + 0x110,
+  /** The mode in which it left off at `interpretedFrom`, and the EntryHi of then. */
+  interpretedMode: BLOCK + 0x118,
+  interpretedEntryHi: BLOCK + 0x11c,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,

@@ -1,4 +1,5 @@
 /** Whether a configuration can work: callers without types may give anything. */
+import { ENGINES } from "../engine/index.ts";
 import { GuestConfigError, type GuestConfig } from "../guest.ts";
 import { GUEST_TLB_SIZES } from "../kvm/index.ts";
 import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
@@ -10,7 +11,7 @@ import { MAX_GVA_ROOTS, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
 /** The values that a setting may have, where it is a choice. */
 const CHOICES = {
   mode: ["te", "bare"],
-  engine: ["auto", "jit", "interp"],
+  engine: Object.keys(ENGINES),
   refill: ["fast", "slow"],
   fastExits: ["on", "off"],
   guestFpu: ["on", "off"],
