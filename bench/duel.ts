@@ -45,8 +45,15 @@ interface Spent {
   readonly cpuSeconds: number | undefined;
 }
 
-/** Runs both sides `rounds` times; a row for each part. Throws if they give different answers. */
-export async function measure({ a, b, parts }: Duel, rounds: number): Promise<Row[]> {
+/**
+ * Runs both sides `rounds` times, and calls `onRound` behind each; a row for each part. Throws if they give different
+ * answers.
+ */
+export async function measure(
+  { a, b, parts }: Duel,
+  rounds: number,
+  onRound: () => void = () => {},
+): Promise<Row[]> {
   const runs = { a: [] as Run[], b: [] as Run[] };
   const until = parts.at(-1)!.span.to;
   for (let round = 0; round < rounds; round++) {
@@ -61,6 +68,7 @@ export async function measure({ a, b, parts }: Duel, rounds: number): Promise<Ro
         );
     runs.a.push(ofA);
     runs.b.push(ofB);
+    onRound();
   }
   return parts.map(({ name, span }) => {
     const spent = (of: readonly Run[]): Spent[] => of.map((one) => spentIn(one, span));

@@ -29,7 +29,8 @@ function sectionsOf({ parts, boot }: Figures): Section[] {
   const sections = parts.map(({ title, costs }): Section => ({
     title: `${title[0]!.toUpperCase()}${title.slice(1)}`,
     rows: costs.map(({ name, nanoseconds, hostInstructions, exits, fastExits, real }): Row => {
-      const values = { ns: nanoseconds, "host instructions": hostInstructions, exits };
+      const ns = nanoseconds === null ? {} : { ns: nanoseconds };
+      const values = { ...ns, "host instructions": hostInstructions, exits };
       return {
         name,
         values: {

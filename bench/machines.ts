@@ -54,6 +54,9 @@ export function ksegRun(folder: string, ...args: string[]): CommandLine {
   return ksegCommand(folder, "run", ...args);
 }
 
+/** As many entries as a guest's TLB can have: Debian's kernel makes use of any number. */
+const GUEST_TLB = "4096";
+
 /** kseg as a machine. */
 export function ksegMachine({ name, folder }: Kseg): Machine {
   return {
@@ -63,6 +66,7 @@ export function ksegMachine({ name, folder }: Kseg): Machine {
         folder,
         ...["--clock", "virtual", "--quiet", "--memory", `${job.memory}M`],
         ...["--mode", job.mode, "--host-cpu", job.cpu, "--engine", job.engine],
+        ...(job.mode === "te" ? ["--guest-tlb", GUEST_TLB] : []),
         ...image(job, "--"),
       ),
   };

@@ -1,4 +1,4 @@
-/** What one TLB refill costs: by the generated handler, and by the hypervisor proper. */
+/** What one TLB refill costs, by the generated handler and by the hypervisor proper, and what an exit costs. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,9 +16,13 @@ const ROUNDS = 50_000;
 const MANY = `touch ${MANY_PAGES} ${ROUNDS}`;
 const FEW = `touch ${FEW_PAGES} ${(ROUNDS * MANY_PAGES) / FEW_PAGES}`;
 
+/** A system call takes some ten exits if generated code settles none of its privileged instructions. */
+const CALLS = "syscall 40000";
+
 interface RunStats {
   readonly instructions: number;
   readonly guestInstructions: number;
+  readonly exits: Readonly<Record<string, number>>;
   readonly refills: { readonly fast: number; readonly slow: number };
 }
 
@@ -36,14 +40,14 @@ interface Measured {
  */
 async function demo(
   checkout: string,
-  refill: "fast" | "slow",
+  flags: readonly string[],
   commands: readonly string[],
 ): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), "kseg-bench-"));
   try {
     const file = join(folder, "stats.json");
     const { output, when } = await run(
-      ksegRun(checkout, "--refill", refill, "--clock", "virtual", "--quiet", "--stats", file),
+      ksegRun(checkout, ...flags, "--clock", "virtual", "--quiet", "--stats", file),
       { input: `${[...commands, "poweroff"].join("\n")}\n` },
     );
     const prompts: number[] = [];
@@ -63,13 +67,14 @@ async function demo(
   }
 }
 
+const handlers = ({ instructions, guestInstructions }: RunStats): number => instructions - guestInstructions;
+
 /** Two equal loops warm the engine up, then the loop with refills; the same run without it gives the counts. */
 async function cost(checkout: string, refill: "fast" | "slow", rounds: number): Promise<Row> {
-  const without = await demo(checkout, refill, [FEW, FEW, FEW]);
+  const flags = ["--refill", refill];
+  const without = await demo(checkout, flags, [FEW, FEW, FEW]);
   const runs: Measured[] = [];
-  for (let round = 0; round < rounds; round++) runs.push(await demo(checkout, refill, [FEW, FEW, MANY]));
-  const handlers = ({ instructions, guestInstructions }: RunStats): number =>
-    instructions - guestInstructions;
+  for (let round = 0; round < rounds; round++) runs.push(await demo(checkout, flags, [FEW, FEW, MANY]));
   const refills = runs[0]!.stats.refills[refill] - without.stats.refills[refill];
   const nanoseconds = runs.map(({ last, before }) => ((last - before) / refills) * 1e9);
   return {
@@ -91,5 +96,25 @@ export async function refillCost(rounds: number, { name, folder }: Kseg): Promis
   return {
     title: `One TLB refill in ${name} (demo guest: ${MANY}, less ${FEW})`,
     rows: [fast, slow, { name: "slow ÷ fast", values: { "ns/refill": ratio } }],
+  };
+}
+
+/** The time of a loop of system calls by its exits: all that is in it is counted as theirs, the guest's code too. */
+export async function exitCost(rounds: number, { name, folder }: Kseg): Promise<Section> {
+  const flags = ["--fast-exits", "off"];
+  const without = await demo(folder, flags, [CALLS, CALLS]);
+  const runs: Measured[] = [];
+  for (let round = 0; round < rounds; round++) runs.push(await demo(folder, flags, [CALLS, CALLS, CALLS]));
+  const all = ({ stats }: Measured): number => Object.values(stats.exits).reduce((sum, count) => sum + count);
+  const exits = all(runs[0]!) - all(without);
+  const nanoseconds = runs.map(({ last }) => (last / exits) * 1e9);
+  const values = {
+    "ns/exit": median(nanoseconds),
+    "host instructions/exit": (handlers(runs[0]!.stats) - handlers(without.stats)) / exits,
+    exits,
+  };
+  return {
+    title: `One exit in ${name} (demo guest: ${CALLS}, fast exits off; the guest's code is in it)`,
+    rows: [{ name: "exit", values, samples: { nanoseconds } }],
   };
 }

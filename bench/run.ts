@@ -3,13 +3,14 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { GuestError } from "../src/guests/index.ts";
 import { toolFlags, usageError } from "../tools/tool-flags.ts";
+import { BenchProgress } from "./bench-progress.ts";
 import { against, GROUPS, type Group } from "./cases.ts";
 import { measure } from "./duel.ts";
 import type { BenchRecord } from "./figures.ts";
 import { guestMmu } from "./guest-mmu.ts";
 import { type Kseg, ksegMachine, THIS_KSEG, UnavailableError } from "./machines.ts";
 import { profile } from "./profile.ts";
-import { refillCost } from "./refill.ts";
+import { exitCost, refillCost } from "./refill.ts";
 import { checkOut, currentRevision } from "./revision.ts";
 import { startTime } from "./start.ts";
 import { format, type Row, type Section, summaryRows } from "./table.ts";
@@ -23,7 +24,7 @@ const list = (names: readonly string[]): string => names.join(", ");
 /** Each group with its cases. */
 const GROUP_HELP = [
   ...GROUPS.map(({ name, cases }) => `${name.padEnd(10)}  ${list(cases)}`),
-  `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit`,
+  `${REFILL.padEnd(10)}  the cost of one TLB refill, by the generated handler and by an exit, and of an exit`,
   `${GUEST_MMU.padEnd(10)}  the table of kseg bench mmu`,
   `${START.padEnd(10)}  the time to the guest's first instruction`,
 ];
@@ -75,6 +76,13 @@ function options(): Options {
   return { only: names, runs: count, ...others };
 }
 
+/** What measurements have in common. */
+interface Circumstances {
+  readonly runs: number;
+  readonly other: Kseg | undefined;
+  readonly progress: BenchProgress;
+}
+
 /** Whether an error says that something cannot be measured here. */
 function isUnavailable(error: unknown): error is Error {
   return error instanceof UnavailableError || error instanceof GuestError;
@@ -83,18 +91,23 @@ function isUnavailable(error: unknown): error is Error {
 async function measureGroup(
   { title, duels, mean }: Group,
   cases: readonly string[],
-  runs: number,
-  other: Kseg | undefined,
+  { runs, other, progress }: Circumstances,
 ): Promise<Section> {
   const rows: Row[] = [];
   const notes: string[] = [];
   for (const prepare of duels(cases)) {
+    let left = runs;
     try {
       const prepared = await prepare();
-      process.stderr.write(`measuring ${list(prepared.parts.map(({ name }) => name))} ...\n`);
+      progress.begin(list(prepared.parts.map(({ name }) => name)));
       const duel = other === undefined ? prepared : against(prepared, ksegMachine(other));
-      rows.push(...(await measure(duel, runs)));
+      const onRound = (): void => {
+        left--;
+        progress.advance();
+      };
+      rows.push(...(await measure(duel, runs, onRound)));
     } catch (error) {
+      progress.advance(left);
       if (isUnavailable(error)) return { title, rows, notes: [`skipped: ${error.message}`] };
       // The others can be measured all the same.
       notes.push(`failed: ${(error as Error).message}`);
@@ -116,24 +129,59 @@ async function profileOf(name: string): Promise<Section[]> {
   }
 }
 
-/** The sections that are asked for, one after the other. */
-async function* sections(
-  { only, runs, profile: profiled }: Options,
-  other: Kseg | undefined,
-): AsyncGenerator<Section> {
-  if (profiled !== undefined) {
-    yield* await profileOf(profiled);
-    return;
-  }
+/** What measures sections, and how many parts of the work that is. */
+interface Measurement {
+  readonly parts: number;
+  readonly sections: (circumstances: Circumstances) => Promise<readonly Section[]>;
+}
+
+/** What is asked for, in the order in which it is measured. */
+function measurements({ only, runs }: Options, other: Kseg | undefined): Measurement[] {
+  const found: Measurement[] = [];
   for (const group of GROUPS) {
     const cases = only.includes(group.name) ? group.cases : group.cases.filter((name) => only.includes(name));
-    if (cases.length > 0) yield await measureGroup(group, cases, runs, other);
+    const parts = runs * group.duels(cases).length;
+    if (cases.length > 0)
+      found.push({
+        parts,
+        sections: async (circumstances) => [await measureGroup(group, cases, circumstances)],
+      });
   }
-  if (only.includes(GUEST_MMU)) yield* await guestMmu();
-  if (only.includes(START)) yield startTime(runs, other === undefined ? [THIS_KSEG] : [THIS_KSEG, other]);
-  if (!only.includes(REFILL)) return;
-  yield await refillCost(runs, THIS_KSEG);
-  if (other !== undefined) yield await refillCost(runs, other);
+  const ksegs = other === undefined ? [THIS_KSEG] : [THIS_KSEG, other];
+  /** One that counts as a single part. */
+  const whole = (name: string, measured: () => readonly Section[] | Promise<readonly Section[]>): void => {
+    if (!only.includes(name)) return;
+    found.push({
+      parts: 1,
+      sections: async ({ progress }) => {
+        progress.begin(name);
+        const made = await measured();
+        progress.advance();
+        return made;
+      },
+    });
+  };
+  whole(GUEST_MMU, guestMmu);
+  whole(START, () => [startTime(runs, ksegs)]);
+  for (const kseg of ksegs)
+    whole(REFILL, async () => [await refillCost(runs, kseg), await exitCost(runs, kseg)]);
+  return found;
+}
+
+/** The sections that are asked for, one after the other. */
+async function* sections(asked: Options, other: Kseg | undefined): AsyncGenerator<Section> {
+  if (asked.profile !== undefined) {
+    yield* await profileOf(asked.profile);
+    return;
+  }
+  const all = measurements(asked, other);
+  const total = all.reduce((sum, { parts }) => sum + parts, 0);
+  const progress = new BenchProgress(total, process.stderr);
+  for (const one of all) {
+    const made = await one.sections({ runs: asked.runs, other, progress });
+    progress.clear();
+    yield* made;
+  }
 }
 
 async function main(): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * Boots a kernel, waits for its prompt, gives a command and takes the answer.
  *
- * Run it with `node examples/boot-to-prompt.ts [KERNEL]`; without a file it boots the demo guest.
+ * Run it with `npx node examples/boot-to-prompt.ts [KERNEL]`; without a file it boots the demo guest.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node boot-to-prompt.ts`.
  */
 import { readFileSync } from "node:fs";
 import { createGuest, TICKS_PER_SECOND } from "kseg";

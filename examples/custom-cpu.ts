@@ -1,6 +1,9 @@
 /**
  * Runs the same guest on host CPUs of one's own: a 24Kc with ever more TLB entries. The guest does the same on each,
  * but its host's TLB misses less often.
+ *
+ * Run it with `npx node examples/custom-cpu.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node custom-cpu.ts`.
  */
 import { readFileSync } from "node:fs";
 import { CPU_MODELS, createGuest, TICKS_PER_SECOND, type CpuModel } from "kseg";

@@ -1,6 +1,9 @@
 /**
  * Adds a device to the guest's board: an adder, which takes a while and then raises an interrupt. The guest is a kernel
  * of a few instructions that gives it two numbers, waits for the interrupt, and reads the sum.
+ *
+ * Run it with `npx node examples/custom-device.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node custom-device.ts`.
  */
 import {
   Assembler,

@@ -1,6 +1,9 @@
 /**
  * Counts the exits that a function of the guest's kernel causes: by a breakpoint where it begins, and one where it
  * returns to. Without fast exits each trap is an exit, so that this shows all that the function costs.
+ *
+ * Run it with `npx node examples/exits-of-a-function.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node exits-of-a-function.ts`.
  */
 import { readFileSync } from "node:fs";
 import { createGuest, kernelSymbols, TICKS_PER_SECOND, type Stats } from "kseg";

@@ -1,6 +1,9 @@
 /**
  * Debugs a guest by gdb's remote protocol, without a connection: a breakpoint, registers, and what `monitor` tells.
  * To let gdb itself do this, hand what comes from its socket to `receive`, and send back what that returns.
+ *
+ * Run it with `npx node examples/gdb-from-code.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node gdb-from-code.ts`.
  */
 import { readFileSync } from "node:fs";
 import { createGuest, GdbSession, kernelSymbols, TICKS_PER_SECOND } from "kseg";

@@ -2,7 +2,8 @@
  * Records what the hypervisor does while a guest boots, as a trace for ui.perfetto.dev, and counts the exits by
  * exception code besides.
  *
- * Run it with `node examples/record-a-trace.ts [FILE]`; without a file the trace is not kept.
+ * Run it with `npx node examples/record-a-trace.ts [FILE]`; without a file the trace is not kept.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node record-a-trace.ts`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createGuest, PerfettoTrace, TICKS_PER_SECOND, type Guest, type Tracer } from "kseg";

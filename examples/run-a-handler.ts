@@ -1,6 +1,9 @@
 /**
  * Assembles a TLB refill handler and a kernel that needs it, and runs them on the bare machine and under the
  * hypervisor. The handler maps each page to itself in a linear way; the kernel adds up words of many pages.
+ *
+ * Run it with `npx node examples/run-a-handler.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node run-a-handler.ts`.
  */
 import { Assembler, CP0, createGuest, GPR, makeExecutable, TICKS_PER_SECOND, VECTOR_OFFSET } from "kseg";
 

@@ -1,6 +1,9 @@
 /**
  * Two guests in one program: what the first prints is compared line by line with what the second prints, which is the
  * same guest on another host. They take turns, and neither knows of the other.
+ *
+ * Run it with `npx node examples/two-guests.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node two-guests.ts`.
  */
 import { readFileSync } from "node:fs";
 import { createGuest, TICKS_PER_SECOND, type Guest, type GuestConfig } from "kseg";

@@ -1,5 +1,8 @@
 /**
  * Watches a page of the guest's kernel: stops in front of each store to it, and says which function stores what.
+ *
+ * Run it with `npx node examples/watch-a-page.ts`.
+ * Outside of this checkout it needs Node 22.18 or newer, and to be copied out of node_modules: `node watch-a-page.ts`.
  */
 import { readFileSync } from "node:fs";
 import { createGuest, disassemble, kernelSymbols, TICKS_PER_SECOND } from "kseg";

@@ -1,6 +1,6 @@
 /** What a debugger asks of a guest: the same for a guest under the hypervisor, its host machine, and a bare machine. */
 import type { RunResult } from "./guest.ts";
-import type { Breakpoint, Watchpoint } from "./machine/debug.ts";
+import type { Breakpoint, DebugStop, Watchpoint } from "./machine/debug.ts";
 import type { Endian } from "./machine/memory.ts";
 
 export type { Breakpoint, DebugStop, Watchpoint } from "./machine/debug.ts";
@@ -38,6 +38,7 @@ export class DebugMemoryError extends Error {
  * user mode; or on the machine below it the hypervisor's host, with the handlers that are generated for the guest.
  *
  * All of it may be called while the guest is not running, in its console callback too, {@link step} only outside.
+ * Addresses and values are whole numbers of 32 bits, signed or not: others throw RangeError.
  * Looking changes nothing, and a guest that was stopped and runs on does what it would have done at the same times.
  */
 export interface DebugView {
@@ -85,4 +86,27 @@ export interface DebugView {
   readMemory(address: number, length: number): Uint8Array;
   /** Writes memory, read-only pages too. Throws {@link DebugMemoryError}, and has then written what comes before. */
   writeMemory(address: number, bytes: Uint8Array): void;
+}
+
+/** What going back has led to. */
+export type ReverseResult =
+  /** The guest is where it stopped, or began a step, before. */
+  | { readonly kind: "debug"; readonly view: DebugView["name"]; readonly stop: DebugStop }
+  /** There was no such moment: it is at the earliest one that it can be brought back to. */
+  | { readonly kind: "begin" }
+  /** It is not there yet. */
+  | { readonly kind: "running" };
+
+/** A guest on its way back. Left alone, it is somewhere on it, and can be run, stepped and turned back from there. */
+export interface ReverseRun {
+  /** Goes on, with `ticks` of guest time at once; "running" as long as there is more to be done. */
+  run(ticks: number): ReverseResult;
+}
+
+/** A guest that can be run backwards. */
+export interface ReversibleGuest {
+  /** Back to where it was before its last step. */
+  reverseStep(view: DebugView["name"]): ReverseRun;
+  /** Back to the last moment before now at which it would have stopped with the breakpoints and watchpoints that there are. */
+  reverseContinue(): ReverseRun;
 }

@@ -73,6 +73,8 @@ export interface GuestConfig {
   readonly tracer?: Tracer;
   /** Checks the hypervisor's invariants after every exit. */
   readonly checkInvariants?: boolean;
+  /** Keeps which pages the last refills of a guest under the hypervisor were for, which `Inspection.gvaMap` shows. */
+  readonly refillLog?: boolean;
 }
 
 /** Why `Guest.run` came back. */
@@ -144,10 +146,10 @@ export interface Guest {
 
 /** The configuration cannot work: `message` is one line that says what is wrong and how to mend it. */
 export class GuestConfigError extends Error {
-  /** The setting that it is about. */
-  readonly setting: keyof GuestConfig;
+  /** The setting that it is about: one of {@link GuestConfig}, or a name that none has. */
+  readonly setting: string;
 
-  constructor(setting: keyof GuestConfig, message: string, options?: { cause: unknown }) {
+  constructor(setting: string, message: string, options?: { cause: unknown }) {
     super(message, options);
     this.name = "GuestConfigError";
     this.setting = setting;

@@ -16,14 +16,22 @@ export {
 } from "./guest.ts";
 export type { Stats } from "./stats.ts";
 export { TICKS_PER_SECOND } from "./machine/timeline.ts";
+export { snapshotConfig, type SnapshotConfig } from "./vmm/snapshot-config.ts";
 export { SnapshotError } from "./state/snapshot-error.ts";
 
 // Back in time
 export { createTimeTravel, replayGuest, restoreTimeTravel } from "./vmm/create-time-travel.ts";
-export { DivergenceError, type Moment, type TimeTravel, type TimeTravelOptions } from "./vmm/time-travel.ts";
+export { DivergenceError, type TimeTravel, type TimeTravelOptions } from "./vmm/time-travel.ts";
+export type { Moment } from "./vmm/input-log.ts";
 
 // Hosts and devices
-export { CPU_MODELS, DEFAULT_CPU_MODEL, type CpuModel, type FpuModel } from "./machine/cpu-models.ts";
+export {
+  CPU_MODELS,
+  DEFAULT_CPU_MODEL,
+  type CpuModel,
+  type FpuModel,
+  type FtlbModel,
+} from "./machine/cpu-models.ts";
 export type { Device, DeviceConfig, DeviceSurroundings } from "./device.ts";
 export { MALTA_FREE_IRQS as FREE_IRQS } from "./boards/malta/malta-map.ts";
 export type { MmioDevice } from "./machine/bus.ts";
@@ -38,6 +46,9 @@ export {
   type DebugView,
   type PointOptions,
   type RegisterGroup,
+  type ReverseResult,
+  type ReverseRun,
+  type ReversibleGuest,
   type Watchpoint,
 } from "./debug.ts";
 export { GdbSession, type DebuggedGuest, type Wanted } from "./gdb/index.ts";

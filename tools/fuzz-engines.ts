@@ -3,9 +3,8 @@
  * lists the flags). A difference ends it with the smallest program that shows it, and with status 1.
  */
 import { compareEngines } from "../test/translator/random-programs.ts";
-import { toolFlags, usageError } from "./tool-flags.ts";
+import { positiveFlag, today, toolFlags } from "./tool-flags.ts";
 
-const MILLISECONDS_PER_DAY = 86_400_000;
 /** Programs that one pair of machines runs. */
 const BATCH = 250;
 /** A line says how far it is each time so many more are done: a full run takes a quarter of an hour. */
@@ -26,16 +25,10 @@ const values = toolFlags({
   },
 });
 
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0
-    ? value
-    : usageError("fuzz:engines", `--${name} takes a positive number`);
-}
+const positive = (name: string, text: string): number => positiveFlag("fuzz:engines", name, text);
 
 const programs = positive("programs", values.programs);
-const day = Math.floor(Date.now() / MILLISECONDS_PER_DAY);
-const first = values.slice ? day * Math.ceil(programs / BATCH) : positive("seed", values.seed);
+const first = values.slice ? today() * Math.ceil(programs / BATCH) : positive("seed", values.seed);
 
 let done = 0;
 let exceptions = 0;

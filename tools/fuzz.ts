@@ -9,9 +9,8 @@ import { wrongOnly, type Only } from "../test/fuzz/axes.ts";
 import { effortOf, runSeed, type SeedResult } from "../test/fuzz/seed.ts";
 import { shrink } from "../test/fuzz/shrink.ts";
 import type { Answer, Job } from "../test/fuzz/worker.ts";
-import { toolFlags, usageError } from "./tool-flags.ts";
+import { positiveFlag, today, toolFlags, usageError } from "./tool-flags.ts";
 
-const MILLISECONDS_PER_DAY = 86_400_000;
 /** A seed is given this long, and a while for each instruction. */
 const PATIENCE = { seconds: 60, secondsPerMillion: 600 } as const;
 
@@ -38,17 +37,12 @@ const values = toolFlags({
   },
 });
 
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0
-    ? value
-    : usageError("fuzz", `--${name} takes a positive number`);
-}
+const positive = (name: string, text: string): number => positiveFlag("fuzz", name, text);
 
 function seedRange(): [first: number, last: number] {
   if (values.slice !== undefined) {
     const count = positive("slice", values.slice);
-    const day = Math.floor(Date.now() / MILLISECONDS_PER_DAY);
+    const day = today();
     return [day * count, (day + 1) * count - 1];
   }
   const match = /^(\d+)(?:-(\d+))?$/.exec(values.seeds);

@@ -38,3 +38,14 @@ export function toolFlags<O extends Options>(tool: Tool & { readonly options: O 
     return usageError(tool.name, (error as Error).message.split(/\.(?:[ \n]|$)/)[0]!);
   }
 }
+
+/** The value of flag `name` as a whole number from 1 on. Ends the process if `text` is none. */
+export function positiveFlag(tool: string, name: string, text: string): number {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0 ? value : usageError(tool, `--${name} takes a positive number`);
+}
+
+const MILLISECONDS_PER_DAY = 86_400_000;
+
+/** The number of the day: what is tried in slices is something else each day. */
+export const today = (): number => Math.floor(Date.now() / MILLISECONDS_PER_DAY);

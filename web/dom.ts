@@ -50,6 +50,12 @@ export function brief(value: number): string {
 /** An address or a word: 8 hexadecimal digits. */
 export const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
+/** The address that `text` says in hexadecimal digits; null if it says none. */
+export function parseAddress(text: string): number | null {
+  const [, digits] = /^(?:0x)?([0-9a-f]{1,8})$/i.exec(text.trim()) ?? [];
+  return digits === undefined ? null : Number.parseInt(digits, 16);
+}
+
 /** A number of bytes as people write it: 4 KiB, 256 MiB. */
 export function bytes(value: number): string {
   for (const [unit, size] of [
@@ -60,6 +66,9 @@ export function bytes(value: number): string {
     if (value >= size) return `${value / size} ${unit}`;
   return `${value} bytes`;
 }
+
+/** What an error says. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Sets an element's text, without work if it has it already. */
 export function setText(element: HTMLElement, text: string): void {

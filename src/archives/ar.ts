@@ -6,7 +6,7 @@
  *
  * Only headers are read; members are then read by offset, so that a package of 100 MB costs no memory.
  */
-import { ArchiveError } from "./errors.ts";
+import { ArchiveError, shownName } from "./errors.ts";
 
 /** First eight bytes of every archive. */
 export const AR_MAGIC = "!<arch>\n";
@@ -52,7 +52,7 @@ export async function listAr(source: ArchiveSource): Promise<ArMember[]> {
     const member = { name, offset: offset + HEADER_SIZE, size: Number(size) };
     if (member.offset + member.size > total) {
       const missing = member.offset + member.size - total;
-      throw new ArchiveError(`truncated: ${missing} bytes of member ${name} are missing`);
+      throw new ArchiveError(`truncated: ${missing} bytes of member ${shownName(name)} are missing`);
     }
     members.push(member);
     offset = member.offset + member.size + (member.size & 1);

@@ -1,5 +1,6 @@
 /** How archives are compressed, and xz, which neither Node nor browsers can read, by a WebAssembly library. */
 import xz from "xz-decompress";
+import { ArchiveError } from "./errors.ts";
 
 /** How a stream is compressed. */
 export type Compression = "none" | "gzip" | "xz" | "zstd";
@@ -26,7 +27,7 @@ const XZ_RESULTS: Readonly<Record<string, string>> = {
   "8": "the xz data is damaged or cut off",
 };
 
-/** The decompressed bytes of `input`, which is ended in any case. @throws {Error} when it is damaged or cut off. */
+/** The decompressed bytes of `input`, which is ended in any case. @throws {ArchiveError} when it is damaged or cut off. */
 export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const pieces = input[Symbol.asyncIterator]();
   // The library shares one decoder among all streams and frees it when a stream ends, fails or is
@@ -43,7 +44,7 @@ export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   } catch (error) {
     finished = true;
     const code = /error code (\d+)/.exec(String(error))?.[1];
-    throw new Error(XZ_RESULTS[code ?? ""] ?? "the xz data is damaged or cut off", { cause: error });
+    throw new ArchiveError(XZ_RESULTS[code ?? ""] ?? "the xz data is damaged or cut off", { cause: error });
   } finally {
     if (!finished) await output.cancel();
     await pieces.return?.();

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ArchiveError } from "./errors.ts";
 import { type CpioEntry, packCpio, unpackCpio } from "./cpio.ts";
 
 const ENTRIES: readonly CpioEntry[] = [
@@ -59,7 +60,24 @@ describe("unpackCpio", () => {
     const archive = packCpio(ENTRIES);
     const end = Buffer.from(archive).indexOf("TRAILER!!!") + 11;
     for (let length = 0; length < end; length++) {
-      expect(() => unpackCpio(archive.subarray(0, length)), `${length} bytes`).toThrow(RangeError);
+      expect(() => unpackCpio(archive.subarray(0, length)), `${length} bytes`).toThrow(ArchiveError);
     }
+  });
+
+  it("refuses sizes beyond 2 GiB, which once led backwards", () => {
+    const archive = packCpio(ENTRIES);
+    for (const field of [6, 11])
+      for (const size of ["7FFFFFFF", "80000000", "FFFFFFFF"]) {
+        const large = archive.slice();
+        large.set(new TextEncoder().encode(size), 6 + 8 * field);
+        expect(() => unpackCpio(large), `field ${field} is ${size}`).toThrow("the cpio archive is cut off");
+      }
+  });
+
+  it("says in one line what it does not know, whatever its name", () => {
+    const archive = packCpio([{ type: "directory", name: "a\nb", mode: 0o755 }]);
+    // A socket.
+    archive.set(new TextEncoder().encode("0000C1ED"), 6 + 8);
+    expect(() => unpackCpio(archive)).toThrow("cpio entry a?b has a type that is not supported");
   });
 });

@@ -6,6 +6,7 @@
  *       ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
  *     header+name and data are each padded to 4 bytes; the entry "TRAILER!!!" ends the archive
  */
+import { ArchiveError, shownName } from "./errors.ts";
 
 /** One entry of an archive. `mode` holds the permission bits only; owner is always root. */
 export type CpioEntry = { readonly name: string; readonly mode: number } & (
@@ -24,6 +25,9 @@ const BLOCK = 512;
 /** File type bits of `mode` (POSIX `S_IFMT`). */
 const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000, "character-device": 0o020000 };
 const TYPE_MASK = 0o170000;
+
+/** The next multiple of 4: sizes are up to 2^32, which bit operations would cut. */
+const padded = (size: number): number => Math.ceil(size / 4) * 4;
 
 const NO_DATA = new Uint8Array(0);
 
@@ -107,21 +111,22 @@ function header(fields: HeaderFields, size: number, nameSize: number): string {
 
 /**
  * Reads an archive back (used to check what was packed).
- * @throws {RangeError} when it is damaged, cut off or holds a type that {@link CpioEntry} lacks.
+ * @throws {ArchiveError} when it is damaged, cut off or holds a type that {@link CpioEntry} lacks.
  */
 export function unpackCpio(archive: Uint8Array): CpioEntry[] {
   const decoder = new TextDecoder();
   const text = (from: number, to: number): string => decoder.decode(archive.subarray(from, to));
   const entries: CpioEntry[] = [];
   for (let at = 0; ;) {
-    if (at + HEADER_SIZE > archive.length) throw new RangeError("cpio archive ends without its trailer");
+    if (at + HEADER_SIZE > archive.length)
+      throw new ArchiveError("the cpio archive ends without its trailer");
     const head = text(at, at + HEADER_SIZE);
-    if (!/^070701[0-9A-Fa-f]{104}$/.test(head)) throw new RangeError(`no cpio header at byte ${at}`);
+    if (!/^070701[0-9A-Fa-f]{104}$/.test(head)) throw new ArchiveError(`no cpio header at byte ${at}`);
     const field = (index: number): number => Number.parseInt(head.slice(6 + 8 * index, 14 + 8 * index), 16);
     const nameAt = at + HEADER_SIZE;
-    const dataAt = (nameAt + field(11) + 3) & ~3;
+    const dataAt = padded(nameAt + field(11));
     const end = dataAt + field(6);
-    if (end > archive.length) throw new RangeError("cpio archive is cut off");
+    if (end > archive.length) throw new ArchiveError("the cpio archive is cut off");
     const name = text(nameAt, nameAt + field(11) - 1);
     if (name === TRAILER) return entries;
     const common = { name, mode: field(1) & 0o7777 };
@@ -139,8 +144,8 @@ export function unpackCpio(archive: Uint8Array): CpioEntry[] {
         entries.push({ ...common, type: "character-device", major: field(9), minor: field(10) });
         break;
       default:
-        throw new RangeError(`cpio entry ${name} has a type that is not supported`);
+        throw new ArchiveError(`cpio entry ${shownName(name)} has a type that is not supported`);
     }
-    at = (end + 3) & ~3;
+    at = padded(end);
   }
 }

@@ -29,7 +29,7 @@ const HELP: CommandHelp = {
       '"real system" is KVM of Linux 5.10 under trap and emulate, measured in QEMU: its host instructions (below: its ' +
       "exits) for a whole event, all of which it handles in machine code.",
     "The exits of a boot need the guest kvm-linux-16k in the cache. It takes a minute or more; on a computer that does " +
-      "nothing else the times are worth more.",
+      'nothing else the times are worth more. A time that cannot be told from noise is shown as "noise" (null in --json).',
   ],
   examples: [
     ["bench mmu", "the table"],

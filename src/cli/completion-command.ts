@@ -3,7 +3,8 @@ import { Argument, Command } from "commander";
 import { addHelp, type CommandHelp } from "./command-help.ts";
 import { bashScript, fishScript, zshScript } from "./completion-scripts.ts";
 import { valuesOf, withChoices, type Values } from "./completion-values.ts";
-import { choiceOf } from "./flags.ts";
+import { choiceOf, runsGuest } from "./flags.ts";
+import { QEMU_FLAGS } from "./qemu-flags.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 const SHELLS = Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[];
@@ -55,15 +56,39 @@ function completed(command: Command, path: readonly string[] = []): CompletedCom
   return {
     path,
     help: command.description(),
-    flags: help.visibleOptions(command).map((option) => {
-      const names = [option.short, option.long].filter((name) => typeof name === "string");
-      const called = /<(.*)>/.exec(option.flags)?.[1];
-      const value = called === undefined ? {} : { value: { ...valuesOf(option), name: called } };
-      return { names, help: option.description, ...value };
-    }),
+    flags: [
+      ...help.visibleOptions(command).map((option) => {
+        const names = [option.short, option.long].filter((name) => typeof name === "string");
+        const called = /<(.*)>/.exec(option.flags)?.[1];
+        const value = called === undefined ? {} : { value: { ...valuesOf(option), name: called } };
+        return { names, help: option.description, ...value };
+      }),
+      ...(runsGuest(command) ? qemuFlags(command) : []),
+    ],
     commands: command.commands.map((child) => completed(child, [...path, child.name()])),
     ...(argument === undefined
       ? {}
       : { argument: { ...valuesOf(argument), name: argument.name(), isRepeated: argument.variadic } }),
   };
+}
+
+/** QEMU's spellings, which commands that run a guest take beside their own. */
+function qemuFlags(command: Command): CompletedFlag[] {
+  return QEMU_FLAGS.map(({ names, value, meaning }) => {
+    // A flag that is one of kseg's own takes what that takes.
+    const own = command.options.find(({ long }) => long === meaning);
+    const [said = ""] = meaning.split(";");
+    const help = `like QEMU's, ${said.replaceAll(":", ",")}`;
+    if (value === undefined) return { names, help };
+    return {
+      names,
+      help,
+      value: { ...(own === undefined ? qemuValues(value) : valuesOf(own)), name: value },
+    };
+  });
+}
+
+/** What a value of QEMU's can be, as the help has it: in small letters it is what is typed. */
+function qemuValues(value: string): Values {
+  return /[A-Z]/.test(value) ? { kind: "free" } : { kind: "words", words: value.split("|") };
 }

@@ -105,10 +105,12 @@ function zshFunction(command: CompletedCommand): string {
   const { path, flags, commands, argument } = command;
   const specs = flags.flatMap(({ names: flagNames, help, value }) => {
     const excluded = flagNames.length > 1 ? `(${flagNames.join(" ")})` : "";
-    const [separator, action] = value === undefined ? ["", ""] : ["=", zshAction(value)];
-    return flagNames.map((name) =>
-      quoted(`${excluded}${name}${separator}[${zshText(firstSentence(help))}]${action}`),
-    );
+    const action = value === undefined ? "" : zshAction(value);
+    return flagNames.map((name) => {
+      // Behind a flag with one hyphen the value is a word of its own.
+      const separator = value !== undefined && name.startsWith("--") ? "=" : "";
+      return quoted(`${excluded}${name}${separator}[${zshText(firstSentence(help))}]${action}`);
+    });
   });
   const call = (...last: string[]): string => `  _arguments -C ${[...specs, ...last].join(" \\\n    ")}\n`;
   if (commands.length === 0) {
@@ -142,7 +144,7 @@ const zshText = (text: string): string => text.replaceAll(/[\\[\]:]/g, (found) =
 function zshAction(value: Values & { readonly name: string }): string {
   const action =
     value.kind === "words"
-      ? `(${value.words.join(" ")})`
+      ? `(${value.words.map(zshText).join(" ")})`
       : { file: "_files", folder: "_files -/", free: " " }[value.kind];
   return `:${zshText(value.name)}:${action}`;
 }
@@ -165,15 +167,19 @@ function fishLines({ path, flags, commands, argument }: CompletedCommand): strin
     ...(argument === undefined ? [] : [line(...fishValue(argument))]),
     ...flags.map(({ names: flagNames, help, value }) =>
       line(
-        ...flagNames.flatMap((name) =>
-          name.startsWith("--") ? ["-l", name.slice(2)] : ["-s", name.slice(1)],
-        ),
+        ...flagNames.flatMap(fishName),
         ...(value === undefined ? [] : ["-r", ...fishValue(value)]),
         "-d",
         quoted(firstSentence(help)),
       ),
     ),
   ];
+}
+
+/** A flag with two hyphens, one letter, or one hyphen and several letters. */
+function fishName(name: string): string[] {
+  if (name.startsWith("--")) return ["-l", name.slice(2)];
+  return [name.length === 2 ? "-s" : "-o", name.slice(1)];
 }
 
 /** That the command is there, and none of those below it. */

@@ -13,6 +13,8 @@ export class ConsoleOutput {
   private readonly stream: OutputStream;
   private drained: Promise<void> | null = null;
   private broken = false;
+  /** Why writing failed, in words, if it did and not because the reader has gone. */
+  failure: string | null = null;
   /** The last thing written was the end of a line, or nothing was. */
   atLineStart = true;
 
@@ -23,7 +25,8 @@ export class ConsoleOutput {
       if (this.broken) return;
       this.broken = true;
       const gone = "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET");
-      onBroken(gone ? "pipe" : (systemReason(error) ?? error.message));
+      if (!gone) this.failure = systemReason(error) ?? error.message;
+      onBroken(this.failure ?? "pipe");
     });
   }
 

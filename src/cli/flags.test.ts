@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { CPU_MODELS } from "../index.ts";
 import { UsageError } from "./errors.ts";
 import { addRunFlags, RUN_FLAGS, type RunFlags } from "./flags.ts";
-import { nearest } from "./nearest.ts";
 
 const parse = (...args: string[]): RunFlags =>
   addRunFlags(new Command()).parse(args, { from: "user" }).opts();
@@ -110,18 +109,6 @@ describe("the flags of kseg run", () => {
   it("take regular expressions that the strict syntax refuses", () => {
     expect(parse("--exit-on", "kseg\\-ready").exitOn!.test("kseg-ready")).toBe(true);
     expect(parse("--exit-on", "^\\p{Lu}").exitOn!.test("É")).toBe(true);
-  });
-});
-
-describe("nearest", () => {
-  it.each([
-    ["24kc", "24Kc"],
-    ["24Kc-rxi", "24Kc-rixi"],
-    ["34K", "34Kc"],
-    ["pentium", undefined],
-    ["", undefined],
-  ])("takes %j for %j", (text, expected) => {
-    expect(nearest(text, ["24Kc", "24Kc-kscratch", "24Kc-rixi", "34Kc"])).toBe(expected);
   });
 });
 

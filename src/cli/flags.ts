@@ -5,7 +5,7 @@ import { GUESTS, type GuestName } from "../guests/names.ts";
 import { withChoices } from "./completion-values.ts";
 import { UsageError } from "./errors.ts";
 import type { GdbAddress } from "./gdb-server.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 
 /** What the flags of `kseg run` say, checked. */
 export interface RunFlags {
@@ -256,7 +256,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   {
     name: "--gdb",
     value: "[HOST:]PORT",
-    help: "wait there for gdb, which then has the guest; 0 is a free port",
+    help: "wait there for gdb, which then has the guest, backwards too; 0 is a free port",
     parse: gdbAddress,
   },
   { name: "--gdb-no-wait", help: "run before gdb is there, too; with --gdb" },
@@ -335,7 +335,8 @@ export function choiceOf<T extends string>(
   throw new UsageError(`${after} ${text}: unknown ${what}; ${hint}choose from ${choices.join(", ")}`);
 }
 
-function fileName(text: string, flag: string): string {
+/** The name of a file. Throws {@link UsageError} if it is empty. */
+export function fileName(text: string, flag: string): string {
   if (text === "") throw new UsageError(`${flag}: the file name is empty`);
   return text;
 }

@@ -13,6 +13,9 @@ export interface GdbAddress {
 
 const RUNNING: RunResult = { kind: "running" };
 
+/** So many milliseconds a debugger has to take leave when the run is over. */
+const LAST_WORDS = 1000;
+
 /** What to say where the system refuses to listen. */
 const REFUSALS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use",
@@ -49,6 +52,10 @@ interface DebuggedRun {
   readonly waits: boolean;
   /** Something happened that the run may wait for. */
   readonly wake: () => void;
+  /** A debugger has come, or left. */
+  readonly attended: (isThere: boolean) => void;
+  /** The debugger has the guest stand still. */
+  readonly stands: () => void;
   /** The debugger has killed the guest. */
   readonly kill: () => void;
 }
@@ -65,6 +72,8 @@ export class GdbServer implements RunnableGuest {
   private waits: boolean;
   private session: GdbSession | null = null;
   private socket: Socket | null = null;
+  /** All connections that are not closed at both ends: that of a debugger that has detached, say. */
+  private readonly open = new Set<Socket>();
   private changed: () => void = () => {};
 
   /** `guest` is looked at, and stepped; `runnable`, the same guest, is run. */
@@ -94,15 +103,29 @@ export class GdbServer implements RunnableGuest {
     const { session } = this;
     if (session === null) return this.waits ? RUNNING : this.runnable.run(ticks);
     const { wanted } = session;
-    if (wanted.kind !== "run" && wanted.kind !== "step") return RUNNING;
-    const result = wanted.kind === "step" ? wanted.view.step() : this.runnable.run(ticks);
+    switch (wanted.kind) {
+      case "run":
+        return this.reported(session, this.runnable.run(ticks));
+      case "step":
+        return this.reported(session, wanted.view.step());
+      case "reverse":
+        this.send(session.report(wanted.run.run(ticks)));
+        return RUNNING;
+      default:
+        return RUNNING;
+    }
+  }
+
+  private reported(session: GdbSession, result: RunResult): RunResult {
     this.send(session.report(result));
-    return result.kind === "debug" ? RUNNING : result;
+    // A guest that stands still for the debugger has not ended.
+    return session.wanted.kind === "stop" ? RUNNING : result;
   }
 
   /** What to wait for before the guest may run on; null if nothing keeps it. */
   get standstill(): Promise<void> | null {
     const stands = this.session === null ? this.waits : this.session.wanted.kind === "stop";
+    if (stands) this.hooks.stands();
     return stands ? new Promise((resolve) => (this.changed = resolve)) : null;
   }
 
@@ -111,6 +134,8 @@ export class GdbServer implements RunnableGuest {
   private connected(socket: Socket): void {
     // What comes of an error is its end, which is told as well.
     socket.on("error", () => {});
+    this.open.add(socket);
+    socket.on("close", () => this.open.delete(socket));
     if (this.session !== null) {
       socket.destroy();
       return;
@@ -118,6 +143,7 @@ export class GdbServer implements RunnableGuest {
     const session = new GdbSession(this.guest);
     this.session = session;
     this.socket = socket;
+    this.hooks.attended(true);
     socket.on("data", (bytes) => {
       this.send(session.receive(bytes));
       this.obey(session);
@@ -138,6 +164,7 @@ export class GdbServer implements RunnableGuest {
       this.session = null;
       this.socket = null;
       this.waits = false;
+      this.hooks.attended(false);
     }
     this.wake();
   }
@@ -147,21 +174,26 @@ export class GdbServer implements RunnableGuest {
     this.hooks.wake();
   }
 
+  /** A debugger that does not read its answers is not listened to meanwhile: they would pile up. */
   private send(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.socket?.write(bytes);
+    const { socket } = this;
+    if (bytes.length === 0 || socket === null || socket.write(bytes)) return;
+    socket.pause();
+    socket.once("drain", () => socket.resume());
   }
 
   /** The run is over: the debugger, if there is still one, is told so. */
   async close(): Promise<void> {
-    const { session, socket } = this;
+    const { session, open } = this;
     if (session !== null) this.send(session.report({ kind: "off", how: "power-off" }));
     this.session = null;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    if (socket !== null) {
-      socket.end();
-      // A debugger that has stopped listening is not waited for.
-      socket.setTimeout(1000, () => socket.destroy());
-    }
+    for (const socket of open) socket.end();
+    // A debugger that has stopped listening, or never stops talking, is not waited for.
+    const timer = setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, LAST_WORDS);
     await closed;
+    clearTimeout(timer);
   }
 }

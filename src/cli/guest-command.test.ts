@@ -1,7 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 
 const folder = await mkdtemp(path.join(tmpdir(), "kseg-guest-command-"));
@@ -54,5 +57,31 @@ describe("kseg guest", () => {
     expect(stderr).toMatch(/^kseg: .*cache.*not a directory; set KSEG_CACHE to /m);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(status).toBe(1);
+  });
+
+  it.skipIf(process.platform === "win32").each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("ends with the status of %s, which its programs get as well", async (signal, status) => {
+    const [tools, cache] = [path.join(folder, signal), path.join(folder, `cache-${signal}`)];
+    await mkdir(tools);
+    // Says that it has begun, and does not tell of signals itself.
+    const apt = "#!/bin/sh\ntrap 'exit 100' INT TERM\n: > begun\nwhile :; do sleep 0.1; done\n";
+    for (const name of ["apt-get", "apt-cache"])
+      await writeFile(path.join(tools, name), apt.replace("begun", path.join(tools, "begun")), {
+        mode: 0o755,
+      });
+    const env = { ...process.env, KSEG_CACHE: cache, PATH: `${tools}:${process.env["PATH"]}` };
+    const args = ["--input-type=module", "-e", SCRIPT, "--", "guest", "fetch", "debian"];
+    const child = spawn(process.execPath, args, { env, cwd: new URL(".", import.meta.url) });
+    let stderr = "";
+    child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
+    while (!existsSync(path.join(tools, "begun"))) await setTimeout(20);
+    child.kill(signal);
+    expect(await once(child, "close")).toEqual([status, null]);
+    expect(stderr).toMatch(
+      new RegExp(`^kseg: apt-get update failed \\(${signal}\\); run the command again`, "m"),
+    );
+    expect(existsSync(path.join(cache, "work/debian/lock"))).toBe(false);
   });
 });

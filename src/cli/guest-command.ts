@@ -1,8 +1,9 @@
 /** `kseg guest`: obtains real guests into the cache and says what is there. */
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { addHelp, type CommandHelp } from "./command-help.ts";
 import { withChoices } from "./completion-values.ts";
+import { CommandFailedError } from "../guests/errors.ts";
 import {
   buildKvmLinux,
   fetchDebian,
@@ -203,6 +204,12 @@ async function printList(cache: GuestCache): Promise<void> {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
+/** The exit status for a failure: that of a program that a signal ends, if that is why. */
+const statusOf = (error: GuestError): number =>
+  error instanceof CommandFailedError && error.stoppedBy !== null
+    ? 128 + constants.signals[error.stoppedBy]
+    : error.exitStatus;
+
 /** Wraps actions so that failures are reported as {@link guestCommand} says, below what progress has shown. */
 function reportingWith(
   progress: ReturnType<typeof terminalProgress>,
@@ -218,7 +225,7 @@ function reportingWith(
       } catch (error) {
         progress.clear();
         const reason = systemReason(error);
-        if (error instanceof GuestError) say(error.message, error.exitStatus);
+        if (error instanceof GuestError) say(error.message, statusOf(error));
         else if (reason !== undefined && error instanceof Error) {
           // A failed system call outside the places that name their file: still one line.
           const where = "path" in error && typeof error.path === "string" ? `${error.path}: ` : "";

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { addHelp, type CommandHelp } from "./command-help.ts";
 import { UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import { QEMU_FLAGS } from "./qemu-flags.ts";
 import { columns, wrapped } from "./text-layout.ts";
 

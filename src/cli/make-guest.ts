@@ -82,8 +82,19 @@ async function withFolderAndCommand(
 
 type Callbacks = Pick<GuestConfig, "clock" | "onConsole" | "onSerial" | "tracer">;
 
-/** A run that is recorded, or repeated, is not turned back: its start is all that has to be kept. */
-const SPARSE = { interval: Infinity } as const;
+/**
+ * Whether the guest of a run can be turned back, or its run repeated: a debugger may want that. Not if it is traced, as
+ * what happens on the way back is no part of the trace.
+ */
+export function canTravel({ record, replay, gdb, trace }: RunFlags): boolean {
+  return record !== undefined || replay !== undefined || (gdb !== undefined && trace === undefined);
+}
+
+/**
+ * A run that is recorded, or repeated, is not turned back: its start is all that has to be kept. If a debugger is there
+ * snapshots are taken by real time (past-keeper.ts).
+ */
+const SPARSE = { interval: Infinity, snapshots: 40, output: "once" } as const;
 
 /**
  * Makes the guest of a run: one that can be recorded if that is asked for. Throws {@link UsageError}, and
@@ -101,9 +112,7 @@ export function makeGuest(
   const { flag, file } = choice;
   return withSnapshot(flag, file, () => {
     if (flag === "--replay") return replayGuest(snapshot, config, SPARSE);
-    return flags.record === undefined
-      ? restoreGuest(snapshot, config)
-      : restoreTimeTravel(snapshot, config, SPARSE);
+    return canTravel(flags) ? restoreTimeTravel(snapshot, config, SPARSE) : restoreGuest(snapshot, config);
   });
 }
 
@@ -126,10 +135,10 @@ function fromKernel(
       ...(dyntrans === undefined ? {} : { dyntrans }),
       ...(append === undefined ? {} : { append }),
     };
-    return flags.record === undefined ? createGuest(whole) : createTimeTravel(whole, SPARSE);
+    return canTravel(flags) ? createTimeTravel(whole, SPARSE) : createGuest(whole);
   } catch (error) {
     if (error instanceof GuestConfigError) {
-      const blamed: Partial<Record<keyof GuestConfig, string>> = {
+      const blamed: Partial<Record<string, string>> = {
         kernel: `--kernel ${kernel}: `,
         initrd: share === undefined ? `--initrd ${initrd}: ` : `--share ${share}: `,
         memory: "--memory: ",

@@ -79,6 +79,30 @@ function targetOf(name: string): Target {
   return { kind: "file", path: target, temporary };
 }
 
+/** Refuses two flags that would have one file written. `outputs` has the file's name for each. Throws {@link UsageError}. */
+export function checkOutputs(outputs: Readonly<Record<string, string | undefined>>): void {
+  const files = new Map<string, string>();
+  for (const [flag, name] of Object.entries(outputs)) {
+    const file = name === undefined ? null : ownFile(name);
+    if (file === null) continue;
+    const other = files.get(file);
+    if (other !== undefined)
+      throw new UsageError(`${flag} ${name}: ${other} writes that file; give another name`);
+    files.set(file, flag);
+  }
+}
+
+/** The file behind a name, which need not be there yet; null if it is none, or none that can be. */
+function ownFile(name: string): string | null {
+  try {
+    const existing = statSync(name, { throwIfNoEntry: false });
+    return existing === undefined || existing.isFile() ? resolveLink(name) : null;
+  } catch {
+    // Whoever opens it says why.
+    return null;
+  }
+}
+
 /** True if both names lead to one file. */
 export function isSame(name: string, other: string): boolean {
   const [a, b] = [name, other].map((file) => statSync(file, { throwIfNoEntry: false }));
@@ -86,7 +110,7 @@ export function isSame(name: string, other: string): boolean {
 }
 
 /** Whether a file is where this process's output goes, as /dev/stdout behind a redirection is. */
-function isOwnOutput({ dev, ino }: FileInfo): boolean {
+export function isOwnOutput({ dev, ino }: FileInfo): boolean {
   return [1, 2].some((fd) => {
     try {
       const output = fstatSync(fd);

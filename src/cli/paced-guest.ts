@@ -28,9 +28,9 @@ export class PacedGuest implements RunnableGuest {
 
   run(ticks: number): RunResult {
     const { travel } = this;
-    // What has been recorded is repeated as fast as can be.
-    if (travel.isReplaying) {
-      this.start = null;
+    // What has been recorded, or has happened before, is repeated as fast as can be.
+    if (travel.isInPast) {
+      this.rest();
       return travel.run(ticks);
     }
     const ahead = travel.time - this.realTime;
@@ -38,6 +38,11 @@ export class PacedGuest implements RunnableGuest {
       return { kind: "idle", milliseconds: (ahead - SLICE_TICKS) / TICKS_PER_MILLISECOND };
     if (-ahead > SLICE_TICKS) travel.passTime(-ahead);
     return travel.run(Math.min(ticks, SLICE_TICKS));
+  }
+
+  /** Real time does not count from now on, until the guest is run again. */
+  rest(): void {
+    this.start = null;
   }
 
   stop(): void {

@@ -3,7 +3,7 @@
  * does, or has not and so need not turn off, is accepted and means nothing.
  */
 import { UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 
 /** One of QEMU's flags. */
 interface QemuFlag {

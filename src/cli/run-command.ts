@@ -1,18 +1,19 @@
 /** `kseg run`: a guest on this terminal, from its start to the exit status. */
-import { DivergenceError, type Guest, type TimeTravel } from "../index.ts";
+import { DivergenceError, SnapshotError, type DebuggedGuest, type Guest, type TimeTravel } from "../index.ts";
 import { CommandSession } from "./command-session.ts";
 import { ConsoleInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
-import { CliError, STATUS } from "./errors.ts";
+import { CliError, errorText, STATUS, UsageError } from "./errors.ts";
 import { addressOf, GdbServer, listenForGdb } from "./gdb-server.ts";
 import { ESCAPE_HELP, EscapeKeys } from "./escape-keys.ts";
 import type { RunFlags } from "./flags.ts";
 import { LineMatcher } from "./line-matcher.ts";
-import { makeGuest, readFiles, type InputFiles } from "./make-guest.ts";
-import { OutputFile } from "./output-file.ts";
+import { canTravel, makeGuest, readFiles, type InputFiles } from "./make-guest.ts";
 import { PacedGuest } from "./paced-guest.ts";
+import { PastKeeper } from "./past-keeper.ts";
 import { RunLoop, type Ending, type RunnableGuest } from "./run-loop.ts";
-import { SnapshotFile } from "./snapshot-io.ts";
+import { RunResults } from "./run-results.ts";
+import type { SnapshotFile } from "./snapshot-io.ts";
 import { summary } from "./summary.ts";
 import { onSignals, useTerminal } from "./terminal.ts";
 import { TraceFile } from "./trace-file.ts";
@@ -39,11 +40,7 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
   const startedAt = performance.now();
   const choice = await whatToRun(flags);
   const inputs = choice.kind === "kernel" ? [choice.kernel, choice.initrd] : [choice.file];
-  const statsFile = flags.stats === undefined ? null : new OutputFile("--stats", flags.stats, inputs);
-  // A snapshot may take the place of the one that the run goes on from, which has been read by then.
-  const notReplaced = choice.kind === "kernel" ? inputs : [];
-  const saveFile = flags.save === undefined ? null : new SnapshotFile("--save", flags.save, notReplaced);
-  const tape = flags.record === undefined ? null : new SnapshotFile("--record", flags.record, notReplaced);
+  const results = new RunResults(flags, inputs, choice.kind === "snapshot");
   const isCommand = choice.kind === "kernel" && choice.program?.command !== undefined;
   // Without a command the files come first: they may be read from the standard input (/dev/stdin).
   let input = isCommand ? ConsoleInput.ofProcess() : null;
@@ -57,7 +54,7 @@ export async function runCommand(flags: RunFlags, view: RunView = {}): Promise<n
     input ??= ConsoleInput.ofProcess();
     const hasWholeInput = commandInput !== null;
     const run = { flags, view, choice, files, input, isCommand, hasWholeInput, startedAt };
-    return await runFiles({ ...run, inputs, statsFile, saveFile, tape });
+    return await runFiles({ ...run, inputs, results });
   } finally {
     input?.close();
   }
@@ -76,26 +73,38 @@ interface PreparedRun {
   /** All of the command's input is in the files. */
   readonly hasWholeInput: boolean;
   readonly startedAt: number;
-  readonly statsFile: OutputFile | null;
-  readonly saveFile: SnapshotFile | null;
-  readonly tape: SnapshotFile | null;
+  readonly results: RunResults;
 }
 
 async function runFiles(run: PreparedRun): Promise<number> {
-  const { flags, view, choice, files, inputs, input, isCommand, startedAt, statsFile, saveFile, tape } = run;
+  const { flags, view, choice, files, inputs, input, isCommand, startedAt, results } = run;
   const onTerminal = input.isTerminal && process.stdout.isTTY && !isCommand;
   const clock = flags.clock ?? (onTerminal ? "wall" : "virtual");
   const matcher = flags.exitOn === undefined ? null : new LineMatcher(flags.exitOn);
   let matched = false;
   let guest: Guest | TimeTravel | null = null;
-  /** Input that came while a recorded run is repeated. */
+  /** Input that the guest is yet to be given. */
   const held: Uint8Array[] = [];
+  /**
+   * Input waits while a recorded run is repeated. What a debugger has turned back goes another way with what is typed
+   * then, but whoever writes to a pipe cannot know of that.
+   */
+  const holdsInput = (): boolean => {
+    const travel = asTravel(guest);
+    if (flags.replay !== undefined) return travel?.isReplaying === true;
+    return !input.isTerminal && travel?.isInPast === true;
+  };
+  const send = (bytes: Uint8Array): void => {
+    if (holdsInput()) held.push(bytes);
+    else guest?.sendInput(bytes);
+  };
 
   const loop: RunLoop = new RunLoop({
     now: () => performance.now(),
     beforeSlice: (running) => {
       if (guest !== null) trace?.sample(guest);
-      if (guest !== null && !isReplaying(guest)) for (const bytes of held.splice(0)) guest.sendInput(bytes);
+      keeper?.look();
+      if (!holdsInput()) for (const bytes of held.splice(0)) guest?.sendInput(bytes);
       input.regulate(running.inputPending + (session?.heldBytes ?? 0));
       watch(() => matched || matcher?.sliceEnded());
       const status = session?.status ?? null;
@@ -114,7 +123,7 @@ async function runFiles(run: PreparedRun): Promise<number> {
   };
   const output = new ConsoleOutput(process.stdout, onBroken);
   const errors = isCommand ? new ConsoleOutput(process.stderr, onBroken) : null;
-  const session = isCommand ? new CommandSession((bytes) => guest?.sendInput(bytes)) : null;
+  const session = isCommand ? new CommandSession(send) : null;
   const watch = (isMatch: () => boolean | undefined): void => {
     try {
       if (isMatch() === true) loop.end({ kind: "matched" });
@@ -137,18 +146,23 @@ async function runFiles(run: PreparedRun): Promise<number> {
   const trace =
     flags.trace === undefined
       ? null
-      : new TraceFile(flags.trace, [...inputs, flags.stats, flags.save, flags.record], (why) => {
+      : new TraceFile(flags.trace, inputs, (why) => {
           traceFailure = { kind: "failed", report: why };
           loop.end(traceFailure);
         });
   let debuggedGuest: GdbServer | null = null;
-  const signals = onSignals((status) => loop.end({ kind: "signal", status }));
+  let keeper: PastKeeper | null = null;
+  let isOver = false;
+  const signals = onSignals((status) => {
+    // Whoever may be waited for then; what is written to files meanwhile is written whole.
+    if (isOver) process.exit(status);
+    loop.end({ kind: "signal", status });
+  });
   try {
     const server = flags.gdb === undefined ? null : await listenForGdb(flags.gdb);
-    // What can be repeated is under the virtual clock.
-    const repeats = tape !== null || flags.replay !== undefined;
     const running = makeGuest(flags, choice, files, {
-      clock: repeats ? "virtual" : clock,
+      // What can be repeated is under the virtual clock.
+      clock: canTravel(flags) ? "virtual" : clock,
       ...(session === null
         ? { onConsole: onOutput }
         : {
@@ -158,32 +172,43 @@ async function runFiles(run: PreparedRun): Promise<number> {
       ...(trace === null ? {} : { tracer: trace.tracer }),
     });
     guest = running;
+    if (trace !== null && running.hostDebug === null)
+      throw new UsageError(
+        "--trace is about the hypervisor, and the guest runs without it: leave --trace out",
+      );
     trace?.attach(running);
     const travel = asTravel(running);
     const paced =
-      travel === null || clock === "virtual" ? running : new PacedGuest(travel, () => performance.now());
+      travel === null || clock === "virtual" ? null : new PacedGuest(travel, () => performance.now());
     // On a terminal nobody has typed anything yet.
     if (clock === "virtual" && !input.isTerminal) await input.readAhead(() => loop.ending !== null);
     const began = performance.now();
     const { instructions: before } = running.stats();
-    const save = (): Promise<void> => saveNow(running, saveFile);
+    const save = (): Promise<void> => saveNow(running, results.snapshot);
     const isDemo = choice.kind === "kernel" && choice.isDemo;
     view.onStart?.(running);
     let restore = (): void => {};
     if (session !== null) {
       if (!run.hasWholeInput) connectCommand(input, session, loop);
     } else if (view.unattended !== true || !input.isTerminal)
-      restore = connect(input, running, loop, held, save, { isDemo, quiet: flags.quiet === true });
+      restore = connect(input, send, loop, save, { isDemo, quiet: flags.quiet === true });
     let ending: Ending;
     try {
       if (server !== null) {
         const wake = (): void => loop.wake();
         const kill = (): void => loop.end({ kind: "left" });
         const waits = flags.gdbNoWait !== true;
-        debuggedGuest = new GdbServer(running, paced, server, { waits, wake, kill });
+        const stands = (): void => paced?.rest();
+        keeper = travel === null ? null : new PastKeeper(travel, () => performance.now());
+        const attended = (isThere: boolean): void => {
+          if (keeper !== null) keeper.isWanted = isThere;
+        };
+        const hooks = { waits, wake, kill, stands, attended };
+        const debugged = flags.trace === undefined ? running : forwardsOnly(running);
+        debuggedGuest = new GdbServer(debugged, paced ?? running, server, hooks);
         process.stderr.write(`kseg: gdb can connect with: target remote ${addressOf(server)}\n`);
       }
-      ending = await runToEnd(loop, debuggedGuest ?? paced, flags.replay);
+      ending = await runToEnd(loop, debuggedGuest ?? paced ?? running, flags.replay);
     } finally {
       restore();
     }
@@ -193,41 +218,49 @@ async function runFiles(run: PreparedRun): Promise<number> {
     ending = traceFailure ?? session?.endingOf(ending) ?? ending;
     view.onEnd?.(running);
     const ran = { seconds: (performance.now() - began) / 1000, before };
-    // From here on a signal ends kseg at once, whoever may be waited for.
-    signals.restore();
+    isOver = true;
+    // Before anybody is waited for: one signal rarely comes alone.
+    const finished = { guest: running, travel, canGoOn: canGoOn(ending), seconds: ran.seconds };
+    const { saved, failed } = await results.write(finished);
     await output.flush();
     await errors?.flush();
+    if (output.failure !== null && ending.kind !== "failed")
+      ending = { kind: "failed", report: `cannot write the console: ${output.failure}` };
     if (session === null && !output.atLineStart && process.stdout.isTTY && process.stderr.isTTY)
       process.stderr.write("\n");
     report(ending, running, ran, flags.quiet === true || session !== null);
-    if (saveFile !== null && canGoOn(ending)) {
-      const saved = await saveFile.write(running.save());
-      if (flags.quiet !== true) process.stderr.write(`kseg: ${saved}\n`);
-    }
-    if (tape !== null && travel !== null) {
-      const recorded = await tape.write(travel.recording());
-      if (flags.quiet !== true) process.stderr.write(`kseg: ${recorded}\n`);
-    }
-    // Seconds are the only thing in it that depends on real time.
-    await statsFile?.write({ ...running.stats(), seconds: ran.seconds });
+    if (flags.quiet !== true) for (const line of saved) process.stderr.write(`kseg: ${line}\n`);
+    for (const line of failed) process.stderr.write(`${errorText(new CliError(line, STATUS.failed))}\n`);
+    if (failed.length > 0) return STATUS.failed;
     return statusOf(ending);
   } finally {
     signals.restore();
+    trace?.release();
     guest?.destroy();
   }
 }
 
-const asTravel = (guest: Guest | TimeTravel): TimeTravel | null => ("isReplaying" in guest ? guest : null);
+const asTravel = (guest: Guest | TimeTravel | null): TimeTravel | null =>
+  guest !== null && "isReplaying" in guest ? guest : null;
 
-/** True while the guest is given what was recorded. */
-const isReplaying = (guest: Guest | TimeTravel): boolean => asTravel(guest)?.isReplaying === true;
+/** The guest for a debugger that cannot turn it back. */
+const forwardsOnly = (guest: Guest): DebuggedGuest => ({
+  debug: guest.debug,
+  hostDebug: guest.hostDebug,
+  inspect: () => guest.inspect(),
+  stats: () => guest.stats(),
+  get time() {
+    return guest.time;
+  },
+});
 
 /** Runs the guest; one that does not do what was recorded fails. */
 async function runToEnd(loop: RunLoop, guest: RunnableGuest, replay: string | undefined): Promise<Ending> {
   try {
     return await loop.run(guest);
   } catch (error) {
-    if (!(error instanceof DivergenceError)) throw error;
+    // Of a recording that is not the guest's, or that lets it come to no end of time.
+    if (!(error instanceof DivergenceError || error instanceof SnapshotError)) throw error;
     return { kind: "failed", report: `--replay ${replay}: ${error.message}` };
   }
 }
@@ -244,18 +277,16 @@ async function saveNow(guest: Guest, file: SnapshotFile | null): Promise<void> {
   process.stderr.write(`\nkseg: ${said}\n`);
 }
 
-/** Connects kseg's input to the guest. Returns what puts the terminal back as it was. */
+/** Connects kseg's input to the guest, by `give`. Returns what puts the terminal back as it was. */
 function connect(
   input: ConsoleInput,
-  guest: Guest | TimeTravel,
+  give: (bytes: Uint8Array) => void,
   loop: RunLoop,
-  held: Uint8Array[],
   save: () => Promise<void>,
   { isDemo, quiet }: { readonly isDemo: boolean; readonly quiet: boolean },
 ): () => void {
   const send = (bytes: Uint8Array): void => {
-    if (isReplaying(guest)) held.push(bytes);
-    else guest.sendInput(bytes);
+    give(bytes);
     loop.wake();
   };
   const keys = new EscapeKeys();
@@ -271,7 +302,7 @@ function connect(
   input.listen({
     onBytes: input.isTerminal ? typed : send,
     onEnd: () => {
-      if (isDemo) guest.sendInput(Uint8Array.of(CTRL_D));
+      if (isDemo) give(Uint8Array.of(CTRL_D));
       loop.wake();
     },
     onError: (error) => loop.end({ kind: "bad-input", report: error.message }),

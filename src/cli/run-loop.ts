@@ -103,7 +103,9 @@ export class RunLoop {
       if (this.remaining() <= 0) this.end({ kind: "timeout", seconds: this.world.timeout! });
       // Asked once: under the wall clock it is another each time.
       const { time } = guest;
-      if (this.ending === null && time >= sliceEnd) {
+      // A debugger may have turned it back.
+      const isAtEnd = time >= sliceEnd || time < sliceEnd - SLICE_TICKS;
+      if (this.ending === null && isAtEnd) {
         this.world.beforeSlice?.(guest);
         sliceEnd = time + SLICE_TICKS;
       }

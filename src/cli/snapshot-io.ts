@@ -29,13 +29,17 @@ export async function readSnapshot(flag: string, file: string, stop?: AbortSigna
   }
 }
 
+/** The flag that takes a file of each kind. */
+const FLAG_FOR = { snapshot: "--restore", recording: "--replay" } as const;
+
 /** What `use` makes of the snapshot in `file`. Throws {@link UsageError} if it cannot be used. */
 export function withSnapshot<T>(flag: string, file: string, use: () => T): T {
   try {
     return use();
   } catch (error) {
     if (!(error instanceof SnapshotError)) throw error;
-    throw new UsageError(`${flag} ${file}: ${error.message}`, { cause: error });
+    const hint = error.found === null ? "" : `: use ${FLAG_FOR[error.found]}`;
+    throw new UsageError(`${flag} ${file}: ${error.message}${hint}`, { cause: error });
   }
 }
 

@@ -5,9 +5,11 @@ import { TICKS_PER_SECOND } from "../index.ts";
 import { addHelp, RUN_STATUSES, type CommandHelp } from "./command-help.ts";
 import { hasColours } from "../guests/index.ts";
 import { STATUS } from "./errors.ts";
-import { addRunFlags, checkRestore, type RunFlags } from "./flags.ts";
+import { addRunFlags, checkRestore, fileName, type RunFlags } from "./flags.ts";
 import { runCommand } from "./run-command.ts";
+import { outputsOf } from "./run-results.ts";
 import { keyValueLines, LOG_HEADER, logLine, screenLines, StatHistory } from "./stat-table.ts";
+import { checkOutputs } from "./output-file.ts";
 import { StreamFile } from "./stream-file.ts";
 
 const HELP: CommandHelp = {
@@ -43,7 +45,9 @@ export function statCommand(setStatus: (status: number) => void): Command {
     .description("run a guest and show KVM's counters meanwhile")
     .option("--log", "a line a second instead of a screen")
     .option("--key-value", "all counters at the end, one a line (the default without a terminal)")
-    .option("--console <file>", "write the guest's console there");
+    .option("--console <file>", "write the guest's console there", (text: string) =>
+      fileName(text, "--console"),
+    );
   return addRunFlags(command).action(async ({ log, keyValue, console, ...flags }: StatFlags) => {
     checkRestore(command, flags);
     setStatus(await run(flags, log === true, keyValue === true, console));
@@ -52,11 +56,13 @@ export function statCommand(setStatus: (status: number) => void): Command {
 
 async function run(flags: RunFlags, log: boolean, keyValue: boolean, console?: string): Promise<number> {
   const display = log ? new Log() : process.stdout.isTTY && !keyValue ? new Screen() : null;
+  const { kernel, initrd, restore, replay } = flags;
+  checkOutputs({ ...outputsOf(flags), "--console": console });
   let failure = "";
   const file =
     console === undefined
       ? null
-      : new StreamFile("--console", console, [flags.kernel, flags.initrd], (why) => (failure = why));
+      : new StreamFile("--console", console, [kernel, initrd, restore, replay], (why) => (failure = why));
   let timer: NodeJS.Timeout | undefined;
   let status: number;
   try {
@@ -66,6 +72,7 @@ async function run(flags: RunFlags, log: boolean, keyValue: boolean, console?: s
         unattended: true,
         onConsole: (bytes) => file?.write(bytes),
         onStart: (guest) => {
+          file?.begin();
           display?.show(guest);
           timer = setInterval(() => display?.show(guest), INTERVAL);
         },
@@ -123,6 +130,7 @@ const CLEAR_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 const REVERSE = "\u001b[7m";
 const NORMAL = "\u001b[0m";
+const USUAL_SIZE = { columns: 80, rows: 24 } as const;
 /** The line of the column headings. */
 const HEADINGS = 2;
 
@@ -131,13 +139,22 @@ class Screen {
   private readonly watch = new Watch();
   private readonly colour = hasColours(process.stdout);
   private readonly leave = (): void => void process.stdout.write(ALTERNATE.leave);
+  private readonly enter = (): void => void process.stdout.write(ALTERNATE.enter);
+  private readonly suspend = (): void => {
+    this.leave();
+    process.kill(process.pid, "SIGSTOP");
+  };
   private isEntered = false;
 
   show(guest: Guest): void {
-    if (!this.isEntered) process.stdout.write(ALTERNATE.enter);
-    if (!this.isEntered) process.on("exit", this.leave);
+    if (!this.isEntered) {
+      this.enter();
+      process.on("exit", this.leave).on("SIGTSTP", this.suspend).on("SIGCONT", this.enter);
+    }
     this.isEntered = true;
-    const { columns, rows: height } = process.stdout;
+    // A terminal that does not know its size says 0.
+    const columns = process.stdout.columns || USUAL_SIZE.columns;
+    const height = process.stdout.rows || USUAL_SIZE.rows;
     const seconds = (guest.time / TICKS_PER_SECOND).toFixed(1);
     const title = `kvm statistics - ${seconds} s of guest time (Ctrl-C ends)`;
     const lines = screenLines(title, this.watch.rows(guest), height).map((line, n) => {
@@ -149,7 +166,7 @@ class Screen {
 
   end(): void {
     if (!this.isEntered) return;
-    process.off("exit", this.leave);
+    process.off("exit", this.leave).off("SIGTSTP", this.suspend).off("SIGCONT", this.enter);
     this.leave();
   }
 }

@@ -17,7 +17,7 @@ export function useTerminal(input: ConsoleInput): () => void {
   return restore;
 }
 
-const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /** Calls `end` with the exit status for a signal that asks this process to end, in place of ending it at once. */
 export function onSignals(end: (status: number) => void): { restore(): void } {

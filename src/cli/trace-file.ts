@@ -33,9 +33,10 @@ export class TraceFile {
     return this.writer.tracer;
   }
 
-  /** The guest that is traced: time is its time. */
+  /** The guest that is traced, before it runs: time is its time. */
   attach(guest: Guest): void {
     this.guest = guest;
+    this.file.begin();
   }
 
   /** Records how far the counters are. */
@@ -47,6 +48,11 @@ export class TraceFile {
   close(): void {
     if (this.guest !== null) this.sample(this.guest);
     this.writer.finish();
+    this.file.close();
+  }
+
+  /** Lets go of the file, whether it was closed or the run has never begun. */
+  release(): void {
     this.file.close();
   }
 }

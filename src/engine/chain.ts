@@ -1,8 +1,8 @@
 import { CP0 } from "../isa/cp0.ts";
 import { CODE_PAGE, PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState, storeState } from "./compile-ir.ts";
-import { SLOW_SIZE_BITS, STATE_LEFT } from "./translator/calling.ts";
-import { Code, I32, MEMORY, PLAIN } from "./wasm/code.ts";
+import { STATE_LEFT } from "./translator/calling.ts";
+import { Code, I32, MEMORY, PLAIN, type Label } from "./wasm/code.ts";
 
 /** What is to go on after a part of the engine has left; reasons for the machine (`EXIT`) are not negative. */
 export const STEP = {
@@ -78,8 +78,8 @@ export function buildDriver(fast: number, careful: number, chain: number): Code 
   return code;
 }
 
-/** Pushes the table index of the translation that starts at the address in `pc`, or 0; `entry` is for its own use. */
-export function pushTranslation(code: Code, pc: number, entry: number): void {
+/** Pushes whether the code bank has the page of the address in `pc`; `entry` is where from then on. */
+export function pushHasCode(code: Code, pc: number, entry: number): void {
   loadState(code, STATE.codeBank);
   code.get(pc);
   code.const32(12 - SOFT_TLB.codeEntryShift);
@@ -93,6 +93,11 @@ export function pushTranslation(code: Code, pc: number, entry: number): void {
   code.const32(-PAGE_SIZE | 3);
   code.op(PLAIN.i32And);
   code.op(PLAIN.i32Eq);
+}
+
+/** Pushes the table index of the translation that starts at the address in `pc`, or 0; `entry` is for its own use. */
+export function pushTranslation(code: Code, pc: number, entry: number): void {
+  pushHasCode(code, pc, entry);
   code.if(I32);
   code.get(entry);
   code.memory(MEMORY.i32Load, SOFT_TLB.codeRecords);
@@ -106,6 +111,44 @@ export function pushTranslation(code: Code, pc: number, entry: number): void {
   code.else();
   code.const32(0);
   code.end();
+}
+
+/** Local variables: where to go on, the budget, and the table index of the translation there. */
+interface Run {
+  readonly pc: number;
+  readonly remaining: number;
+  readonly index: number;
+}
+
+/**
+ * Calls a translation, which may call `depth` deep. Goes to `next` if that leads on to another address; otherwise pushes
+ * whether the state block says where to go on: if not, the careful interpreter is to, from `pc` with `remaining`.
+ */
+export function emitCallTranslation(
+  code: Code,
+  regionType: number,
+  { pc, remaining, index }: Run,
+  depth: number,
+  next: Label,
+): void {
+  code.get(pc);
+  code.get(remaining);
+  code.const32(depth);
+  code.get(index);
+  code.callIndirect(regionType);
+  code.setLocal(remaining);
+  code.setLocal(pc);
+  code.get(remaining);
+  code.const32(0);
+  code.op(PLAIN.i32GeS);
+  code.brIf(next);
+  code.get(remaining);
+  code.const32(-1);
+  code.op(PLAIN.i32Xor);
+  code.setLocal(remaining);
+  code.get(remaining);
+  code.const32(~STATE_LEFT);
+  code.op(PLAIN.i32Eq);
 }
 
 /**
@@ -124,31 +167,6 @@ export function buildEnter(regionType: number): Code {
   return code;
 }
 
-/**
- * (PC, budget, data bank) → 1 if translated code can go on at PC after a privileged operation that wants the next
- * instruction fetched anew: nothing that matters has changed.
- */
-export function buildGoesOn(): Code {
-  const code = new Code(3);
-  const [pc, budget, bank] = [0, 1, 2] as const;
-  const differs = (offset: number, local: number): void => {
-    loadState(code, offset);
-    code.get(local);
-    code.op(PLAIN.i32Xor);
-  };
-  differs(STATE.pc, pc);
-  differs(STATE.remaining, budget);
-  code.op(PLAIN.i32Or);
-  differs(STATE.dataBank, bank);
-  code.op(PLAIN.i32Or);
-  for (const flag of [STATE.inDelaySlot, STATE.exitReason, STATE.stale]) {
-    loadState(code, flag);
-    code.op(PLAIN.i32Or);
-  }
-  code.op(PLAIN.i32Eqz);
-  return code;
-}
-
 /** Stands at index 0 of the table, where there is no translation. Of the type of a region. */
 export function buildNotTranslated(): Code {
   const code = new Code(3);
@@ -157,11 +175,13 @@ export function buildNotTranslated(): Code {
   return code;
 }
 
-/** Runs translated code from PC on for as long as there is any. Returns the next step. */
-export function buildChain(regionType: number): Code {
+/** Runs translated code from PC on for as long as there is any. `fetch` is that operation. Returns the next step. */
+export function buildChain(regionType: number, fetch: number): Code {
   const code = new Code(0);
   const [pc, remaining, entry, index] = [code.local(I32), code.local(I32), code.local(I32), code.local(I32)];
   const reload = code.loop();
+  // Whoever waited for an exception to come back has left, be it because something outside has thrown.
+  storeState(code, STATE.awaited, () => code.const32(0));
   loadState(code, STATE.carefulNext);
   code.if();
   storeState(code, STATE.carefulNext, () => code.const32(0));
@@ -190,30 +210,14 @@ export function buildChain(regionType: number): Code {
   code.brIf(none);
   // What was dropped before concerns nothing that runs now.
   storeState(code, STATE.stale, () => code.const32(0));
-  code.get(pc);
-  code.get(remaining);
-  code.const32(MOST_CALLS);
-  code.get(index);
-  code.callIndirect(regionType);
-  code.setLocal(remaining);
-  code.setLocal(pc);
-  code.get(remaining);
-  code.const32(0);
-  code.op(PLAIN.i32GeS);
-  code.brIf(next);
-  code.get(remaining);
-  code.const32(STATE_LEFT);
-  code.op(PLAIN.i32Eq);
+  emitCallTranslation(code, regionType, { pc, remaining, index }, MOST_CALLS, next);
   code.brIf(reload);
   storeState(code, STATE.pc, () => code.get(pc));
-  storeState(code, STATE.remaining, () => {
-    code.get(remaining);
-    code.const32(-1);
-    code.op(PLAIN.i32Xor);
-  });
+  storeState(code, STATE.remaining, () => code.get(remaining));
   code.const32(STEP.careful);
   code.return();
   code.end();
+  emitFetch(code, pc, remaining, entry, fetch, reload);
   storeState(code, STATE.pc, () => code.get(pc));
   storeState(code, STATE.interpretedFrom, () => code.get(pc));
   storeState(code, STATE.interpretedMode, () => loadState(code, STATE.mode));
@@ -227,65 +231,37 @@ export function buildChain(regionType: number): Code {
   return code;
 }
 
-/**
- * The slow path of accesses in translated code: (va, `slowAccess`, value, PC, instructions that remain after the
- * block) puts PC and budget into the state block and makes the access with `access`. Returns 0 if translated code has to leave with what the state block
- * says: after an exception, or when the budget, code or the map changed. A store is over then. A load is made
- * again by the careful interpreter; `served` sees to it that a device does not notice.
- */
-export function buildSlowAccess(access: number, served: number | null): Code {
-  const code = new Code(5);
-  const [va, what, value, pc, remaining] = [0, 1, 2, 3, 4] as const;
-  const result = code.local(I32);
-  const budget = code.local(I32);
+/** Unless the code bank has the page of `pc`, or no instruction may be executed, fetches there and goes to `again`. */
+function emitFetch(
+  code: Code,
+  pc: number,
+  remaining: number,
+  entry: number,
+  fetch: number,
+  again: Label,
+): void {
   code.get(remaining);
-  code.get(what);
-  code.const32(SLOW_SIZE_BITS);
-  code.op(PLAIN.i32ShrU);
-  code.op(PLAIN.i32Add);
-  code.setLocal(budget);
-  storeState(code, STATE.pc, () => code.get(pc));
-  storeState(code, STATE.remaining, () => code.get(budget));
-  code.get(va);
-  code.get(what);
-  code.const32((1 << SLOW_SIZE_BITS) - 1);
-  code.op(PLAIN.i32And);
-  if (served === null) code.get(value);
-  code.call(access);
-  code.setLocal(result);
-  loadState(code, STATE.remaining);
-  code.get(budget);
-  code.op(PLAIN.i32Eq);
-  loadState(code, STATE.stale);
-  code.op(PLAIN.i32Eqz);
-  code.op(PLAIN.i32And);
-  code.get(result);
-  code.op(PLAIN.i32Eqz);
-  code.op(PLAIN.i32Or);
   code.if();
-  code.get(result);
-  code.return();
-  code.end();
-  storeState(code, STATE.stale, () => code.const32(0));
-  if (served === null) emitFinishStore(code, pc);
-  else {
-    code.get(result);
-    code.call(served);
-    code.drop();
-  }
-  code.const32(0);
-  return code;
-}
-
-/** Moves the state block behind the current instruction. */
-function emitFinishStore(code: Code, pc: number): void {
-  storeState(code, STATE.pc, () => {
-    loadState(code, STATE.branchTarget);
-    code.get(pc);
-    code.const32(4);
-    code.op(PLAIN.i32Add);
-    loadState(code, STATE.inDelaySlot);
-    code.select();
+  pushHasCode(code, pc, entry);
+  code.op(PLAIN.i32Eqz);
+  code.if();
+  storeState(code, STATE.pc, () => code.get(pc));
+  // A fetch belongs to its instruction: if that raises, it was not executed.
+  storeState(code, STATE.remaining, () => {
+    code.get(remaining);
+    code.const32(1);
+    code.op(PLAIN.i32Sub);
   });
-  storeState(code, STATE.inDelaySlot, () => code.const32(0));
+  code.get(pc);
+  code.call(fetch);
+  code.if();
+  storeState(code, STATE.remaining, () => {
+    loadState(code, STATE.remaining);
+    code.const32(1);
+    code.op(PLAIN.i32Add);
+  });
+  code.end();
+  code.br(again);
+  code.end();
+  code.end();
 }

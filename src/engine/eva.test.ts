@@ -183,7 +183,7 @@ describe("registers of the P5600", () => {
     expect(m.cp0("PRId")).toBe(0x0001_a800);
     expect(m.cp0("Config1") >>> 25).toBe(0x40 | 63);
     expect(m.cp0("Config3")).toBe(0x8f00_30a0);
-    expect(m.cp0("Config4")).toBe(0xc0fc_0000);
+    expect(m.cp0("Config4")).toBe(0xc0fc_c127);
     expect(m.cp0("Config5")).toBe(0x1000_0030);
     m.setCp0("Config5", 0xffff_ffff);
     expect(m.cp0("Config5")).toBe(0x7000_0030);

@@ -204,6 +204,8 @@ export class InterpreterEngine implements Engine {
       served: (place) => this.serve(place),
       linkToRam: (va) => this.linkToRam(va),
       storeToRam: (va, value) => this.storeToRam(va, value),
+      // As each exit of a guest does: no bound function is called.
+      sdbbp: (code) => ops.sdbbp(code),
       modeChanged: () => {
         machine.cpu.clock.modeChanged();
         return STORED;

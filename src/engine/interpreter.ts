@@ -1,17 +1,12 @@
 import type { Machine } from "../machine/machine.ts";
-import {
-  buildChain,
-  buildDriver,
-  buildEnter,
-  buildGoesOn,
-  buildNotTranslated,
-  buildSlowAccess,
-} from "./chain.ts";
+import { buildChain, buildDriver, buildEnter, buildNotTranslated } from "./chain.ts";
+import { buildComeBack } from "./come-back.ts";
 import { buildSpill, type Variant } from "./interpreter-frame.ts";
 import { Interpreter } from "./interpreter-operations.ts";
 import { addQuickForms } from "./quick/quick-forms.ts";
+import { buildSlowAccess } from "./slow-access.ts";
 import { IMPORTS, SLOW_ACCESSES, slowName, type ImportName } from "./imports.ts";
-import { REGION_TYPE, SLOW_ACCESS_TYPE } from "./translator/calling.ts";
+import { COME_BACK_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE } from "./translator/calling.ts";
 import type { Code } from "./wasm/code.ts";
 import { i32Function, ModuleBuilder } from "./wasm/module.ts";
 
@@ -52,13 +47,18 @@ export function buildInterpreter(
   const variant = (name: Variant): Code => new Interpreter(endian, fetchRecord, called, spill, name).build();
   const fast = module.addFunction(i32Function(0, true), variant("fast"), "fast");
   const careful = module.exportFunction(i32Function(1, true), variant("careful"), "careful");
-  const chain = module.addFunction(i32Function(0, true), buildChain(regionType), "chain");
+  const chain = module.addFunction(
+    i32Function(0, true),
+    buildChain(regionType, called.get("fetch")!),
+    "chain",
+  );
   module.exportFunction(REGION_TYPE, buildEnter(regionType), "enter");
   module.exportFunction(REGION_TYPE, buildNotTranslated(), "notTranslated");
-  module.exportFunction(i32Function(3, true), buildGoesOn(), "goesOn");
+  module.exportFunction(COME_BACK_TYPE, buildComeBack(regionType), "comeBack");
   for (const name of SLOW_ACCESSES) {
     const isStore = name === "store" || name === "storeUser";
-    const body = buildSlowAccess(called.get(name)!, isStore ? null : called.get("served")!);
+    const served = isStore ? null : called.get("served")!;
+    const body = buildSlowAccess(called.get(name)!, served);
     module.exportFunction(SLOW_ACCESS_TYPE, body, slowName(name));
   }
   module.exportFunction(i32Function(0, true), buildDriver(fast, careful, chain), "run");

@@ -36,6 +36,8 @@ export interface Operation {
   readonly row: InstructionRow;
   readonly statements: readonly Statement[];
   readonly slots: ReadonlyMap<GprField | ImmField, Slot>;
+  /** The same in an array. */
+  readonly slotList: readonly Slot[];
   readonly uses: Readonly<Uses>;
   /** PC-relative branch: it has a second operation, for targets in its own page. */
   readonly isBranch: boolean;
@@ -199,7 +201,8 @@ export const OPERATIONS: readonly Operation[] = INSTRUCTIONS.map((row) => {
   nextOp += isBranch ? 2 : 1;
   const uses = usesOf(statements);
   const isTransfer = isBranch || statements.some((s) => s.kind === "jump");
-  return { row, statements, uses, slots: assignSlots(row, uses), isBranch, isTransfer, op };
+  const slots = assignSlots(row, uses);
+  return { row, statements, uses, slots, slotList: [...slots.values()], isBranch, isTransfer, op };
 });
 
 /** Number of operations, pseudo operations included. */
@@ -216,7 +219,7 @@ export function writeRecord(
   inPage: number,
 ): void {
   let op = operation.op;
-  for (const slot of operation.slots.values()) {
+  for (const slot of operation.slotList) {
     let value = fieldValue(slot.field, word);
     if (slot.isGpr) value = slot.isWritten && value === 0 ? STATE.sink - STATE.gpr : value * 4;
     if (slot.field.name === "offset") {

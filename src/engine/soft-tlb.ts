@@ -18,6 +18,12 @@ const MODES = Object.keys(MODE).length;
 /** Beyond this many pages a bank is emptied instead of searched. */
 const FLUSH_PAGES = 64;
 
+/** Empties those of the tags from word `start` on that are of mapped addresses; `shift` gives the size of an entry. */
+function dropMapped(i32: Int32Array, start: number, end: number, shift: number): void {
+  const step = 1 << (shift - 2);
+  for (let at = start; at < end; at += step) if (i32[at]! >>> 30 !== 2) i32[at] = SOFT_TLB.emptyTag;
+}
+
 /**
  * The soft TLB of a CPU: what generated code looks up before it accesses memory. Each mode and ASID in use has a bank,
  * so changing between them flushes nothing. Entries say what is true of the host TLB and page map; they are
@@ -99,22 +105,15 @@ export class SoftTlb implements TranslationCache {
    */
   private inherit(from: number, to: number): void {
     const { i32 } = this.memory;
-    const { emptyTag, readTag, writeTag, addend, codeTag, codeRecords } = SOFT_TLB;
-    const [fromBase, toBase] = [this.base(from), this.base(to)];
-    const isUnmapped = (tag: number): boolean => tag >>> 30 === 2;
-    const copy = (start: number, end: number, step: number, tags: readonly number[], data: number): void => {
-      for (let at = start; at < end; at += step) {
-        const source = (fromBase + at) >>> 2;
-        const target = (toBase + at) >>> 2;
-        for (const tag of tags) {
-          const value = i32[source + (tag >>> 2)]!;
-          i32[target + (tag >>> 2)] = isUnmapped(value) ? value : emptyTag;
-        }
-        i32[target + (data >>> 2)] = i32[source + (data >>> 2)]!;
-      }
-    };
-    copy(0, CODE_BANK_OFFSET, 1 << SOFT_TLB.dataEntryShift, [readTag, writeTag], addend);
-    copy(CODE_BANK_OFFSET, SOFT_TLB_BANK_BYTES, 1 << SOFT_TLB.codeEntryShift, [codeTag], codeRecords);
+    const { readTag, writeTag, codeTag, dataEntryShift, codeEntryShift } = SOFT_TLB;
+    const source = this.base(from) >>> 2;
+    const target = this.base(to) >>> 2;
+    i32.copyWithin(target, source, source + (SOFT_TLB_BANK_BYTES >>> 2));
+    const code = target + (CODE_BANK_OFFSET >>> 2);
+    const end = target + (SOFT_TLB_BANK_BYTES >>> 2);
+    dropMapped(i32, target + (readTag >>> 2), code, dataEntryShift);
+    dropMapped(i32, target + (writeTag >>> 2), code, dataEntryShift);
+    dropMapped(i32, code + (codeTag >>> 2), end, codeEntryShift);
   }
 
   invalidateAll(): void {

@@ -1,4 +1,4 @@
-import { explanationText, guestTlbText, hostTlbText } from "../inspect/index.ts";
+import { explanationText, guestTlbText, hostTlbText, rootsText, type Cp0View } from "../inspect/index.ts";
 import type { DebuggedGuest } from "./session.ts";
 
 interface MonitorCommand {
@@ -45,6 +45,31 @@ function tlbs(guest: DebuggedGuest): string {
   return `guest TLB:\n${text(guestTlbText(views.guestTlb()))}host TLB:\n${text(hostTlbText(views.hostTlb()))}`;
 }
 
+/** The machine under a guest: whose code its CPU executes, in which address space, and its CP0 registers. */
+function host(guest: DebuggedGuest): string {
+  const { debug, hostDebug } = guest;
+  const views = guest.inspect();
+  const cp0 = views.hostCp0();
+  const registers = cp0.map(({ name, value, fields }) => {
+    const set = Object.entries(fields).filter(([, field]) => field !== 0);
+    const text = set.map(([field, bits]) => `${field}=${bits.toString(16)}`).join(" ");
+    return `  ${name.padEnd(12)} ${hex(value)}  ${text}`.trimEnd();
+  });
+  const pc = hex((hostDebug ?? debug).readRegister("pc")!);
+  const lines = [`CPU at ${pc}, ${whose(cp0, hostDebug !== null)}`, ...registers];
+  const roots = rootsText(views.roots());
+  if (roots !== "") lines.push("roots of GVA tables:", roots.replace(/^/gm, "  "));
+  return `${lines.join("\n")}\n`;
+}
+
+/** Whose code the machine executes, by its mode: under the hypervisor all user mode is the guest's. */
+function whose(cp0: readonly Cp0View[], hasHost: boolean): string {
+  const status = cp0.find(({ name }) => name === "Status")!.fields;
+  const isUser = status["KSU"] === 2 && status["EXL"] === 0 && status["ERL"] === 0;
+  if (!hasHost) return `in ${isUser ? "user" : "kernel"} mode`;
+  return isUser ? "in the guest's code" : "in the host's code";
+}
+
 function explain(guest: DebuggedGuest, address: string): string {
   if (!/^(0x)?[0-9a-f]{1,8}$/i.test(address)) return "monitor gva takes an address in hexadecimal digits\n";
   return `${explanationText(guest.inspect().explain(Number.parseInt(address, 16)))}\n`;
@@ -61,6 +86,10 @@ const COMMANDS: Readonly<Record<string, MonitorCommand>> = {
   exits: { help: "what the guest has left the machine for", run: exits },
   gva: { help: "gva ADDRESS: what an access there would do", run: explain },
   tlb: { help: "the guest's TLB, and the machine's under it", run: tlbs },
+  host: {
+    help: "the machine under the guest: where its CPU is, its CP0 registers, the GVA tables' roots",
+    run: host,
+  },
   stats: { help: "instructions, refills and what else was counted", run: stats },
   threads: {
     help: "what each thread is, and where it stands",

@@ -12,7 +12,10 @@ export interface GdbRegister {
   readonly group: "general" | "system" | "float";
 }
 
-/** Features of the target description, with the names that gdb looks for (GDB manual, "MIPS Features"), and our own. */
+/**
+ * Features of the target description, with the names that gdb looks for (GDB manual, "MIPS Features"), and our own. gdb
+ * refuses a description without one of its three: registers of an FPU that there is not are unavailable.
+ */
 export type Feature =
   "org.gnu.gdb.mips.cpu" | "org.gnu.gdb.mips.cp0" | "org.gnu.gdb.mips.fpu" | "org.kseg.cp0";
 
@@ -117,6 +120,7 @@ function wordToHex(value: number, endian: Endian): string {
   return endian === "big" ? digits : digits.replace(/(..)(..)(..)(..)/, "$4$3$2$1");
 }
 
-function wordOf(bytes: Uint8Array, endian: Endian): number {
+/** The first word of bytes in the byte order of the target. */
+export function wordOf(bytes: Uint8Array, endian: Endian): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, endian === "little");
 }

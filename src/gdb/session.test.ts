@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Guest } from "../guest.ts";
+import type { Guest, RunResult } from "../guest.ts";
+import type { ReverseResult } from "../debug.ts";
 import { parseElf } from "../loader/elf.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { createGuest } from "../vmm/create-guest.ts";
+import { createTimeTravel } from "../vmm/create-time-travel.ts";
 import { fromHex, packetOf, PacketReader, textToHex } from "./packets.ts";
 import { GdbSession } from "./session.ts";
 
@@ -19,8 +21,11 @@ class Talk {
   readonly guest: Guest;
   readonly session: GdbSession;
 
-  constructor(mode: "te" | "bare" = "te") {
-    this.guest = createGuest({ kernel: image(mode), mode, memory: 16 << 20, onConsole() {} });
+  constructor(
+    mode: "te" | "bare" = "te",
+    create: typeof createTimeTravel | typeof createGuest = createGuest,
+  ) {
+    this.guest = create({ kernel: image(mode), mode, memory: 16 << 20, onConsole() {} });
     this.guest.sendInput(bytesOf("touch\npoweroff\n"));
     this.session = new GdbSession(this.guest);
   }
@@ -41,11 +46,23 @@ class Talk {
     const answers = this.raw(packetOf(body));
     if (answers.length > 0) throw new Error(`${body} is answered at once: ${answers.join(" ")}`);
     for (;;) {
-      const { wanted } = this.session;
-      if (wanted.kind !== "run" && wanted.kind !== "step") throw new Error(`wants ${wanted.kind}`);
-      const result = wanted.kind === "run" ? this.guest.run(TICKS_PER_SECOND) : wanted.view.step();
-      const told = bodiesOf(this.session.report(result));
+      const told = bodiesOf(this.session.report(this.part()));
       if (told.length > 0) return told.join(" ");
+    }
+  }
+
+  /** A part of what the debugger wants. */
+  private part(): RunResult | ReverseResult {
+    const { wanted } = this.session;
+    switch (wanted.kind) {
+      case "run":
+        return this.guest.run(TICKS_PER_SECOND);
+      case "step":
+        return wanted.view.step();
+      case "reverse":
+        return wanted.run.run(TICKS_PER_SECOND);
+      default:
+        throw new Error(`wants ${wanted.kind}`);
     }
   }
 
@@ -130,6 +147,9 @@ describe("a debugger", () => {
     const all = talk.ask("g");
     expect(talk.ask(`G${all.slice(0, 24)}efbeadde${all.slice(32)}`)).toBe("OK");
     expect(talk.ask("p3")).toBe("efbeadde");
+    // What is not known may be left out, in letters of either case.
+    expect(talk.ask(`G${"X".repeat(24)}EFBEADDE`)).toBe("OK");
+    expect(talk.ask("p2")).toBe("78563412");
     // The FPU's, which this guest has not.
     expect(talk.ask("p26")).toBe("xxxxxxxx");
     const start = addressOf("start");
@@ -156,6 +176,27 @@ describe("a debugger", () => {
     expect(talk.go("vCont;s:1;c")).toContain("T05thread:1;");
     expect(talk.ask(`Z1,${addressOf("schedule")},4`)).toBe("OK");
     expect(talk.go("C05")).toContain(`25:${swapped(addressOf("schedule"))};`);
+  });
+
+  test.each([
+    ["guest", "te"],
+    ["bare machine", "bare"],
+  ] as const)("steps off an ERET of a %s by the breakpoint that gdb inserts behind it", (_, mode) => {
+    const session = new Talk(mode);
+    // Of the general exception handler, in front of what enters a thread.
+    const behind = parseElf(image(mode)).symbols().get("enter_thread")!;
+    const eret = swapped((behind - 4).toString(16));
+    session.ask(`Z0,${(behind - 4).toString(16)},4`);
+    expect(session.go("c")).toContain(`25:${eret};`);
+    session.ask(`z0,${(behind - 4).toString(16)},4`);
+    const epc = session.guest.debug.readRegister("EPC")!;
+    session.ask(`Z0,${behind.toString(16)},4`);
+    expect(session.go("vCont;c")).toContain(`T05thread:1;`);
+    expect(session.guest.debug.readRegister("pc")).toBe(epc);
+    // From other instructions it goes on, until it comes there.
+    session.ask(`Z0,${(epc + 4).toString(16)},4`);
+    session.raw(packetOf("c"));
+    expect(session.session.wanted).toEqual({ kind: "run" });
   });
 
   test("steps the host, whose handlers are at other addresses", () => {
@@ -214,10 +255,18 @@ describe("a debugger", () => {
     expect(talk.session.wanted).toEqual({ kind: "killed" });
   });
 
-  test("is told the guest's failure", () => {
-    talk.raw(packetOf("c"));
-    const told = bodiesOf(talk.session.report({ kind: "failed", report: "it cannot go on" }));
-    expect(told).toEqual([`O${textToHex("it cannot go on\n")}`, "X06"]);
+  test("is told the guest's failure, may look at it, and then lets the run end", () => {
+    const fail = (): string[] => {
+      talk.raw(packetOf("c"));
+      return bodiesOf(talk.session.report({ kind: "failed", report: "it cannot go on" }));
+    };
+    const [report, stop, ...more] = fail();
+    expect(report).toBe(`O${textToHex("it cannot go on\n")}`);
+    expect(stop).toMatch(/^T06thread:1;/);
+    expect(more).toEqual([]);
+    expect(talk.ask("p1d")).toMatch(/^[0-9a-f]{8}$/);
+    expect(fail()).toEqual(["X06"]);
+    expect(talk.session.wanted).toEqual({ kind: "detached" });
   });
 
   test("asks the monitor", () => {
@@ -231,8 +280,70 @@ describe("a debugger", () => {
     expect(talk.monitor("tlb")).toMatch(/guest TLB:\n.*[^]*host TLB:\n.*guest kernel/);
     expect(talk.monitor(`gva ${addressOf("idle")}`)).toContain("guest map");
     expect(talk.monitor("gva main")).toContain("takes an address");
+    const host = talk.monitor("host");
+    expect(host).toMatch(/^CPU at 4[0-9a-f]{7}, in the guest's code\n/);
+    const status = talk.guest.hostDebug!.readRegister("Status")!.toString(16).padStart(8, "0");
+    expect(host).toMatch(new RegExp(`^ {2}Status {7}${status} .*KSU=2`, "m"));
+    expect(host).toMatch(/roots of GVA tables:\n {2}kernel, guest ASID .* live$/m);
+    const bare = new Talk("bare").monitor("host");
+    expect(bare).toMatch(/^CPU at 80[0-9a-f]{6}, in kernel mode\n/);
+    expect(bare).not.toContain("roots");
     expect(talk.monitor("frobnicate")).toContain("no command frobnicate");
     expect(talk.monitor("constructor")).toContain("no command");
+  });
+});
+
+describe("backwards", () => {
+  const pcOf = (stop: string): number => Number.parseInt(swapped(/25:([0-9a-f]{8})/.exec(stop)![1]!), 16);
+
+  test("a debugger is not told of what the guest cannot do", () => {
+    expect(talk.ask("qSupported:")).not.toContain("Reverse");
+    expect([talk.ask("bs"), talk.ask("bc")]).toEqual(["", ""]);
+  });
+
+  test.each(["te", "bare"] as const)("a %s guest goes to breakpoints, accesses and single steps", (mode) => {
+    const past = new Talk(mode, createTimeTravel);
+    const symbol = (name: string): string => parseElf(image(mode)).symbols().get(name)!.toString(16);
+    expect(past.ask("qSupported:")).toContain(";ReverseStep+;ReverseContinue+");
+    expect(past.ask("b9600")).toBe("");
+    const schedule = symbol("schedule");
+    past.ask(`Z0,${schedule},4`);
+    const stops = [past.go("c"), past.go("c"), past.go("c")];
+    const before = past.guest.hash();
+    expect(past.go("s")).not.toBe(stops[2]);
+    expect(past.go("bs")).toBe(stops[2]);
+    expect(past.guest.hash()).toBe(before);
+    expect([past.go("bc"), past.go("bc")]).toEqual([stops[1], stops[0]]);
+    // Interrupted it is somewhere on the way, and a guest as any other.
+    expect(past.raw(packetOf("bc"))).toEqual([]);
+    expect(past.raw("\u0003")[0]).toMatch(/^T02thread:1;/);
+    expect(past.go("bc")).toMatch(/^T05replaylog:begin;thread:1;/);
+    expect(past.go("c")).toBe(stops[0]);
+    past.ask(`z0,${schedule},4`);
+    // Forwards in front of an access, backwards behind it.
+    past.ask(`Z2,${symbol("reschedule")},4`);
+    const watched = past.go("c");
+    past.go("s");
+    const behind = pcOf(past.go("s"));
+    expect(watched).toContain(`watch:${symbol("reschedule")};`);
+    const back = past.go("bc");
+    expect(back).toContain(`T05watch:${symbol("reschedule")};thread:1;`);
+    expect(pcOf(back)).not.toBe(pcOf(watched));
+    expect(pcOf(back)).toBeLessThan(behind);
+    expect(pcOf(past.go("bs"))).toBe(pcOf(watched));
+  });
+
+  test("the host goes back by itself, if the debugger names it", () => {
+    const past = new Talk("te", createTimeTravel);
+    past.ask(`Z0,${addressOf("schedule")},4`);
+    past.go("c");
+    past.ask("Hc2");
+    const stop = past.go("bs");
+    expect(stop).toContain("T05thread:2;");
+    expect(past.go("bs")).not.toBe(stop);
+    past.ask("Hc-1");
+    past.ask("Hg1");
+    expect(past.go("bs")).toContain("T05thread:1;");
   });
 });
 
@@ -260,7 +371,7 @@ describe("nothing that a debugger sends throws", () => {
       "vCont",
       "vKill",
     ],
-    ...["c", "s", "C", "S", "vCont;", "vCont;s:", "b", "!", "R", "i", "A", "\u0000"],
+    ...["c", "s", "C", "S", "vCont;", "vCont;s:", "b", "bs", "bc", "Hc", "!", "R", "i", "A", "\u0000"],
   );
   const body = fc
     .tuple(head, fc.array(piece, { maxLength: 6 }))
@@ -272,14 +383,13 @@ describe("nothing that a debugger sends throws", () => {
   );
 
   test("and each packet of a guest that stands still is answered once", () => {
-    const guest = createGuest({ kernel: image("te"), memory: 16 << 20, onConsole() {} });
+    const guest = createTimeTravel({ kernel: image("te"), memory: 16 << 20, onConsole() {} });
     fc.assert(
       fc.property(fc.array(bytes, { maxLength: 8 }), (texts) => {
         const session = new GdbSession(guest);
         for (const text of texts) {
           session.receive(bytesOf(text));
-          if (session.wanted.kind === "run" || session.wanted.kind === "step")
-            session.receive(bytesOf("\u0003"));
+          if (["run", "step", "reverse"].includes(session.wanted.kind)) session.receive(bytesOf("\u0003"));
         }
         session.closed();
         const other = new GdbSession(guest);

@@ -1,5 +1,14 @@
-import { DebugMemoryError, type Breakpoint, type DebugView, type Watchpoint } from "../debug.ts";
+import {
+  DebugMemoryError,
+  type Breakpoint,
+  type DebugView,
+  type ReverseResult,
+  type ReverseRun,
+  type ReversibleGuest,
+  type Watchpoint,
+} from "../debug.ts";
 import type { Guest, RunResult } from "../guest.ts";
+import { decode } from "../isa/decode.ts";
 import { monitor } from "./monitor.ts";
 import {
   escapeText,
@@ -13,7 +22,7 @@ import {
   toHex,
   unescapeBytes,
 } from "./packets.ts";
-import { GdbRegisters, REGISTER } from "./registers.ts";
+import { GdbRegisters, REGISTER, wordOf } from "./registers.ts";
 
 /** What the debugger wants of the guest now. */
 export type Wanted =
@@ -22,13 +31,16 @@ export type Wanted =
   | { readonly kind: "run" }
   /** One step of a view; what it ends with is to be reported. */
   | { readonly kind: "step"; readonly view: DebugView }
+  /** It goes back, as long as this is wanted: what each part of that leads to is to be reported. */
+  | { readonly kind: "reverse"; readonly run: ReverseRun }
   /** The debugger has left: the guest runs on by itself. */
   | { readonly kind: "detached" }
   /** The run is to end. */
   | { readonly kind: "killed" };
 
-/** The guest that a debugger is connected to. */
-export type DebuggedGuest = Pick<Guest, "debug" | "hostDebug" | "inspect" | "stats" | "time">;
+/** The guest that a debugger is connected to: backwards too, if it can be run so. */
+export type DebuggedGuest = Pick<Guest, "debug" | "hostDebug" | "inspect" | "stats" | "time"> &
+  Partial<ReversibleGuest>;
 
 /** Signals as the protocol numbers them. */
 const SIGNAL = { INT: 2, TRAP: 5, ABRT: 6 } as const;
@@ -56,6 +68,10 @@ const WATCH_REASON: Readonly<Record<Watchpoint["access"], string>> = {
 /** gdb makes steps itself, by breakpoints where they may end: behind an instruction, or a branch and its delay slot. */
 const STEP_INSTRUCTIONS = 2;
 
+/** Instructions that lead where CP0 registers say, of which gdb knows nothing. */
+const RETURNS: ReadonlySet<string | undefined> = new Set(["eret", "eretnc", "deret"]);
+const INSTRUCTION_BYTES = 4;
+
 type InsertedPoint = readonly { readonly view: DebugView; readonly point: Breakpoint }[];
 
 /**
@@ -77,9 +93,13 @@ export class GdbSession {
   private lastStop: string;
   /** The thread that registers and memory are asked of, and that is meant if none is named. */
   private thread = 1;
+  /** The thread that is to go on; null if none was named for that. */
+  private steered: number | null = null;
   /** The thread that was run on last, and guest instructions until then. */
   private resumed = { thread: 1, guestInstructions: 0 };
   private want: Wanted = { kind: "stop" };
+  /** Instructions after which the guest could not go on, as far as the debugger has been told. */
+  private failedAt: number | null = null;
 
   /** The guest stands still, and goes on doing so until the debugger says otherwise. */
   constructor(guest: DebuggedGuest) {
@@ -147,23 +167,29 @@ export class GdbSession {
   // --- the guest ---
 
   /** Tells the debugger how a run or a step ended, unless the guest can go on by itself. Returns what is to be sent. */
-  report(result: RunResult): Uint8Array {
+  report(result: RunResult | ReverseResult): Uint8Array {
     switch (result.kind) {
       case "debug": {
         const { stop } = result;
-        const reason =
-          stop.kind === "watchpoint"
-            ? `${WATCH_REASON[stop.watchpoint.access]}:${stop.address.toString(16)};`
-            : "";
-        this.stopped(SIGNAL.TRAP, this.threadFor(result.view), reason);
+        const thread = this.threadFor(result.view);
+        if (stop.kind !== "watchpoint") {
+          this.stopped(SIGNAL.TRAP, thread, "");
+          break;
+        }
+        // A debugger that goes back expects to come to an access from behind, and takes the last step itself.
+        if (this.want.kind === "reverse") this.views[thread - 1]!.step();
+        const reason = WATCH_REASON[stop.watchpoint.access];
+        this.stopped(SIGNAL.TRAP, thread, `${reason}:${stop.address.toString(16)};`);
         break;
       }
+      case "begin":
+        this.stopped(SIGNAL.TRAP, this.thread, "replaylog:begin;");
+        break;
       case "off":
         this.ended("W00");
         break;
       case "failed":
-        this.send(`O${textToHex(`${result.report}\n`)}`);
-        this.ended(`X${hexByte(SIGNAL.ABRT)}`);
+        this.failed(result.report);
         break;
       case "running":
       case "idle":
@@ -176,7 +202,7 @@ export class GdbSession {
   private threadFor(view: DebugView["name"]): number {
     if (view === "host") return 2;
     const { thread, guestInstructions } = this.resumed;
-    const wasStep = this.guest.stats().guestInstructions - guestInstructions <= STEP_INSTRUCTIONS;
+    const wasStep = Math.abs(this.guest.stats().guestInstructions - guestInstructions) <= STEP_INSTRUCTIONS;
     return wasStep ? thread : 1;
   }
 
@@ -193,6 +219,18 @@ export class GdbSession {
       (number) => `${hexByte(number)}:${this.registers.read(view, number)};`,
     );
     return `T${hexByte(signal)}${reason}thread:${thread};${told.join("")}`;
+  }
+
+  /** The guest cannot go on. The debugger may look at it, and turn it back; if it does not, this is the end. */
+  private failed(report: string): void {
+    const { instructions } = this.guest.stats();
+    if (this.failedAt === instructions) {
+      this.ended(`X${hexByte(SIGNAL.ABRT)}`);
+      return;
+    }
+    this.failedAt = instructions;
+    this.send(`O${textToHex(`${report}\n`)}`);
+    this.stopped(SIGNAL.ABRT, 1, "");
   }
 
   /** The guest has ended: there is nothing to debug any more. */
@@ -247,6 +285,8 @@ export class GdbSession {
       case "c":
       case "s":
         return this.resume(body[0], rest);
+      case "b":
+        return this.reverse(rest);
       case "C":
       case "S":
         return this.resume(body[0].toLowerCase(), rest.split(";")[1] ?? "");
@@ -280,7 +320,10 @@ export class GdbSession {
     const rest = body.slice(name.length + 1);
     switch (name) {
       case "qSupported":
-        return `PacketSize=${MAX_PACKET.toString(16)};QStartNoAckMode+;qXfer:features:read+;vContSupported+`;
+        return [
+          `PacketSize=${MAX_PACKET.toString(16)};QStartNoAckMode+;qXfer:features:read+;vContSupported+`,
+          ...(this.canReverse ? ["ReverseStep+;ReverseContinue+"] : []),
+        ].join(";");
       case "QStartNoAckMode":
         return OK;
       case "qAttached":
@@ -337,10 +380,10 @@ export class GdbSession {
   /** Writes those that have changed: others may have effects. */
   private writeAll(digits: string): string {
     if (digits.length % 8 !== 0 || digits.length > 8 * this.registers.all.length) return ERROR.syntax;
-    const words = digits.match(/.{8}/g) ?? [];
-    if (words.some((word) => !/^([0-9a-f]{8}|x{8})$/i.test(word))) return ERROR.syntax;
+    const words = digits.toLowerCase().match(/.{8}/g) ?? [];
+    if (words.some((word) => !/^([0-9a-f]{8}|x{8})$/.test(word))) return ERROR.syntax;
     for (const [number, word] of words.entries())
-      if (word.toLowerCase() !== this.registers.read(this.view, number) && !word.startsWith("x"))
+      if (word !== this.registers.read(this.view, number) && !word.startsWith("x"))
         this.registers.write(this.view, number, fromHex(word)!);
     return OK;
   }
@@ -354,10 +397,10 @@ export class GdbSession {
     return this.inMemory(() => toHex(this.view.readMemory(address, Math.min(length, MAX_PACKET / 2))));
   }
 
-  private writeMemory(text: string, decode: (data: string) => Uint8Array | null): string {
+  private writeMemory(text: string, unpack: (data: string) => Uint8Array | null): string {
     const colon = text.indexOf(":");
     const [address, length] = rangeOf(text.slice(0, Math.max(colon, 0)));
-    const bytes = decode(text.slice(colon + 1));
+    const bytes = unpack(text.slice(colon + 1));
     if (colon < 0 || address === null || bytes === null || bytes.length !== length) return ERROR.syntax;
     return this.inMemory(() => {
       this.view.writeMemory(address, bytes);
@@ -366,24 +409,52 @@ export class GdbSession {
   }
 
   private inMemory(access: () => string): string {
-    try {
-      return access();
-    } catch (error) {
-      if (error instanceof DebugMemoryError) return ERROR.memory;
-      throw error;
-    }
+    return memoryOrNull(access) ?? ERROR.memory;
   }
 
   // --- going on ---
 
   private resume(how: string, at: string): string | null {
+    this.thread = this.steered ?? this.thread;
     if (at !== "") {
       const address = parseNumber(at);
       if (address === null || address % 4 !== 0) return ERROR.syntax;
       this.view.writeRegister("pc", address);
     }
-    this.want = how === "s" ? { kind: "step", view: this.view } : { kind: "run" };
+    this.want = how === "s" || this.isStepOffReturn() ? { kind: "step", view: this.view } : { kind: "run" };
     this.resumed = { thread: this.thread, guestInstructions: this.guest.stats().guestInstructions };
+    return null;
+  }
+
+  /**
+   * Whether going on is gdb's step off a return from an exception: gdb does not know where that leads, and has inserted a
+   * breakpoint behind it, where no step ends. One that the user has there looks the same: who goes on from the return
+   * then stops once more than asked for, which is better than never.
+   */
+  private isStepOffReturn(): boolean {
+    const { view } = this;
+    const pc = view.readRegister("pc")!;
+    const isBehind = ({ point }: InsertedPoint[number]): boolean =>
+      point.address === (pc + INSTRUCTION_BYTES) >>> 0 && !("length" in point);
+    if (![...this.points.values()].flat().some(isBehind)) return false;
+    const bytes = memoryOrNull(() => view.readMemory(pc, INSTRUCTION_BYTES));
+    return bytes?.length === INSTRUCTION_BYTES && RETURNS.has(decode(wordOf(bytes, view.endian))?.mnemonic);
+  }
+
+  private get canReverse(): boolean {
+    return this.guest.reverseStep !== undefined;
+  }
+
+  /** `bs` and `bc`. */
+  private reverse(how: string): string | null {
+    this.thread = this.steered ?? this.thread;
+    const { guest, thread, view } = this;
+    const run =
+      how === "s" ? guest.reverseStep?.(view.name) : how === "c" ? guest.reverseContinue?.() : undefined;
+    if (run === undefined) return UNKNOWN;
+    this.want = { kind: "reverse", run };
+    this.failedAt = null;
+    this.resumed = { thread, guestInstructions: guest.stats().guestInstructions };
     return null;
   }
 
@@ -395,6 +466,7 @@ export class GdbSession {
     const thread = threadText === undefined ? this.thread : this.threadOf(threadText);
     if (thread === null) return ERROR.syntax;
     this.thread = thread;
+    this.steered = null;
     return this.resume(how!.toLowerCase(), "");
   }
 
@@ -437,6 +509,8 @@ export class GdbSession {
     const thread = this.threadOf(text.slice(1));
     if (thread === null) return ERROR.syntax;
     if (text[0] === "g") this.thread = thread;
+    // None, or any, is the one that the debugger looks at.
+    if (text[0] === "c") this.steered = /^c(0|-1)$/.test(text) ? null : thread;
     return OK;
   }
 
@@ -461,6 +535,16 @@ export class GdbSession {
     for (let at = 0; at < digitsOf.length; at += MAX_PACKET / 2)
       this.send(`O${digitsOf.slice(at, at + MAX_PACKET / 2)}`);
     return OK;
+  }
+}
+
+/** What comes of an access, or null if there is no memory for it. */
+function memoryOrNull<T>(access: () => T): T | null {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof DebugMemoryError) return null;
+    throw error;
   }
 }
 

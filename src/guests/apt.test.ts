@@ -9,7 +9,8 @@ import { fetchDebian, newestKernel } from "./debian.ts";
 import { ChecksumError, CommandFailedError, GuestError, MissingToolsError } from "./errors.ts";
 import { buildKvmLinux, parsePageSizes } from "./kvm-linux.ts";
 import { silent } from "./progress.ts";
-import { KERNEL_ENTRY, makeDeb, makeElf, temporaryFolder } from "./test-support.ts";
+import { KERNEL_ENTRY, makeDeb, makeElf } from "./test-packages.ts";
+import { temporaryFolder } from "./test-support.ts";
 
 const folder = await temporaryFolder();
 const tools = path.join(folder, "tools");

@@ -102,7 +102,7 @@ export class PrivateApt {
   async candidate(name: string): Promise<AptCandidate | undefined> {
     const output = await run("apt-get", [...this.#options, "--print-uris", "download", name]).catch(
       (error: unknown) => {
-        if (error instanceof CommandFailedError) return "";
+        if (error instanceof CommandFailedError && typeof error.status === "number") return "";
         throw error;
       },
     );

@@ -3,7 +3,8 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { readAr } from "./ar.ts";
 import { GuestInputError } from "./errors.ts";
-import { makeAr, temporaryFolder } from "./test-support.ts";
+import { makeAr } from "./test-packages.ts";
+import { temporaryFolder } from "./test-support.ts";
 
 const folder = await temporaryFolder();
 
@@ -54,6 +55,8 @@ describe("readAr", () => {
       "not an ar archive",
     );
     await expect(readAr(await stored("bad", damaged))).rejects.toThrow("bad archive header at byte 8");
+    const cut = makeAr([["li\nne", Buffer.from("abcdef")]]).subarray(0, -4);
+    await expect(readAr(await stored("named", cut))).rejects.toThrow("4 bytes of member li?ne are missing");
     await expect(readAr(path.join(folder, "missing"))).rejects.toThrow("no such file or directory");
     await expect(readAr(folder)).rejects.toThrow("is a directory");
   });

@@ -3,7 +3,8 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDeb, walkDeb } from "./deb.ts";
 import { GuestInputError } from "./errors.ts";
-import { makeAr, makeDeb, temporaryFolder } from "./test-support.ts";
+import { makeAr, makeDeb } from "./test-packages.ts";
+import { temporaryFolder } from "./test-support.ts";
 
 const folder = await temporaryFolder();
 
@@ -52,6 +53,21 @@ describe.each(["none", "gzip", "xz", "zstd"] as const)("a package with %s compre
       await expect(readAll(file), `${part}/40`).rejects.toBeInstanceOf(GuestInputError);
     }
   });
+});
+
+it("names members in messages without their control characters", async () => {
+  const control = "control.tar.\u001b[2J";
+  for (const data of [Buffer.alloc(0), Buffer.from("(\u00b5/\u00fd0000000000", "latin1")]) {
+    const members = [
+      ["debian-binary", Buffer.from("2.0\n")],
+      [control, data],
+      ["data.tar", data],
+    ] as const;
+    const refused = openDeb(await stored("strange.deb", makeAr(members)));
+    await expect(refused).rejects.toBeInstanceOf(GuestInputError);
+    await expect(refused).rejects.toThrow(/its "?control\.tar\.[ -~]*(?: is empty|:)/);
+    await expect(refused).rejects.toThrow(/^[ -~]+$/);
+  }
 });
 
 it("finds damage inside a package", async () => {

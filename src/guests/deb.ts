@@ -5,6 +5,7 @@
 import { createReadStream } from "node:fs";
 import type { ArMember } from "../archives/ar.ts";
 import { compressionOf } from "../archives/compression.ts";
+import { shownName } from "../archives/errors.ts";
 import { type TarMember, type TarVisit, walkTar } from "../archives/tar.ts";
 import { readAr } from "./ar.ts";
 import { decompress } from "./decompress.ts";
@@ -77,7 +78,7 @@ async function walkMember(
   member: ArMember,
   visit: (member: TarMember) => TarVisit,
 ): Promise<void> {
-  if (member.size === 0) throw new GuestInputError(path, `damaged: its ${member.name} is empty`);
+  if (member.size === 0) throw new GuestInputError(path, `damaged: its ${shownName(member.name)} is empty`);
   const range = (length: number) =>
     createReadStream(path, { start: member.offset, end: member.offset + length - 1 });
   try {
@@ -88,7 +89,7 @@ async function walkMember(
     // A failure of the visitor's own (disk full while it writes) must not be blamed on the package.
     if (error instanceof GuestError) throw error;
     const reason = systemReason(error) ?? (error instanceof Error ? error.message : String(error));
-    throw new GuestInputError(path, `cannot read its ${member.name}: ${reason}`, { cause: error });
+    throw new GuestInputError(path, `cannot read its ${shownName(member.name)}: ${reason}`, { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { compressionOf } from "../archives/compression.ts";
 import { decompress } from "./decompress.ts";
-import { compress } from "./test-support.ts";
+import { compress } from "./test-packages.ts";
 
 /** More than one chunk of each format, and not compressible away. */
 const DATA = Buffer.from(Array.from({ length: 150_000 }, (_, i) => (i * i * 7 + (i >> 3)) & 0xff));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { elfKind } from "./elf-kind.ts";
 import { GuestInputError } from "./errors.ts";
-import { type ElfContents, KERNEL_ENTRY, makeElf } from "./test-support.ts";
+import { type ElfContents, KERNEL_ENTRY, makeElf } from "./test-packages.ts";
 
 function sort(options: ElfContents): ReturnType<typeof elfKind> {
   const file = makeElf(options);

@@ -73,8 +73,16 @@ export class CommandFailedError extends GuestError {
   readonly status: number | string;
   /** The line of its output that tells most, or an empty string. */
   readonly detail: string;
+  /** The signal that this process was asked to end by, and passed on to the program; null if there was none. */
+  readonly stoppedBy: NodeJS.Signals | null;
 
-  constructor(command: string, status: number | string, detail: string, hint = "") {
+  constructor(
+    command: string,
+    status: number | string,
+    detail: string,
+    hint = "",
+    stoppedBy: NodeJS.Signals | null = null,
+  ) {
     super(
       `${command} failed (${typeof status === "number" ? `status ${status}` : status})` +
         (detail === "" ? "" : `: ${detail}`) +
@@ -84,6 +92,7 @@ export class CommandFailedError extends GuestError {
     this.command = command;
     this.status = status;
     this.detail = detail;
+    this.stoppedBy = stoppedBy;
   }
 }
 

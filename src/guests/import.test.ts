@@ -9,14 +9,8 @@ import { importFiles } from "./import.ts";
 import { ensureInitramfs, INITRAMFS_FILE } from "./initramfs.ts";
 import { guestName, guestPaths, listArtefacts } from "./paths.ts";
 import { silent } from "./progress.ts";
-import {
-  type DebContents,
-  KERNEL_ENTRY,
-  makeDeb,
-  makeElf,
-  makeTar,
-  temporaryFolder,
-} from "./test-support.ts";
+import { type DebContents, KERNEL_ENTRY, makeDeb, makeElf, makeTar } from "./test-packages.ts";
+import { temporaryFolder } from "./test-support.ts";
 
 const folder = await temporaryFolder();
 let count = 0;

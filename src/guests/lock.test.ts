@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -74,4 +76,20 @@ describe("withLock", () => {
     await locked(folder, 0, () => writeFile(file, "2 another\n"));
     expect((await stat(file)).isFile()).toBe(true);
   });
+});
+
+it.skipIf(process.platform === "win32")("leaves no lock behind if a signal ends the work", async () => {
+  const [outer, inner] = [newFolder(), newFolder()];
+  const script = `
+    import { withLock } from ${JSON.stringify(new URL("lock.ts", import.meta.url).href)};
+    await withLock(${JSON.stringify(outer)}, 0, () => withLock(${JSON.stringify(inner)}, 0, async () => {
+      console.log("locked");
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    }));`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname });
+  await once(child.stdout, "data");
+  expect([await readdir(outer), await readdir(inner)]).toEqual([["lock"], ["lock"]]);
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+  expect([await readdir(outer), await readdir(inner)]).toEqual([[], []]);
 });

@@ -4,11 +4,13 @@
  * process number. Nothing compares clocks: a lock is dead when it was watched long enough without a change.
  */
 import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { lstat, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { CacheError, systemCode } from "./errors.ts";
 import { guarded, makeFolder } from "./file-system.ts";
+import { STOP_SIGNALS } from "./process.ts";
 
 /** How often a lock is touched and looked at, in milliseconds. */
 export interface LockTiming {
@@ -25,6 +27,28 @@ const TIMING: LockTiming = { beat: 2000, deadAfter: 15_000, poll: 50 };
 
 /** The lock's name in its folder. */
 export const LOCK_FILE = "lock";
+
+/** The locks that this process holds. */
+const held = new Set<string>();
+
+/** Ends this process by a signal, and leaves no lock. */
+function abandon(signal: NodeJS.Signals): void {
+  // Whoever else listens ends the work in order: a program that is at work in the folder has to end first.
+  if (process.listenerCount(signal) > 1) return;
+  for (const file of held) rmSync(file, { force: true });
+  for (const one of STOP_SIGNALS) process.off(one, abandon);
+  process.kill(process.pid, signal);
+}
+
+function hold(file: string): void {
+  if (held.size === 0) for (const signal of STOP_SIGNALS) process.on(signal, abandon);
+  held.add(file);
+}
+
+function letGo(file: string): void {
+  held.delete(file);
+  if (held.size === 0) for (const signal of STOP_SIGNALS) process.off(signal, abandon);
+}
 
 /**
  * Runs `work` while no other process is at work in `folder` (made when missing), waiting up to `patience`
@@ -65,10 +89,12 @@ export async function withLock<T>(
     utimes(file, now, now).catch(() => undefined);
   }, timing.beat);
   beat.unref();
+  hold(file);
   try {
     return await work();
   } finally {
     clearInterval(beat);
+    letGo(file);
     if ((await textOf(file)) === own) await rm(file, { force: true });
   }
 }

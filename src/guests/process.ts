@@ -25,7 +25,7 @@ export interface RunOptions {
 const KEPT_LINES = 400;
 
 /** Signals that end this process; they are passed on to the program that is running. */
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /**
  * Runs `program` and returns its standard output.
@@ -51,7 +51,11 @@ export async function run(
   child.stdin.end(options.input ?? "");
 
   // A program that outlived this process would go on changing the cache under the next one.
-  const stop = (signal: NodeJS.Signals): void => void child.kill(signal);
+  let stoppedBy: NodeJS.Signals | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    stoppedBy = signal;
+    child.kill(signal);
+  };
   for (const signal of STOP_SIGNALS) process.once(signal, stop);
 
   const output: string[] = [];
@@ -66,10 +70,10 @@ export async function run(
   };
   try {
     const [status] = await Promise.all([ended, follow(child.stdout, true), follow(child.stderr, false)]);
+    const stopped = stoppedBy ?? (typeof status === "string" ? status : null);
+    if (stopped !== null)
+      throw new CommandFailedError(label, stopped, "", "run the command again to go on from here", stoppedBy);
     if (status === 0) return output.length === 0 ? "" : `${output.join("\n")}\n`;
-    if (typeof status === "string") {
-      throw new CommandFailedError(label, status, "", "run the command again to go on from here");
-    }
     const explain = options.explain ?? ((lines) => lines.findLast((line) => line.trim() !== "") ?? "");
     throw new CommandFailedError(label, status, explain(recent).trim(), options.hint);
   } catch (error) {

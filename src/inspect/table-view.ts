@@ -1,5 +1,6 @@
 /** GVA tables and their roots, for looking at. */
 import type { Gva, Hpa } from "../kvm/addresses.ts";
+import type { LoggedRefill } from "../machine/refill-log.ts";
 import type { GvaRoot } from "../kvm/gva-roots.ts";
 import type { AsidHolder } from "../kvm/host-mm.ts";
 import type { GvaTables } from "../kvm/gva-table.ts";
@@ -90,7 +91,21 @@ export function gvaMapView(
       if (gva < tables.map.userLimit) user[bucket]!++;
     });
   });
-  return { first: from, bucketSize, pageSize, present, writable, user };
+  const refilled = new Array<number>(count).fill(-1);
+  for (const { page, ago } of refillsOf(vcpu, root)) {
+    if (page < from || page > last >>> 0) continue;
+    const bucket = Math.floor((page - from) / bucketSize);
+    if (refilled[bucket] === -1) refilled[bucket] = ago;
+  }
+  return { first: from, bucketSize, pageSize, present, writable, user, refilled };
+}
+
+/** The last refills that walked a root, as far as they are known, under the host ASID that it has now. */
+function refillsOf(vcpu: Vcpu, root: GvaRoot): readonly LoggedRefill[] {
+  const { refillLog, refills } = vcpu.cpu;
+  const asid = currentAsid(vcpu, root);
+  if (refillLog === null || asid === null) return [];
+  return [...refillLog.before(refills)].filter((refill) => refill.asid === asid);
 }
 
 /** The table of PTEs in which a root has `gva`; null if it has none there. */

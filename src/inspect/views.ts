@@ -117,6 +117,11 @@ export interface GvaMapView {
   readonly present: readonly number[];
   readonly writable: readonly number[];
   readonly user: readonly number[];
+  /**
+   * For each bucket: how many refills there were since the last one that was for a page there, 0 if it was the last of
+   * all; -1 if it is none of those that are kept (`GuestConfig.refillLog`).
+   */
+  readonly refilled: readonly number[];
 }
 
 /** A table of PTEs. */

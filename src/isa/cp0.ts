@@ -128,12 +128,27 @@ export const HWRENA = {
 /** Config1 to Config7 fields that kseg uses. */
 // prettier-ignore
 export const CONFIG = {
-  M: 0x8000_0000, K0: 0x7, VI: 0x8, MT: 0x380, AR: 0x1c00, AT: 0x6000, BE: 0x8000,
+  M: 0x8000_0000, K0: 0x7, VI: 0x8, MT: 0x380, MT_TLB: 0x80, MT_FTLB: 0x200, AR: 0x1c00, AT: 0x6000, BE: 0x8000,
   C1_FP: 0x1, C1_MMU_SIZE_SHIFT: 25,
   C3_VINT: 0x20, C3_VEIC: 0x40, C3_LPA: 0x80, C3_RXI: 0x1000, C3_ULRI: 0x2000, C3_SC: 0x0200_0000, C3_PW: 0x0100_0000,
   C3_BI: 0x0400_0000, C3_BP: 0x0800_0000,
   C4_MMU_SIZE_EXT: 0xff, C4_MMU_SIZE_EXT_DEF: 0x4000, C4_KSCREXIST_SHIFT: 16, C4_IE_SHIFT: 29,
   C5_LLB: 0x10, C5_MVH: 0x20, C5_EVA: 0x1000_0000, C5_CV: 0x2000_0000, C5_K: 0x4000_0000, C7_WII: 0x8000_0000,
+} as const;
+
+/**
+ * What the registers say of a TLB with a set-associative part (MIPS32 PRA, "Configuration Register 4": MMUExtDef = 3;
+ * Config.MT = 4, and Config6.FTLBEn of MIPS Technologies' cores). `WAYS` counts from 2, `SETS` is a logarithm.
+ */
+export const FTLB = {
+  C4_EXT_DEF: 0xc000,
+  C4_SETS: 0xf,
+  C4_WAYS: 0xf0,
+  C4_WAYS_SHIFT: 4,
+  C4_PAGE_SIZE: 0x1f00,
+  C4_PAGE_SIZE_SHIFT: 8,
+  C4_VTLB_SIZE_EXT_SHIFT: 24,
+  C6_EN: 0x8000,
 } as const;
 
 /** The fields of `group` whose names begin with `prefix`, without it. */
@@ -164,11 +179,12 @@ export const CP0_FIELDS: ReadonlyMap<number, Readonly<Record<string, number>>> =
   [CP0.Status, masksOf(STATUS, "UM", "SM")],
   [CP0.Cause, masksOf(CAUSE, "IP01")],
   [CP0.EBase, masksOf(EBASE, "BASE_NO_WG")],
-  [CP0.Config, masksOf(CONFIG)],
+  [CP0.Config, masksOf(CONFIG, "MT_TLB", "MT_FTLB")],
   [CP0.Config1, fieldsOf(CONFIG, "C1_")],
   [CP0.Config3, fieldsOf(CONFIG, "C3_")],
-  [CP0.Config4, fieldsOf(CONFIG, "C4_")],
+  [CP0.Config4, { ...fieldsOf(CONFIG, "C4_"), FTLB_PAGE_SIZE: FTLB.C4_PAGE_SIZE }],
   [CP0.Config5, fieldsOf(CONFIG, "C5_")],
+  [CP0.Config6, { FTLB_EN: FTLB.C6_EN }],
   [CP0.Config7, fieldsOf(CONFIG, "C7_")],
 ]);
 

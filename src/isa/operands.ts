@@ -151,6 +151,10 @@ export interface Field {
   readonly position: number;
   readonly width: number;
   readonly rule: FieldRule;
+  /** What the rule says of the value, for whoever asks often: see `fieldValue`. */
+  readonly signed: boolean;
+  readonly shift: number;
+  readonly base: number;
 }
 
 /** A pattern, parsed. */
@@ -211,7 +215,9 @@ export function parsePattern(pattern: string): Encoding {
     const fieldName = name as FieldName;
     if (fields.some((field) => field.name === fieldName)) throw new PatternError(pattern, `"${name}" twice`);
     position -= width;
-    fields.push({ name: fieldName, position, width, rule: FIELD_RULES[fieldName] });
+    const rule: FieldRule = FIELD_RULES[fieldName];
+    const { signed = false, shift = 0, base = 0 } = rule;
+    fields.push({ name: fieldName, position, width, rule, signed, shift, base });
   }
   if (position !== 0) throw new PatternError(pattern, `spells ${32 - position} bits`);
   return { mask, match, unchecked, fields };
@@ -232,8 +238,8 @@ export function encodingOf(row: InstructionRow): Encoding {
 /** The value of a field in a word: extended and shifted as its rule says. */
 export function fieldValue(field: Field, word: number): number {
   const raw = word << (32 - field.position - field.width);
-  const value = field.rule.signed ? raw >> (32 - field.width) : raw >>> (32 - field.width);
-  return value * 2 ** (field.rule.shift ?? 0) + (field.rule.base ?? 0);
+  const value = field.signed ? raw >> (32 - field.width) : raw >>> (32 - field.width);
+  return (value << field.shift) + field.base;
 }
 
 /** Finds a field by its pattern name or by the name under which lowerings read it. */

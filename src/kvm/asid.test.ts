@@ -8,7 +8,9 @@ import { HostMm } from "./host-mm.ts";
 
 function newHost(model = "24Kc") {
   const config = { endian: "little", ramBytes: 2 ** 20, guestTime: "user", hostCalls: true } as const;
-  const machine = new Machine({ ...config, model: CPU_MODELS[model]! }, () => ({ run: () => 0 }));
+  const machine = new Machine({ ...config, refillLog: true, model: CPU_MODELS[model]! }, () => ({
+    run: () => 0,
+  }));
   const host = new HostKernel(machine, { pageSize: 4096 });
   const page = host.pages.allocZeroed(4096);
   const mms = Array.from({ length: 300 }, (_, i) => new HostMm(machine.memory, page + 8 * i));
@@ -72,6 +74,21 @@ describe("host ASIDs", () => {
     expect(mms[1]!.context(0)).toBe(FIRST_VERSION * 2);
     expect(ops.readCp0(CP0.EntryHi)).toBe(entryHi);
     expect(ops.readCp0(CP0.Wired)).toBe(2);
+  });
+
+  test("what was refilled for an ASID is forgotten when another address space gets it", () => {
+    const { machine, asids, mms } = newHost();
+    const log = machine.cpu.refillLog!;
+    asids.getNew(mms[0]!);
+    const asid = asids.asid(mms[0]!);
+    log.note(0, 0x1000, asid);
+    log.note(1, 0x2000, asid + 1);
+    const noted = (): number[] => [...log.before(2)].map((refill) => refill.asid);
+    while (asids.wraps === 0) asids.getNew(mms[1]!);
+    while (asids.asid(mms[1]!) < asid - 1) asids.getNew(mms[1]!);
+    expect(noted()).toContain(asid);
+    asids.getNew(mms[1]!);
+    expect(noted()).not.toContain(asid);
   });
 
   test("when the context word itself runs over, counting starts with the first version again", () => {

@@ -38,10 +38,6 @@ export class HostAsids {
     this.last = Array.from({ length: cpus }, () => FIRST_VERSION);
   }
 
-  private version(context: number): number {
-    return (context & ~ASID_MASK) >>> 0;
-  }
-
   /** What was given out on each CPU. */
   snapshot(): AsidsSnapshot {
     return { last: [...this.last], wraps: this.wraps };
@@ -55,7 +51,7 @@ export class HostAsids {
 
   /** True if `mm`'s context word on `cpu` is of the current version. */
   isCurrent(mm: AsidHolder, cpu = this.tlb.cpu): boolean {
-    return this.version(mm.context(cpu)) === this.version(this.last[cpu]!);
+    return ((mm.context(cpu) ^ this.last[cpu]!) & ~ASID_MASK) === 0;
   }
 
   /** Gives `mm` a new context word on the CPU that executes and returns it. */
@@ -70,6 +66,7 @@ export class HostAsids {
     }
     this.last[cpu] = context;
     mm.setContext(context, cpu);
+    this.tlb.forgetRefills(context & ASID_MASK);
     return context;
   }
 

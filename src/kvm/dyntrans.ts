@@ -33,10 +33,11 @@ export function translateMfc0(vcpu: VcpuState, rt: number, index: number): void 
   else replace(vcpu, encode("lw", { rt, imm: slot(commpage, index), rs: GPR.zero }));
 }
 
-/** MTC0 from `rt` to register `index` becomes SW where a store is all that it does. */
-export function translateMtc0(vcpu: VcpuState, rt: number, index: number): void {
+/** MTC0 `word`, to register `index`, becomes SW where a store is all that it does. */
+export function translateMtc0(vcpu: VcpuState, word: number, index: number): void {
   const { commpage } = vcpu;
   if (commpage === null || !isStoredWhole(vcpu.guestCpu.write(vcpu.cp0, index), index)) return;
+  const rt = operandValue(decode(word)!, word, "rt");
   replace(vcpu, encode("sw", { rt, imm: slot(commpage, index), rs: GPR.zero }));
 }
 

@@ -3,7 +3,7 @@ import { decode } from "../isa/decode.ts";
 import { EXC_CODE, excCodeName } from "../isa/exceptions.ts";
 import { endsInstruction } from "../machine/exception-kinds.ts";
 import { emulateCop0 } from "./emulate/cop0.ts";
-import { evaluate } from "./emulate/evaluate.ts";
+import { helperCall, operandOf } from "./emulate/helper-call.ts";
 import { rdhwr } from "./emulate/rdhwr.ts";
 import { resumePc } from "./emulate/resume.ts";
 import { handleAddressError, handleTlbFault, reflect } from "./fault.ts";
@@ -11,7 +11,7 @@ import { faultingInstruction } from "./guest-memory.ts";
 import { deliverPrivileged } from "./privilege.ts";
 import { internalError } from "./report.ts";
 import type { VcpuExit } from "./vcpu-exit.ts";
-import { executeAgain, faultingPc, finishInstruction, inUserMode, type VcpuState } from "./vcpu-state.ts";
+import { executeAgain, finishInstruction, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /** RI: RDHWR traps like this because the host's HWREna is zero; anything else is the guest's to handle. */
 function handleReserved(vcpu: VcpuState): VcpuExit | null {
@@ -22,12 +22,13 @@ function handleReserved(vcpu: VcpuState): VcpuExit | null {
   }
   const row = decode(word);
   if (row === null) return reflect(vcpu, EXC_CODE.RI);
-  const effect = evaluate(row, word, faultingPc(vcpu), vcpu.regs.gpr);
-  if (effect?.kind !== "helper" || effect.name !== "rdhwr") return reflect(vcpu, EXC_CODE.RI);
+  const { gpr } = vcpu.regs;
+  const call = helperCall(row, word);
+  if (call?.name !== "rdhwr") return reflect(vcpu, EXC_CODE.RI);
   const resume = resumePc(vcpu);
-  const value = resume === null ? null : rdhwr(vcpu, effect.args[0]!);
+  const value = resume === null ? null : rdhwr(vcpu, operandOf(call, 0, gpr));
   if (value === null || resume === null) return reflect(vcpu, EXC_CODE.RI);
-  if (effect.register !== null) vcpu.regs.gpr[effect.register] = value;
+  if (call.register !== null) gpr[call.register] = value;
   finishInstruction(vcpu, resume);
   return null;
 }

@@ -5,27 +5,11 @@ import { GPR } from "../isa/registers.ts";
 import { CPU_MODELS } from "../machine/cpu-models.ts";
 import type { Endian } from "../machine/memory.ts";
 import type { Assembler } from "../uasm/assembler.ts";
-import { entryLo, TestGuest, type TestGuestOptions } from "./testing.ts";
+import { entryLo, outcomeOf, TestGuest, type TestGuestOptions } from "./testing.ts";
 
 const { zero, at, v0, a0, t0, t1, t2, t3, s0, k0, k1, ra } = GPR;
 const CODE = 0x4000_1000;
 const USER = 0x0001_0000;
-
-/** Everything of a guest that it could notice, and what was settled how. */
-function outcome(guest: TestGuest) {
-  const { vcpu, machine } = guest;
-  const { gpr, hi, lo, pc } = vcpu.getRegs();
-  return {
-    seen: {
-      ...{ gpr: [...gpr], hi, lo, pc, cp0: [...vcpu.cp0] },
-      time: machine.timeline.now(),
-      instructions: machine.guestInstructions,
-      link: machine.cpu.llBit,
-    },
-    exits: vcpu.stats.totalExits,
-    fast: Object.values(vcpu.stats.fastExits).reduce((sum, count) => sum + count, 0),
-  };
-}
 
 /**
  * Runs `program` up to its WAIT with and without fast exits. What the guest can notice must be the same; returns
@@ -36,7 +20,7 @@ function compare(options: TestGuestOptions, program: (guest: TestGuest) => void)
     const guest = new TestGuest(createInterpreter, { ...options, fastExits });
     program(guest);
     guest.runToWait();
-    return outcome(guest);
+    return outcomeOf(guest);
   });
   expect(on!.seen).toEqual(off!.seen);
   expect(off!.fast).toBe(0);

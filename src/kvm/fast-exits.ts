@@ -1,6 +1,9 @@
-import { CP0 } from "../isa/cp0.ts";
+import type { Cp0Masks, FastExitOptions } from "./entry/fast-exit-operations.ts";
+import { toKseg0, type Hpa } from "./addresses.ts";
+import { GUEST_STATUS_WRITABLE, type GuestCpu } from "./guest-cp0.ts";
+import { FPU_STATUS } from "./guest-fpu.ts";
 import { CP0_REGISTERS, FAST_EXIT_CODES, NOT_READY } from "./layout.ts";
-import { exitCause } from "./stats.ts";
+import type { ShadowMmu } from "./shadow-mmu.ts";
 import { inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /**
@@ -9,14 +12,18 @@ import { inUserMode, type VcpuState } from "./vcpu-state.ts";
  */
 export function publishForFastExits(vcpu: VcpuState): void {
   const { regs, mmu, timer, machine } = vcpu;
-  const ready = (user: boolean): number =>
-    mmu.host.asids.isCurrent(mmu.mmOf(user)) ? mmu.guestAsidOf(user) : NOT_READY;
-  regs.setReady(ready(false), ready(true));
+  regs.setReady(readyAsid(mmu, false), readyAsid(mmu, true));
   regs.userIsLive = inUserMode(vcpu);
   regs.setProbe(vcpu.guestTlb.lastEntryHi, vcpu.guestTlb.lastIndex);
   // Under a wall clock Count runs on by itself, and could pass Compare before the timer is looked at.
-  const virtual = machine.config.wallClock === undefined;
-  regs.countBias = virtual ? timer.biasTo(machine.ops.readCp0(CP0.Count), machine.config.model.ccres) : null;
+  const { config, cpu } = machine;
+  regs.countBias =
+    config.wallClock === undefined ? timer.biasTo(cpu.clock.count(), config.model.ccres) : null;
+}
+
+/** The guest ASID that the address space of a mode is good for. */
+function readyAsid(mmu: ShadowMmu, user: boolean): number {
+  return mmu.host.asids.isCurrent(mmu.mmOf(user)) ? mmu.guestAsidOf(user) : NOT_READY;
 }
 
 /**
@@ -25,18 +32,33 @@ export function publishForFastExits(vcpu: VcpuState): void {
  */
 export function publishCp0Masks({ regs, guestCpu, cp0 }: VcpuState): void {
   for (let index = 0; index < CP0_REGISTERS; index++) {
-    const { mask, plain } = guestCpu.write(cp0, index);
-    regs.setCp0Masks(index, guestCpu.readMask(index), plain ? mask : 0);
+    const { read, write } = cp0MasksOf(guestCpu, cp0, index);
+    regs.setCp0Masks(index, read, write);
   }
 }
 
+/** How simple MFC0 and MTC0 of register `index` are. */
+function cp0MasksOf(guestCpu: GuestCpu, cp0: Int32Array, index: number): Cp0Masks {
+  const { mask, plain } = guestCpu.write(cp0, index);
+  return { read: guestCpu.readMask(index) | 0, write: plain ? mask | 0 : 0 };
+}
+
+/**
+ * What the code of fast exits has to know of a guest on `guestCpu` whose CP0 registers are the page `cop0Page`. The
+ * masks are those of a guest without KScratch registers, which its VMM can give to it later.
+ */
+export function fastExitOptions(guestCpu: GuestCpu, cop0Page: Hpa, commpage: boolean): FastExitOptions {
+  const reset = new Int32Array(CP0_REGISTERS);
+  return {
+    statusWritable: GUEST_STATUS_WRITABLE,
+    statusSpecial: guestCpu.model.fpu === null ? 0 : FPU_STATUS,
+    commpage,
+    cop0: toKseg0(cop0Page),
+    masksOf: (index) => cp0MasksOf(guestCpu, reset, index),
+  };
+}
+
 /** Adds the fast exits since the last call to the vcpu's statistics. */
-export function collectFastExits(vcpu: VcpuState): void {
-  const { fastExits } = vcpu.stats;
-  for (const code of FAST_EXIT_CODES) {
-    const count = vcpu.regs.takeFastExits(code);
-    if (count === 0) continue;
-    const cause = exitCause(code);
-    fastExits[cause] = (fastExits[cause] ?? 0) + count;
-  }
+export function collectFastExits({ regs, stats }: VcpuState): void {
+  for (const code of FAST_EXIT_CODES) stats.countFastExits(code, regs.takeFastExits(code));
 }

@@ -3,6 +3,7 @@ import { cp0Table } from "../machine/cp0-table.ts";
 import { config1Of, config4Of, CPU_MODELS, type CpuModel, type FpuModel } from "../machine/cpu-models.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { GuestMap } from "./guest-map.ts";
+import { CP0_REGISTERS } from "./layout.ts";
 
 /** How the guest's MTC0 to a register behaves. */
 export interface GuestCp0Write {
@@ -68,7 +69,9 @@ const KSCRATCH_NUMBER = 31;
  */
 export class GuestCpu {
   readonly model: CpuModel;
-  private readonly writes: ReadonlyMap<number, GuestCp0Write>;
+  /** By flat index, for each register that there can be. */
+  private readonly writes: readonly GuestCp0Write[];
+  private readonly readMasks: readonly number[];
 
   /** `tlbEntries` is a power of two from 64; `fpu` is that of the host if the guest may have it. */
   constructor(tlbEntries: number, fpu: FpuModel | null) {
@@ -81,7 +84,15 @@ export class GuestCpu {
       fpu,
     };
     const specs = cp0Table(this.model, "little");
-    this.writes = new Map(Array.from(specs, ([index, { writable }]) => [index, writeOf(index, writable)]));
+    const registers = Array.from({ length: CP0_REGISTERS }, (_, index) => index);
+    this.writes = registers.map((index) => {
+      const spec = specs.get(index);
+      return spec === undefined ? IGNORED : writeOf(index, spec.writable);
+    });
+    this.readMasks = registers.map((index) => {
+      if (MASKED_WHEN_READ.has(index)) return this.writes[index]!.mask;
+      return COMPUTED.has(index) || index === CP0.ErrCtl ? 0 : ALL;
+    });
   }
 
   /**
@@ -94,18 +105,17 @@ export class GuestCpu {
       const exists = (cp0[CP0.Config4]! >>> (CONFIG.C4_KSCREXIST_SHIFT + select)) & 1;
       return exists !== 0 ? PLAIN : IGNORED;
     }
-    return this.writes.get(index) ?? IGNORED;
+    return this.writes[index]!;
   }
 
   /** Bits that the guest's MFC0 of register `index` shows of the word in the array; 0 if it does not read that word. */
   readMask(index: number): number {
-    if (MASKED_WHEN_READ.has(index)) return this.writes.get(index)!.mask;
-    return COMPUTED.has(index) || index === CP0.ErrCtl ? 0 : ALL;
+    return this.readMasks[index]!;
   }
 
   /** The guest's EntryLo0 or EntryLo1: a translated MTC0 may have left more bits in the register array than exist. */
   entryLo(cp0: Int32Array, index: number): number {
-    return cp0[index]! & this.writes.get(index)!.mask;
+    return cp0[index]! & this.writes[index]!.mask;
   }
 }
 
@@ -134,7 +144,7 @@ export function resetGuestCp0(
   const { ops } = machine;
   cp0.fill(0);
   cp0[CP0.PRId] = PRID_24KC;
-  cp0[CP0.Config] = (ops.readCp0(CP0.Config) & ~CONFIG.K0) | CONFIG.M | CACHED;
+  cp0[CP0.Config] = (ops.readCp0(CP0.Config) & ~(CONFIG.K0 | CONFIG.MT)) | CONFIG.M | CONFIG.MT_TLB | CACHED;
   const { model } = guestCpu;
   const config1 = ops.readCp0(CP0.Config1) & ~(CONFIG1_FEATURES | CONFIG1_MMU_SIZE);
   cp0[CP0.Config1] = config1 | (config1Of(model) & (CONFIG1_MMU_SIZE | CONFIG.C1_FP)) | CONFIG.M;

@@ -170,14 +170,19 @@ export class GuestTlb {
   /** True if some entry other than `index` matches an address and ASID that `entry` would match there too. */
   conflicts(index: number, entry: TlbEntry): boolean {
     const mask = legalPageMask(entry.pageMask);
-    const clash = (other: number): boolean => other !== index && this.meets(other, entry, mask);
     for (const otherMask of this.lists.masks) {
       // Entries of smaller pages can lie in many lists.
-      if ((mask & ~otherMask) !== 0) return this.used.some((used, other) => used !== 0 && clash(other));
+      if ((mask & ~otherMask) !== 0) return this.conflictsAnywhere(index, entry, mask);
       const { lists } = this;
       for (let other = lists.firstAt(entry.entryHi, otherMask); other !== NONE; other = lists.behind(other))
-        if (clash(other)) return true;
+        if (other !== index && this.meets(other, entry, mask)) return true;
     }
+    return false;
+  }
+
+  private conflictsAnywhere(index: number, entry: TlbEntry, mask: number): boolean {
+    for (let other = 0; other < this.size; other++)
+      if (other !== index && this.isUsed(other) && this.meets(other, entry, mask)) return true;
     return false;
   }
 

@@ -48,7 +48,7 @@ export class GvaRoot implements AsidHolder {
   /** Puts root and context words into `mm`. */
   load(mm: HostMm): void {
     mm.pgd = this.pgd;
-    this.parked.forEach((context, cpu) => mm.setContext(context, cpu));
+    for (let cpu = 0; cpu < this.parked.length; cpu++) mm.setContext(this.parked[cpu]!, cpu);
     this.mm = mm;
   }
 
@@ -84,6 +84,8 @@ export const rootSetSnapshot = (capacity: number, cpus: number): Field<RootSetSn
     inUse: integer(0, capacity - 1),
   });
 
+const NONE: readonly GvaRoot[] = [];
+
 /**
  * The roots of one guest mode, one for each of the guest ASIDs used last. A change of the guest's ASID puts another
  * root into the mode's `MM` structure; only an ASID that has none takes the root that was not used for longest
@@ -98,8 +100,8 @@ export class GvaRootSet {
   readonly mm: HostMm;
   private readonly tables: GvaTables;
   private readonly capacity: number;
-  /** By guest ASID; the one used last is the last. */
-  private readonly roots = new Map<number, GvaRoot>();
+  /** One for each guest ASID that has one; the one used last is the last. */
+  private readonly roots: GvaRoot[] = [];
   private inUse: GvaRoot;
 
   /** Allocates the first root, for guest ASID 0. Throws OutOfHostMemoryError. */
@@ -109,7 +111,7 @@ export class GvaRootSet {
     this.capacity = capacity;
     this.flags = flags;
     this.inUse = new GvaRoot(tables.allocPgd(), 0, mm.cpus);
-    this.roots.set(0, this.inUse);
+    this.roots.push(this.inUse);
     this.inUse.load(mm);
   }
 
@@ -120,14 +122,21 @@ export class GvaRootSet {
 
   /** All roots. */
   all(): readonly GvaRoot[] {
-    return [...this.roots.values()];
+    return this.roots;
+  }
+
+  /** The root of guest ASID `guestAsid`, null if it has none. */
+  find(guestAsid: number): GvaRoot | null {
+    if (this.inUse.guestAsid === guestAsid) return this.inUse;
+    for (const root of this.roots) if (root.guestAsid === guestAsid) return root;
+    return null;
   }
 
   /** The roots that can hold what a guest TLB entry of ASID `guestAsid` maps; null stands for a global entry. */
   holding(guestAsid: number | null): readonly GvaRoot[] {
     if (guestAsid === null) return this.all();
-    const root = this.roots.get(guestAsid);
-    return root === undefined ? [] : [root];
+    const root = this.find(guestAsid);
+    return root === null ? NONE : [root];
   }
 
   /**
@@ -135,8 +144,8 @@ export class GvaRootSet {
    * not used for longest. That still holds what belongs to its old ASID: see {@link use}.
    */
   spare(): GvaRoot {
-    const [oldest] = this.roots.values();
-    if (this.roots.size >= this.capacity) return oldest!;
+    const [oldest] = this.roots;
+    if (this.roots.length >= this.capacity) return oldest!;
     try {
       const root = new GvaRoot(this.tables.allocPgd(), -1, this.mm.cpus);
       this.tables.copyShared(this.inUse.pgd, root.pgd);
@@ -149,12 +158,21 @@ export class GvaRootSet {
 
   /** Has `root`, emptied if it was another ASID's, serve `guestAsid` from now on. */
   use(root: GvaRoot, guestAsid: number): void {
-    this.roots.delete(root.guestAsid);
+    this.makeLast(root);
     root.guestAsid = guestAsid;
-    this.roots.set(guestAsid, root);
     this.inUse.park();
     this.inUse = root;
     root.load(this.mm);
+  }
+
+  private makeLast(root: GvaRoot): void {
+    const { roots } = this;
+    const place = roots.indexOf(root);
+    if (place < 0) roots.push(root);
+    else {
+      for (let at = place + 1; at < roots.length; at++) roots[at - 1] = roots[at]!;
+      roots[roots.length - 1] = root;
+    }
   }
 
   snapshot(): RootSetSnapshot {
@@ -174,16 +192,16 @@ export class GvaRootSet {
    * claimed here. Throws {@link SnapshotError}.
    */
   restore({ roots, inUse }: RootSetSnapshot): void {
-    this.roots.clear();
+    this.roots.length = 0;
     const shared = new Map<number, Hpa>();
     for (const { pgd, guestAsid, contexts } of roots) {
       this.tables.adopt(pgd, shared);
       const root = new GvaRoot(pgd, guestAsid, this.mm.cpus);
       contexts.forEach((context, cpu) => root.setContext(context, cpu));
-      this.roots.set(guestAsid, root);
+      this.roots.push(root);
     }
-    const current = this.all()[inUse];
-    if (current === undefined || this.roots.size !== roots.length)
+    const current = this.roots[inUse];
+    if (current === undefined || new Set(roots.map(({ guestAsid }) => guestAsid)).size !== roots.length)
       throw new SnapshotError("the snapshot is inconsistent: the roots of a guest's page tables are no set");
     this.inUse = current;
     current.load(this.mm);
@@ -192,11 +210,9 @@ export class GvaRootSet {
   /** Frees all roots but the one in use. Returns how many present PTEs went with them. */
   freeParked(): number {
     let ptes = 0;
-    for (const root of this.all()) {
-      if (root === this.inUse) continue;
-      ptes += this.tables.freeSharingPgd(root.pgd, this.flags);
-      this.roots.delete(root.guestAsid);
-    }
+    for (const root of this.roots)
+      if (root !== this.inUse) ptes += this.tables.freeSharingPgd(root.pgd, this.flags);
+    this.roots.splice(0, this.roots.length, this.inUse);
     return ptes;
   }
 

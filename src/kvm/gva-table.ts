@@ -112,8 +112,8 @@ export class GvaTables {
   private readonly sharedSlots: Uint8Array;
   /** Present PTEs that flushes and {@link clearPte} removed since the start. */
   ptesInvalidated = 0;
-  /** How many PTEs of each table are present, so that a table can go without a look at them. */
-  private readonly presentIn = new Map<Hpa, number>();
+  /** How many PTEs of each table are present, by number of its page: so a table can go without a look at them. */
+  private readonly presentIn: Uint16Array;
 
   /**
    * `hostPgd` is the root of the host kernel's own table, `invalidPteTable` the zero table that it uses, and where
@@ -132,6 +132,7 @@ export class GvaTables {
     this.memory = pages.memory;
     this.twoWords = isXpa(geometry);
     this.levels = new TableLevels(pages, geometry, invalidPteTable, invalidPmdTable);
+    this.presentIn = new Uint16Array(pages.end >>> geometry.pageShift);
     this.geometry = geometry;
     this.format = format;
     this.map = map;
@@ -200,7 +201,7 @@ export class GvaTables {
    * {@link SnapshotError} if there is anything in them that {@link writePte} would not have written.
    */
   adopt(pgd: Hpa, shared: Map<number, Hpa>): void {
-    const { pageSize, tableShift } = this.geometry;
+    const { pageSize, pageShift, tableShift } = this.geometry;
     const refuse = (what: string): never => {
       throw new SnapshotError(
         `the snapshot is inconsistent: the guest's page table at ${pgd.toString(16)} ${what}`,
@@ -216,7 +217,8 @@ export class GvaTables {
       if (isShared && shared.get(slot) === table) continue;
       if (isShared) shared.set(slot, table);
       claimPages(this.pages, table, pageSize);
-      this.presentIn.set(table, this.countPresentIn(table) ?? refuse("has a PTE that it cannot have"));
+      const present = this.countPresentIn(table) ?? refuse("has a PTE that it cannot have");
+      this.presentIn[table >>> pageShift] = present;
     }
   }
 
@@ -247,10 +249,10 @@ export class GvaTables {
 
   /**
    * Host physical address of the PTE for `gva`, or 0. A missing table is taken from `cache`, zeroed and
-   * linked into the roots `sharers`; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever
+   * linked into the roots `sharers`, or into this one; without a cache the answer is 0. Beyond the guest's last GVA nothing is ever
    * found, and a walk with a cache throws {@link HostSlotError}.
    */
-  walk(pgd: Hpa, cache: PageCache | null, gva: Gva, sharers: readonly Hpa[] = [pgd]): Hpa {
+  walk(pgd: Hpa, cache: PageCache | null, gva: Gva, sharers: readonly Hpa[] | null = null): Hpa {
     const { tableShift, pageShift, pteShift, ptesPerTable, pageSize } = this.geometry;
     const address = gva >>> 0;
     if (address > this.map.lastGva) {
@@ -263,8 +265,8 @@ export class GvaTables {
       if (cache === null) return 0;
       table = cache.take();
       this.pages.clear(table, pageSize);
-      this.presentIn.set(table, 0);
-      for (const root of sharers) this.levels.link(root, slot, table, cache);
+      this.presentIn[table >>> pageShift] = 0;
+      for (const root of sharers ?? [pgd]) this.levels.link(root, slot, table, cache);
     }
     return table + (((address >>> pageShift) & (ptesPerTable - 1)) << pteShift);
   }
@@ -293,8 +295,7 @@ export class GvaTables {
     else this.format.split(value).forEach((word, n) => this.memory.write32(pte + 4 * n, word));
   }
   private countPresent(pte: Hpa, change: number): void {
-    const table = pte - (pte % this.geometry.pageSize);
-    this.presentIn.set(table, this.presentIn.get(table)! + change);
+    this.presentIn[pte >>> this.geometry.pageShift]! += change;
   }
 
   /** Zeroes a PTE if it is present; true if it was. */
@@ -354,8 +355,7 @@ export class GvaTables {
         for (let i = min; i <= max; i++) if (this.clearIfPresent(table + (i << pteShift))) ptesInvalidated++;
         continue;
       }
-      ptesInvalidated += this.presentIn.get(table)!;
-      this.presentIn.delete(table);
+      ptesInvalidated += this.presentIn[table >>> pageShift]!;
       this.levels.unlink(pgd, slot);
       this.pages.release(table);
       tablesFreed++;

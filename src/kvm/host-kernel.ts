@@ -4,11 +4,20 @@ import type { Machine } from "../machine/machine.ts";
 import { flag, list, record, type Field } from "../state/fields.ts";
 import { fromKseg0, toKseg0, type Hpa, type HostVa } from "./addresses.ts";
 import { asidsSnapshot, HostAsids, type AsidsSnapshot } from "./asid.ts";
-import { installCode, buildVcpuCode, BLOCK, type RefillKind, type VcpuCode } from "./entry/code-block.ts";
+import {
+  blocksOf,
+  buildVcpuCode,
+  BLOCK,
+  installCode,
+  installWords,
+  type RefillKind,
+  type VcpuCode,
+} from "./entry/code-block.ts";
 import { buildHostCode, HOST_CALL, HOST_CODE_BYTES, type HostCode } from "./entry/host-code.ts";
 import type { FastExitOptions } from "./entry/fast-exit-operations.ts";
 import { contextOf } from "./entry/cpu-number.ts";
 import { probeTarget, type CodeTarget, type TargetOptions } from "./entry/target.ts";
+import { ROUTINES } from "./entry/trap-routines.ts";
 import { HostFaultError, HostFeatureError } from "./errors.ts";
 import type { FpuRoutine } from "./entry/fpu-routines.ts";
 import type { UserAccess } from "./entry/user-access.ts";
@@ -160,6 +169,7 @@ export class HostKernel {
       for (const [n, index] of [CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2].entries())
         ops.writeCp0(index, EVA_SEG_CTL[n]!);
     ops.writeCp0(CP0.Wired, 0);
+    this.tlb.enableFtlb();
     this.tlb.flushAllNonWired();
     this.activate(this.vmmMm);
     this.resumeVmm();
@@ -305,9 +315,25 @@ export class HostKernel {
       refill,
       fastExit,
       withFpu,
+      this.allocRoutines(block, fastExit),
     );
     installCode(this.machine, code);
+    if (code.routines !== null) installWords(this.machine, code.routines);
     return code;
+  }
+
+  /**
+   * Allocates memory for routines, if there are to be any: they need to know the instruction that trapped, and a guest
+   * that stores to its registers' page itself has few traps. Gives `block` back if there is no memory.
+   */
+  private allocRoutines(block: Hpa, fastExit: FastExitOptions | null): HostVa | null {
+    if (fastExit === null || fastExit.commpage || !this.target.badInstr) return null;
+    try {
+      return toKseg0(this.pages.allocLast(ROUTINES.bytes, ROUTINES.align));
+    } catch (error) {
+      this.pages.release(block);
+      throw error;
+    }
   }
 
   /** Has the CPU execute a routine for its FPU with `argument` in a0; time stands still. The FPU must be on. */
@@ -319,7 +345,7 @@ export class HostKernel {
   }
 
   freeVcpuCode(code: VcpuCode): void {
-    this.pages.release(fromKseg0(code.block));
+    for (const block of blocksOf(code)) this.pages.release(block);
   }
 
   /**

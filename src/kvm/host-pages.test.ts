@@ -19,6 +19,17 @@ describe("host pages", () => {
     expect(pages.allocated).toBe(3);
   });
 
+  test("blocks from the end leave the addresses of others as they are", () => {
+    const pages = new HostPages(memory, 4096, { first: 0x3000, end: 0x2_8000 });
+    expect(pages.allocLast(0x3000, 0x4000)).toBe(0x2_4000);
+    expect(pages.allocLast(0x1000, 0x4000)).toBe(0x2_0000);
+    expect(pages.alloc(1)).toBe(0x3000);
+    expect(pages.allocated).toBe(5);
+    expect(() => pages.allocLast(0x2_0000, 0x4000)).toThrow(OutOfHostMemoryError);
+    pages.release(0x2_4000);
+    expect(pages.allocLast(0x4000, 0x4000)).toBe(0x2_4000);
+  });
+
   test("what does not fit is a typed error that tells what is left", () => {
     const pages = new HostPages(memory, 16384, { first: 0, end: 0x1_0000 });
     pages.alloc(0x4000);

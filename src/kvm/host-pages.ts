@@ -96,6 +96,22 @@ export class HostPages {
     return hpa;
   }
 
+  /**
+   * Allocates as {@link alloc}, but at the highest such address: what others are given does not depend on it. Throws
+   * {@link OutOfHostMemoryError}.
+   */
+  allocLast(bytes: number, align: number): Hpa {
+    const { map, pageSize } = this;
+    const count = Math.ceil(bytes / pageSize);
+    for (let hpa = Math.floor((this.end - bytes) / align) * align; hpa >= this.first; hpa -= align) {
+      const page = (hpa - this.first) / pageSize;
+      if (map.subarray(page, page + count).some((use) => use !== 0)) continue;
+      this.claim(hpa, bytes);
+      return hpa;
+    }
+    throw new OutOfHostMemoryError(bytes, this.free, pageSize);
+  }
+
   /** End of what this allocator hands out, not included. */
   get end(): Hpa {
     return this.first + this.map.length * this.pageSize;

@@ -1,4 +1,5 @@
-import { CONFIG, CP0, ENTRY_HI } from "../isa/cp0.ts";
+import { CONFIG, CP0, ENTRY_HI, FTLB } from "../isa/cp0.ts";
+import { FTLB_PAGES } from "../machine/cpu-models.ts";
 import type { Machine } from "../machine/machine.ts";
 import { counter, record } from "../state/fields.ts";
 import { toKseg0, type Gva } from "./addresses.ts";
@@ -61,6 +62,11 @@ export class HostTlb {
     return this.machine.cpu.number;
   }
 
+  /** The refills that the CPU has noted for `asid` were for another address space. */
+  forgetRefills(asid: number): void {
+    this.machine.cpu.refillLog?.forget(asid);
+  }
+
   /**
    * The EntryHi of an entry that is to match no access. Without EHINV it differs between indices, because two
    * entries may never match alike, and lies in kseg0; that is no place for it where user mode may be mapped there.
@@ -76,6 +82,17 @@ export class HostTlb {
     ops[operation]();
     cpu.setPc(pc);
     this.writes++;
+  }
+
+  /** Has the set-associative part, if the host's TLB has one, hold pages of the host's size (Config4.MMUExtDef = 3). */
+  enableFtlb(): void {
+    const { ops } = this.machine;
+    const config4 = ops.readCp0(CP0.Config4);
+    if ((config4 & FTLB.C4_EXT_DEF) !== FTLB.C4_EXT_DEF) return;
+    const pages = FTLB_PAGES.find(({ pairShift }) => 2 ** pairShift === 2 * this.pageSize);
+    if (pages === undefined) return;
+    ops.writeCp0(CP0.Config4, (config4 & ~FTLB.C4_PAGE_SIZE) | (pages.code << FTLB.C4_PAGE_SIZE_SHIFT));
+    ops.writeCp0(CP0.Config6, ops.readCp0(CP0.Config6) | FTLB.C6_EN);
   }
 
   private overwrite(index: number): void {

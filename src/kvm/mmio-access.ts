@@ -61,7 +61,7 @@ export function emulateMmio(vcpu: VcpuState, gpa: Gpa): VcpuExit | null {
     return first ?? null;
   }
   if (effect?.kind === "fpuLoad" || effect?.kind === "fpuStore") return fpuMmio(vcpu, gpa, effect, resume);
-  if (effect?.kind === "helper" && effect.name === "synci") {
+  if (row.mnemonic === "synci") {
     // Perhaps a translated CACHE. Nothing there is cached.
     finishInstruction(vcpu, resume);
     return null;

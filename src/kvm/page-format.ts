@@ -155,7 +155,7 @@ export class PteFormat {
   readonly D: number;
   readonly conversion: EntryLoConversion;
   private readonly cShift: number;
-  private readonly pageShift: number;
+  private readonly pageSize: number;
   /** Bits of a PTE, as a number, that are not software's: all if the software bits are below the others. */
   private readonly hardware: number;
 
@@ -163,7 +163,7 @@ export class PteFormat {
     const wide = isXpa(geometry);
     this.rixi = rixi;
     this.gShift = gShift;
-    this.pageShift = geometry.pageShift;
+    this.pageSize = geometry.pageSize;
     this.hardware = wide ? XPA_HARDWARE : -1;
     const p = wide ? XPA_SOFTWARE_SHIFT : 0;
     const w = wide ? p + 1 : rixi ? 1 : 2;
@@ -186,7 +186,7 @@ export class PteFormat {
 
   /** A present PTE of the host page at `hpa`. */
   make(hpa: Hpa, flags: PteFlags): number {
-    const pfn = hpa / 2 ** this.pageShift;
+    const pfn = hpa / this.pageSize;
     let pte = (Math.floor(pfn) << this.pfnShift) | ((flags.cca ?? CCA_CACHED) << this.cShift) | this.P;
     if (flags.write) pte |= this.W;
     if (flags.young) pte = this.mkyoung(pte);
@@ -196,7 +196,7 @@ export class PteFormat {
 
   /** Host physical address of the page. */
   hpa(pte: number): Hpa {
-    return ((pte & this.hardware) >>> this.pfnShift) * 2 ** this.pageShift;
+    return ((pte & this.hardware) >>> this.pfnShift) * this.pageSize;
   }
 
   /** The PTE in two words of a table (XPA). */

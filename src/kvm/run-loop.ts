@@ -203,7 +203,7 @@ export class RunLoop {
   /** Lets the CPU run from inside the guest. Null if an exit was handled and the guest can go on. */
   private continueGuest(limit: number): VcpuExit | null {
     const { machine } = this;
-    let stop = machine.run(limit - machine.timeline.now());
+    let stop = machine.runUntil(limit);
     // Not between a branch and its delay slot: an exit there goes back to the branch, and single steps that look
     // at the registers would never get past it.
     if (stop.kind === "budget" && machine.cpu.inDelaySlot) stop = machine.run(1);
@@ -282,7 +282,7 @@ export class RunLoop {
   private forceExit(): void {
     this.cpu.setInterruptLine(KICK_LINE, true);
     this.runHostUntil(HOST_CALL.exit);
-    this.vcpu.stats.counters.signal++;
+    this.vcpu.stats.count("signal");
     this.vcpu.tracer.kvm_exit?.(this.vcpu.regs.pc, TRACE_EXIT.SIGNAL);
     this.deferred ??= this.exited();
   }

@@ -1,6 +1,6 @@
 import { flag, list, record, u32, type Field } from "../state/fields.ts";
 import type { Gva, Hpa } from "./addresses.ts";
-import { KMF, segmentOf, type GvaRange } from "./guest-map.ts";
+import { KMF, segmentOf } from "./guest-map.ts";
 import { GvaRootSet, rootSetSnapshot, type GvaRoot, type RootSetSnapshot } from "./gva-roots.ts";
 import { CACHE_PAGES, type GvaTables, type PageCache } from "./gva-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
@@ -218,18 +218,14 @@ export class ShadowMmu {
     this.setPte(pte, even);
     this.setPte(pte + (1 << this.tables.geometry.pteShift), odd);
     this.tracer.kseg_fill?.(base, user, Number(even !== null) + Number(odd !== null));
-    for (const root of this.sharers(set, base)) this.invalidateHostTlb(base, root);
-  }
-
-  /** The roots that the PTE of `gva` in a mode's current root is in. */
-  private sharers(set: GvaRootSet, gva: Gva): readonly GvaRoot[] {
-    return this.tables.isShared(gva) ? set.all() : [set.current];
+    if (!this.tables.isShared(base)) this.invalidateHostTlb(base, set.current);
+    else for (const root of set.all()) this.invalidateHostTlb(base, root);
   }
 
   /** The PTE of `gva` in a mode's current root, with the tables that lead there. */
   private pteOf(set: GvaRootSet, gva: Gva): Hpa {
-    const pgds = this.sharers(set, gva).map(({ pgd }) => pgd);
-    return this.tables.walk(set.current.pgd, this.cache, gva, pgds);
+    const sharers = this.tables.isShared(gva) ? set.all().map(({ pgd }) => pgd) : null;
+    return this.tables.walk(set.current.pgd, this.cache, gva, sharers);
   }
 
   private setPte(pte: Hpa, page: BackingPage | null): void {
@@ -273,16 +269,17 @@ export class ShadowMmu {
     const { map } = this.tables;
     // Elsewhere the guest TLB translates nothing; what is there may be shared, or the host's.
     if (segmentOf(map, base).kind !== "mapped") return;
-    const sets = base < map.userLimit ? [this.kernelRoots, this.userRoots] : [this.kernelRoots];
-    for (const set of sets)
-      for (const root of set.holding(guestAsid)) this.dropFromRoot(set, root, base, base + bytes - 1);
+    this.dropFromRoots(this.kernelRoots, guestAsid, base, base + bytes - 1);
+    if (base < map.userLimit) this.dropFromRoots(this.userRoots, guestAsid, base, base + bytes - 1);
+  }
+
+  private dropFromRoots(set: GvaRootSet, guestAsid: number | null, first: Gva, last: Gva): void {
+    for (const root of set.holding(guestAsid)) this.dropFromRoot(set, root, first, last);
   }
 
   private dropFromRoot(set: GvaRootSet, root: GvaRoot, first: Gva, last: Gva): void {
     if (this.refill === "fast") {
-      let ptes = 0;
-      for (const part of this.besidesCommpage(set, first, last))
-        ptes += this.tables.flushRange(root.pgd, part.first, part.last).ptesInvalidated;
+      const ptes = this.flushBesidesCommpage(set, root.pgd, first, last);
       // What was in the host TLB is in the table.
       if (ptes === 0) return;
       this.invalidated(set, root.guestAsid, ptes, first, last);
@@ -292,14 +289,19 @@ export class ShadowMmu {
     else for (let at = first; at < last; at += pairBytes) this.invalidateHostTlb(at, root);
   }
 
-  /** The range without the commpage in the guest kernel's tables: that is no mapping of the guest's. */
-  private besidesCommpage(set: GvaRootSet, first: Gva, last: Gva): readonly GvaRange[] {
-    const { commpage, pageSize } = this;
+  /**
+   * Flushes the range without the commpage in the guest kernel's tables: that is no mapping of the guest's. Returns how
+   * many PTEs are gone.
+   */
+  private flushBesidesCommpage(set: GvaRootSet, pgd: Hpa, first: Gva, last: Gva): number {
+    const { commpage, tables } = this;
     if (set !== this.kernelRoots || commpage === null || commpage < first || commpage > last)
-      return [{ first, last }];
-    const below = { first, last: commpage - 1 };
-    const above = { first: commpage + pageSize, last };
-    return [below, above].filter((part) => part.first < part.last);
+      return tables.flushRange(pgd, first, last).ptesInvalidated;
+    const above = commpage + this.pageSize;
+    let ptes = 0;
+    if (first < commpage) ptes += tables.flushRange(pgd, first, commpage - 1).ptesInvalidated;
+    if (above < last) ptes += tables.flushRange(pgd, above, last).ptesInvalidated;
+    return ptes;
   }
 
   /** The guest TLB loses its entries of `guestAsid`, or (null) all: drops what can be derived from them, and more. */
@@ -329,7 +331,7 @@ export class ShadowMmu {
   setGuestAsid(guestAsid: number): number {
     const old = this.kernelRoots.current.guestAsid;
     if (this.useRootOf(this.kernelRoots, guestAsid)) this.keepCommpage();
-    if (this.userRoots.holding(guestAsid).length > 0) this.useRootOf(this.userRoots, guestAsid);
+    if (this.userRoots.find(guestAsid) !== null) this.useRootOf(this.userRoots, guestAsid);
     return old;
   }
 
@@ -337,13 +339,13 @@ export class ShadowMmu {
   private useRootOf(set: GvaRootSet, guestAsid: number): boolean {
     const { current } = set;
     if (current.guestAsid === guestAsid) return false;
-    const [known] = set.holding(guestAsid);
+    const known = set.find(guestAsid);
     const root = known ?? set.spare();
-    if (known === undefined) this.empty(set, root);
-    this.tracer.kseg_root_change?.(set === this.userRoots, current.guestAsid, guestAsid, known === undefined);
+    if (known === null) this.empty(set, root);
+    this.tracer.kseg_root_change?.(set === this.userRoots, current.guestAsid, guestAsid, known === null);
     set.use(root, guestAsid);
     this.stayLive(set, current.pgd);
-    return known === undefined;
+    return known === null;
   }
 
   /** Drops what depends on the guest ASID of a root. */

@@ -30,6 +30,21 @@ export function entryLo(gpa: number, d: boolean, g = false): number {
   return ((gpa >>> 6) & 0x3fff_ffc0) | 0x18 | (d ? 4 : 0) | 2 | (g ? 1 : 0);
 }
 
+/** Everything of a guest that it could notice, and how often it left which way. */
+export function outcomeOf({ vcpu, machine }: TestGuest) {
+  const { gpr, hi, lo, pc } = vcpu.getRegs();
+  return {
+    seen: {
+      ...{ gpr: [...gpr], hi, lo, pc, cp0: [...vcpu.cp0] },
+      time: machine.timeline.now(),
+      instructions: machine.guestInstructions,
+      link: machine.cpu.llBit,
+    },
+    exits: vcpu.stats.totalExits,
+    fast: Object.values(vcpu.stats.fastExits).reduce((sum, count) => sum + count, 0),
+  };
+}
+
 /** Host RAM below this belongs to the host kernel and the hypervisor in tests. */
 const HOST_BYTES = 2 << 20;
 

@@ -44,6 +44,7 @@ export class CountRate {
   /** Counts that have passed at `ticks`: rounded down, not reduced modulo 2^32. */
   counts(ticks: number): number {
     const turns = Math.floor(ticks / this.q);
+    if (this.p === 1) return turns;
     const rest = ticks - turns * this.q;
     return turns * this.p + mulDiv(rest, this.p, this.q, false);
   }
@@ -140,7 +141,7 @@ export class CountTimer {
   }
 
   private countAt(ticks: number): number {
-    return (this.bias + (this.rate.counts(ticks) % TURN)) % TURN;
+    return (this.bias + (this.rate.counts(ticks) >>> 0)) >>> 0;
   }
 
   /** Raises the timer interrupt if it is due at `now`. */

@@ -5,10 +5,10 @@ import { wakeUpOf, type WakeUp } from "../machine/wake-up.ts";
 import type { Gva } from "./addresses.ts";
 import type { VcpuCode } from "./entry/code-block.ts";
 import { DestroyedError } from "./errors.ts";
-import { collectFastExits, publishCp0Masks } from "./fast-exits.ts";
+import { collectFastExits, fastExitOptions, publishCp0Masks } from "./fast-exits.ts";
 import { commpageAddress, type GuestMap } from "./guest-map.ts";
-import { GUEST_STATUS_WRITABLE, GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
-import { FPU_STATUS, GuestFpu } from "./guest-fpu.ts";
+import { GuestCpu, resetGuestCp0 } from "./guest-cp0.ts";
+import { GuestFpu } from "./guest-fpu.ts";
 import { GuestTlb } from "./guest-tlb.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { GuestInterrupts } from "./interrupts.ts";
@@ -127,17 +127,10 @@ export class Vcpu implements VcpuState {
       for (const page of got) pages.release(page);
       throw error;
     }
-    const statusSpecial = fpuModel === null ? 0 : FPU_STATUS;
     try {
       this.code = host.buildVcpuCode(
         options.refill,
-        options.fastExits
-          ? {
-              statusWritable: GUEST_STATUS_WRITABLE,
-              statusSpecial,
-              commpage: options.dyntrans,
-            }
-          : null,
+        options.fastExits ? fastExitOptions(this.guestCpu, this.regs.cp0Page, options.dyntrans) : null,
         fpuModel !== null,
       );
     } catch (error) {
@@ -232,7 +225,7 @@ export class Vcpu implements VcpuState {
     // How often a run is cut into pieces is no affair of the guest's.
     const wasOut = exit.reason === "intr" || (waited && this.waiting);
     if (!wasOut) this.tracer.kvm_out?.(this.regs.pc);
-    if (exit.reason === "mmio") this.stats.counters.mmio_exits++;
+    if (exit.reason === "mmio") this.stats.count("mmio_exits");
     return exit;
   }
 

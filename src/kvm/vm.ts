@@ -1,6 +1,7 @@
 import { counter, integer, list, orNull, record, type Field } from "../state/fields.ts";
-import { fromKseg0, type Hpa } from "./addresses.ts";
+import type { Hpa } from "./addresses.ts";
 import { checkRestored } from "./check-restored.ts";
+import { blocksOf } from "./entry/code-block.ts";
 import { needsEva, TE_MAP, type GuestMap } from "./guest-map.ts";
 import { DestroyedError, HostCpuError, HostFeatureError, VcpuIdError } from "./errors.ts";
 import type { GvaTables } from "./gva-table.ts";
@@ -250,7 +251,7 @@ export class Vm {
   /** The blocks of host memory that stay as they were made. */
   private get constants(): readonly { readonly first: Hpa; readonly end: Hpa }[] {
     const { pages, constants } = this.host;
-    const code = this.vcpus.map((vcpu) => fromKseg0(vcpu.code.block));
+    const code = this.vcpus.flatMap((vcpu) => blocksOf(vcpu.code));
     return [...constants, ...code].map((first) => ({ first, end: first + pages.bytesAt(first) }));
   }
 

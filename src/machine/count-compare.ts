@@ -52,7 +52,7 @@ export class CountCompare {
   /** Value of Count. */
   count(): number {
     if (this.stopped !== null) return this.stopped;
-    return Math.floor((this.timeline.now() - this.base) / this.ticksPerCount) % 2 ** 32;
+    return Math.floor((this.timeline.now() - this.base) / this.ticksPerCount) >>> 0;
   }
 
   setCount(value: number): void {

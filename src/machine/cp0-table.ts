@@ -6,12 +6,21 @@ import {
   EBASE,
   ENTRY_HI,
   ENTRY_LO,
+  FTLB,
   HWRENA,
   PAGE_GRAIN,
   PW,
   STATUS,
 } from "../isa/cp0.ts";
-import { config1Of, config3Of, config4Of, config5Of, statusWritableOf, type CpuModel } from "./cpu-models.ts";
+import {
+  config1Of,
+  config3Of,
+  config4Of,
+  config5Of,
+  statusWritableOf,
+  tlbSizeOf,
+  type CpuModel,
+} from "./cpu-models.ts";
 import type { Endian } from "./memory.ts";
 import { LEGACY_SEG_CTL, SEG_CTL_WRITABLE } from "./segments.ts";
 
@@ -33,6 +42,7 @@ const COMPUTED: ReadonlySet<number> = new Set([CP0.Count, CP0.Random, CP0.LLAddr
 const ACTIVE: ReadonlySet<number> = new Set([
   ...[CP0.Index, CP0.Wired, CP0.PageGrain, CP0.SegCtl0, CP0.SegCtl1, CP0.SegCtl2, CP0.PWField],
   ...[CP0.Count, CP0.EntryHi, CP0.Compare, CP0.Status, CP0.Cause, CP0.EBase, CP0.LLAddr],
+  ...[CP0.Config4, CP0.Config6],
 ]);
 
 const READ_ONLY = 0;
@@ -57,7 +67,7 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
   const inhibit = model.rixi ? ENTRY_LO.RI | ENTRY_LO.XI : 0;
   const entryLo = ((frameBits << ENTRY_LO.PFN_SHIFT) & ENTRY_LO.PFN) | 0x3f | inhibit;
 
-  add(CP0.Index, (1 << Math.ceil(Math.log2(model.tlbEntries))) - 1);
+  add(CP0.Index, (1 << Math.ceil(Math.log2(tlbSizeOf(model)))) - 1);
   add(CP0.Random, READ_ONLY, model.tlbEntries - 1);
   add(CP0.EntryLo0, entryLo, 0, frameHigh);
   add(CP0.EntryLo1, entryLo, 0, frameHigh);
@@ -97,14 +107,16 @@ export function cp0Table(model: CpuModel, endian: Endian): ReadonlyMap<number, C
   add(CP0.PRId, READ_ONLY, model.prid);
   add(CP0.EBase, EBASE.BASE_NO_WG | (model.ebaseWriteGate ? EBASE.WG : 0), 0x8000_0000);
   // M, MIPS32 release 2, TLB MMU; kseg0 starts uncached as after a real reset.
-  const config0 = CONFIG.M | 0x400 | 0x80 | 0x2 | (endian === "big" ? CONFIG.BE : 0);
+  const config0 = CONFIG.M | 0x400 | CONFIG.MT_TLB | 0x2 | (endian === "big" ? CONFIG.BE : 0);
   add(CP0.Config, CONFIG.K0, config0);
   add(CP0.Config1, READ_ONLY, config1Of(model));
   add(CP0.Config2, READ_ONLY, CONFIG.M);
   add(CP0.Config3, READ_ONLY, config3Of(model));
-  if (config4Of(model) !== 0) add(CP0.Config4, READ_ONLY, config4Of(model));
+  if (config4Of(model) !== 0)
+    add(CP0.Config4, model.ftlb === null ? READ_ONLY : FTLB.C4_PAGE_SIZE, config4Of(model));
   if (config5Of(model) !== 0)
     add(CP0.Config5, model.segmentControl ? CONFIG.C5_K | CONFIG.C5_CV : 0, config5Of(model));
+  if (model.ftlb !== null) add(CP0.Config6, FTLB.C6_EN);
   // WII: WAIT ends on an interrupt even if interrupts are disabled.
   add(CP0.Config7, READ_ONLY, CONFIG.C7_WII);
   add(CP0.LLAddr, READ_ONLY, 0, model.xpa ? READ_ONLY : undefined);

@@ -1,4 +1,4 @@
-import { CONFIG, STATUS } from "../isa/cp0.ts";
+import { CONFIG, FTLB, STATUS } from "../isa/cp0.ts";
 import { FCSR, FIR } from "../isa/fpu.ts";
 import type { IsaLevel } from "../isa/row.ts";
 
@@ -11,6 +11,12 @@ export interface FpuModel {
   readonly fcsrWritable: number;
 }
 
+/** The set-associative part of a TLB (FTLB): powers of two, at least two ways. */
+export interface FtlbModel {
+  readonly ways: number;
+  readonly sets: number;
+}
+
 /**
  * A host CPU model, as data. What a model lacks is reserved on it: its CP0 registers read as zero and
  * ignore writes, its instructions raise RI.
@@ -19,8 +25,13 @@ export interface CpuModel {
   readonly name: string;
   readonly isa: IsaLevel;
   readonly prid: number;
-  /** Joint TLB entries, each mapping a pair of pages. */
+  /** Joint TLB entries, each mapping a pair of pages: those that take pages of any size (VTLB). */
   readonly tlbEntries: number;
+  /**
+   * Entries beyond these for pages of one size, which Config4.FTLBPageSize chooses (4K or 16K); null if there are none.
+   * They are in use while Config6.FTLBEn is set, and TLBWR writes every page of that size there.
+   */
+  readonly ftlb: FtlbModel | null;
   /** Bit n set: KScratch register 31.n exists (n = 2..7); also what Config4.KScrExist shows. */
   readonly kscratch: number;
   /** Read-inhibit and execute-inhibit page attributes (Config3.RXI, PageGrain.RIE/XIE). */
@@ -92,12 +103,29 @@ export function config3Of(model: CpuModel): number {
   return value >>> 0;
 }
 
-/** Config4 as the model announces itself. All TLB entries are in the fully associative VTLB. */
+/** Entries of a model's TLB, those of the FTLB included. */
+export function tlbSizeOf({ tlbEntries, ftlb }: Pick<CpuModel, "tlbEntries" | "ftlb">): number {
+  return tlbEntries + (ftlb === null ? 0 : ftlb.ways * ftlb.sets);
+}
+
+/** Pages that an FTLB can be made to hold: Config4.FTLBPageSize, their PageMask, and log2 of the bytes of a pair. */
+export const FTLB_PAGES = [
+  { code: 1, pageMask: 0, pairShift: 13 },
+  { code: 2, pageMask: 0x6000, pairShift: 15 },
+] as const;
+
+/** Config4 as the model announces itself after reset. */
 export function config4Of(model: CpuModel): number {
   let value = model.kscratch << CONFIG.C4_KSCREXIST_SHIFT;
   if (model.tlbInvalidate) value |= 2 << CONFIG.C4_IE_SHIFT;
   const sizeExtension = (model.tlbEntries - 1) >>> 6;
-  if (sizeExtension !== 0) value |= CONFIG.C4_MMU_SIZE_EXT_DEF | (sizeExtension & CONFIG.C4_MMU_SIZE_EXT);
+  const { ftlb } = model;
+  if (ftlb !== null) {
+    value |= FTLB.C4_EXT_DEF | (sizeExtension << FTLB.C4_VTLB_SIZE_EXT_SHIFT);
+    value |= ((ftlb.ways - 2) << FTLB.C4_WAYS_SHIFT) | Math.log2(ftlb.sets);
+    value |= FTLB_PAGES[0].code << FTLB.C4_PAGE_SIZE_SHIFT;
+  } else if (sizeExtension !== 0)
+    value |= CONFIG.C4_MMU_SIZE_EXT_DEF | (sizeExtension & CONFIG.C4_MMU_SIZE_EXT);
   if (config5Of(model) !== 0) value |= CONFIG.M;
   return value >>> 0;
 }
@@ -125,6 +153,7 @@ const M24KC: CpuModel = {
   isa: "mips32r2",
   prid: 0x00019300,
   tlbEntries: 16,
+  ftlb: null,
   kscratch: 0,
   rixi: false,
   badInstr: false,
@@ -166,12 +195,12 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
   "34Kc": M34KC,
   "34Kf": { ...M34KC, name: "34Kf", fpu: fpuOf24Kf(0x95) },
   /**
-   * A P5600 without what the machine does not have yet: MSA, the VZ module, MAAR, the coherence manager, and the
-   * set-associative part of its TLB (the FTLB of 512 entries); its FPU has neither FRE nor UFR. Its Config
-   * registers say so:
+   * A P5600 without what the machine does not have yet: MSA, the VZ module, MAAR and the coherence manager; its FPU
+   * has neither FRE nor UFR. Its Config registers say so:
    *
    *     Config1  64 TLB entries, FP          Config3  VInt LPA RXI ULRI PW SC BI BP
-   *     Config4  KScratch1 to 6, IE = 2      Config5  LLB MVH EVA; K and CV can be written
+   *     Config4  KScratch1 to 6, IE = 2,     Config5  LLB MVH EVA; K and CV can be written
+   *              512 more in the FTLB        Config6  FTLBEn, which can be written
    */
   P5600: {
     ...M24KC,
@@ -179,6 +208,7 @@ export const CPU_MODELS: Readonly<Record<string, CpuModel>> = {
     isa: "mips32r5",
     prid: 0x0001a800,
     tlbEntries: 64,
+    ftlb: { ways: 4, sets: 128 },
     kscratch: 0b1111_1100,
     rixi: true,
     badInstr: true,

@@ -4,6 +4,12 @@ import type { RegistersSnapshot } from "./cpu-snapshot.ts";
 import type { Memory } from "./memory.ts";
 import { CP0_BYTES, CPU_STRIDE, STATE, STATE_BLOCK } from "./state-layout.ts";
 
+/** What the upper word of 64 bits counts in. A power that is written out is worked out each time by V8. */
+const TWO_TO_32 = 0x1_0000_0000;
+/** Bytes that the bits of LLAddr count, and those of its upper half. */
+const LL_UNIT = 1 << LL_ADDR_SHIFT;
+const LL_HIGH_UNIT = 0x10_0000_0000;
+
 /** The registers in a state block, as they are seen from TypeScript. */
 interface Registers {
   /** The block itself, as words: index by {@link STATE} offset / 4. */
@@ -121,8 +127,8 @@ export abstract class CpuState {
     this.set(STATE.llBit, 1);
     this.set64(STATE.linkedAddress, pa);
     // PA[35:5], what is above in the upper half. LLbit takes bit 0 where it is shown.
-    this.cp0[CP0.LLAddr] = Math.floor(pa / 2 ** LL_ADDR_SHIFT) * (this.model.llb ? 2 : 1);
-    if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / 2 ** 36);
+    this.cp0[CP0.LLAddr] = Math.floor(pa / LL_UNIT) * (this.model.llb ? 2 : 1);
+    if (this.model.xpa) this.cp0High[CP0.LLAddr] = Math.floor(pa / LL_HIGH_UNIT);
   }
 
   /** Continues at `pc`, outside any delay slot. */
@@ -144,11 +150,11 @@ export abstract class CpuState {
 
   /** The 64-bit number at `offset` of the state block. */
   protected get64(offset: number): number {
-    return (this.get(offset) >>> 0) + this.get(offset + 4) * 2 ** 32;
+    return (this.get(offset) >>> 0) + this.get(offset + 4) * TWO_TO_32;
   }
   protected set64(offset: number, value: number): void {
     this.set(offset, value);
-    this.set(offset + 4, Math.floor(value / 2 ** 32));
+    this.set(offset + 4, Math.floor(value / TWO_TO_32));
   }
 
   /** Instructions retired since reset, this moment. */

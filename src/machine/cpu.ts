@@ -1,4 +1,4 @@
-import { CAUSE, CP0, EBASE, STATUS } from "../isa/cp0.ts";
+import { CAUSE, CONFIG, CP0, EBASE, FTLB, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE, VECTOR_OFFSET, type ExcCode } from "../isa/exceptions.ts";
 import { levelIncludes } from "../isa/row.ts";
 import type { CpuClock, TranslationCache } from "./cpu-contracts.ts";
@@ -6,10 +6,11 @@ import type { CpuModel } from "./cpu-models.ts";
 import type { CpuSnapshot } from "./cpu-snapshot.ts";
 import { CpuState } from "./cpu-state.ts";
 import { cp0Table, type Cp0Spec } from "./cp0-table.ts";
-import { BAD_INSTR_CODES, endsInstruction } from "./exception-kinds.ts";
+import { endsInstruction, recordsInstruction } from "./exception-kinds.ts";
 import { Fpu } from "./fpu/fpu.ts";
 import type { Memory } from "./memory.ts";
 import { MODE, type Mode } from "./modes.ts";
+import type { RefillLog } from "./refill-log.ts";
 import { SegmentMap } from "./segments.ts";
 import { CPU_STRIDE, SEGMENT_ROUTES, STATE } from "./state-layout.ts";
 import { setTlbExceptionRegisters, Tlb } from "./tlb.ts";
@@ -29,6 +30,8 @@ const NO_CLOCK: CpuClock = { count: () => 0, setCount() {}, rearm() {}, modeChan
 export class Cpu extends CpuState {
   readonly tlb: Tlb;
   readonly cp0Specs: ReadonlyMap<number, Cp0Spec>;
+  /** The same by flat index, with a place for each register that there can be. */
+  readonly cp0SpecAt: readonly (Cp0Spec | null)[];
   readonly segments = new SegmentMap();
   /** Coprocessor 1, null if the model has none. */
   readonly fpu: Fpu | null;
@@ -36,6 +39,8 @@ export class Cpu extends CpuState {
   waiting = false;
   /** Told of each exception taken at the refill vector, if the machine reports them (`MachineConfig.reportRefills`). */
   onRefill: (() => void) | null = null;
+  /** Which pages the last refill exceptions were for, if the machine keeps that (`MachineConfig.refillLog`). */
+  refillLog: RefillLog | null = null;
   translations: TranslationCache = NO_CACHE;
   clock: CpuClock = NO_CLOCK;
   /** SDBBP in kernel mode leaves the machine instead of raising an exception. */
@@ -67,8 +72,9 @@ export class Cpu extends CpuState {
   constructor(model: CpuModel, memory: Memory, number = 0) {
     super(model, memory, number);
     this.hasUserAccess = levelIncludes(model.isa, "mips32r5");
-    this.tlb = new Tlb(memory.i32, model.tlbEntries, number);
+    this.tlb = new Tlb(memory.i32, model, number);
     this.cp0Specs = cp0Table(model, memory.endian);
+    this.cp0SpecAt = Array.from(this.cp0, (_, index) => this.cp0Specs.get(index) ?? null);
     this.fpu = model.fpu === null ? null : new Fpu(model.fpu, this);
     this.publishSegments();
     this.reset();
@@ -80,6 +86,7 @@ export class Cpu extends CpuState {
     this.cp0High.fill(0);
     for (const [index, spec] of this.cp0Specs) this.cp0[index] = spec.reset;
     this.cp0[CP0.EBase]! |= this.number;
+    this.ftlbChanged();
     this.segmentsChanged();
     this.fpu?.reset();
     this.lines = 0;
@@ -100,9 +107,11 @@ export class Cpu extends CpuState {
 
   /** Takes over a snapshot, outside any slice. What the engine keeps of translations is dropped. */
   restore({ registers, userInstructions, lines, waiting }: CpuSnapshot): void {
+    this.refillLog?.moved(this.refills, registers.refills);
     this.restoreRegisters(registers);
     this.lines = lines;
     this.waiting = waiting;
+    this.ftlbChanged();
     this.segmentsChanged();
     this.translations.invalidateAll();
     this.modeMayHaveChanged();
@@ -133,8 +142,17 @@ export class Cpu extends CpuState {
     const usable = this.cp0Usable;
     this.set(STATE.cp0Usable, usable ? 1 : 0);
     this.set(STATE.fpuUsable, this.fpuUsable ? 1 : 0);
-    this.translations.contextChanged(mode, this.asid, this.hasUserAccess && usable);
+    this.asidChanged();
     if (this.isKernel !== wasKernel) this.clock.modeChanged();
+  }
+
+  /** The same where only EntryHi.ASID changed: tells the engine. */
+  asidChanged(): void {
+    this.translations.contextChanged(
+      this.mode,
+      this.asid,
+      this.hasUserAccess && this.get(STATE.cp0Usable) !== 0,
+    );
   }
 
   /** Instructions retired in user mode: only of a CPU whose `modeChanged` calls {@link retireElsewhere} each time. */
@@ -159,6 +177,16 @@ export class Cpu extends CpuState {
     this.translations.invalidateAll();
   }
 
+  /** To be called after Config4 or Config6 changed: whether there is an FTLB, and which pages it is for. */
+  ftlbChanged(): void {
+    if (this.model.ftlb === null) return;
+    const { cp0 } = this;
+    const enabled = (cp0[CP0.Config6]! & FTLB.C6_EN) !== 0;
+    const pages = (cp0[CP0.Config4]! & FTLB.C4_PAGE_SIZE) >>> FTLB.C4_PAGE_SIZE_SHIFT;
+    cp0[CP0.Config] = (cp0[CP0.Config]! & ~CONFIG.MT) | (enabled ? CONFIG.MT_FTLB : CONFIG.MT_TLB);
+    if (this.tlb.setFtlbPages(enabled ? pages : null)) this.translations.invalidateAll();
+  }
+
   private publishSegments(): void {
     this.segments.publish(this.memory.i32, (SEGMENT_ROUTES.base + this.number * CPU_STRIDE) >>> 2);
   }
@@ -181,7 +209,9 @@ export class Cpu extends CpuState {
 
   /** Drives hardware interrupt line IP`n` (2 to 7). */
   setInterruptLine(n: number, level: boolean): void {
-    this.lines = level ? this.lines | (1 << n) : this.lines & ~(1 << n);
+    const lines = level ? this.lines | (1 << n) : this.lines & ~(1 << n);
+    if (lines === this.lines) return;
+    this.lines = lines;
     this.updateInterrupts();
   }
 
@@ -256,7 +286,7 @@ export class Cpu extends CpuState {
     cause |= (code << 2) | (coprocessor << CAUSE.CE_SHIFT);
     let offset: number = VECTOR_OFFSET.general;
     if ((status & STATUS.EXL) === 0) {
-      if (this.model.badInstr && BAD_INSTR_CODES.has(code)) this.recordBadInstr();
+      if (this.model.badInstr && recordsInstruction(code)) this.recordBadInstr();
       if (this.inDelaySlot) {
         cp0[CP0.EPC] = this.pc - 4;
         cause |= CAUSE.BD;
@@ -266,6 +296,7 @@ export class Cpu extends CpuState {
       }
       if (refill) {
         offset = VECTOR_OFFSET.refill;
+        this.refillLog?.note(this.refills, cp0[CP0.BadVAddr]!, this.asid);
         this.set64(STATE.refills, this.refills + 1);
       } else if (code === EXC_CODE.Int && (cause & CAUSE.IV) !== 0) offset = this.interruptVector();
     }

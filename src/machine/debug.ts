@@ -67,6 +67,8 @@ export class MachineDebug implements AccessWatch {
   onBreakpointsChanged: () => void = () => {};
   /** Nothing stops and no step ends: the embedder has host code executed in the middle of something. */
   quiet = false;
+  /** Nothing stops at points, and none counts as met: nobody is there to be told. Steps end. */
+  ignoresPoints = false;
   private readonly machine: DebuggedMachine;
   private readonly breakpoints = new Set<Breakpoint>();
   private readonly watchpoints = new Set<Watchpoint>();
@@ -135,7 +137,7 @@ export class MachineDebug implements AccessWatch {
 
   /** The CPU stands at an instruction on which there may be a breakpoint. True, with the exit requested, if it stops. */
   breaksHere(): boolean {
-    if (this.quiet) return false;
+    if (this.quiet || this.ignoresPoints) return false;
     const here = this.currentMoment();
     const points = [...this.breakpoints].filter((point) =>
       this.isHit(point, point.address === here.pc, here),
@@ -146,7 +148,7 @@ export class MachineDebug implements AccessWatch {
   }
 
   stopsAccess(va: number, access: Access, size: number): boolean {
-    if (this.quiet) return false;
+    if (this.quiet || this.ignoresPoints) return false;
     const here = this.currentMoment();
     for (const point of this.watchpoints) {
       if (!concerns(point, access) || !overlaps(point, va & -4, 8)) continue;

@@ -1,7 +1,11 @@
 import { EXC_CODE, type ExcCode } from "../isa/exceptions.ts";
 
+/** Exceptions by code, as bits. */
+const bitsOf = (codes: readonly ExcCode[]): number =>
+  codes.reduce<number>((bits, code) => bits | (1 << code), 0);
+
 /** Exceptions by an instruction itself, which BadInstr records (MIPS32 PRA release 5, BadInstr register). */
-export const BAD_INSTR_CODES: ReadonlySet<number> = new Set<ExcCode>([
+const BAD_INSTR_CODES = bitsOf([
   EXC_CODE.Mod,
   EXC_CODE.TLBL,
   EXC_CODE.TLBS,
@@ -22,7 +26,7 @@ export const BAD_INSTR_CODES: ReadonlySet<number> = new Set<ExcCode>([
  * Exceptions that end the instruction which raised them: whoever handles one does what the instruction asks for,
  * or something else in its place, and does not execute it again.
  */
-const ENDS_INSTRUCTION: ReadonlySet<number> = new Set([
+const ENDING_CODES = bitsOf([
   EXC_CODE.Sys,
   EXC_CODE.Bp,
   EXC_CODE.RI,
@@ -34,5 +38,10 @@ const ENDS_INSTRUCTION: ReadonlySet<number> = new Set([
 
 /** True if the instruction that raised exception `code` is over with it, and was counted as retired. */
 export function endsInstruction(code: number): boolean {
-  return ENDS_INSTRUCTION.has(code);
+  return ((ENDING_CODES >>> code) & 1) !== 0;
+}
+
+/** True if exception `code` is one by an instruction itself, which BadInstr records. */
+export function recordsInstruction(code: number): boolean {
+  return ((BAD_INSTR_CODES >>> code) & 1) !== 0;
 }

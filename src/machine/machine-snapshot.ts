@@ -1,6 +1,7 @@
 import { integer, list, record, words, type Field } from "../state/fields.ts";
 import { COUNT_SNAPSHOT, type CountSnapshot } from "./count-compare.ts";
 import { CPU_SNAPSHOT, type CpuSnapshot } from "./cpu-snapshot.ts";
+import { tlbSizeOf } from "./cpu-models.ts";
 import type { MachineConfig } from "./machine.ts";
 import { TIMELINE_SNAPSHOT, type TimelineSnapshot } from "./machine-timeline.ts";
 import { TLB_ENTRY } from "./state-layout.ts";
@@ -24,7 +25,7 @@ export function machineSnapshot({
   model,
   cpus = 1,
 }: Pick<MachineConfig, "model" | "cpus">): Field<MachineSnapshot> {
-  const tlb = words(model.tlbEntries * TLB_ENTRY.words);
+  const tlb = words(tlbSizeOf(model) * TLB_ENTRY.words);
   return record<MachineSnapshot>({
     executing: integer(0, cpus - 1),
     cpus: list(record<CpuAndUnits>({ cpu: CPU_SNAPSHOT, tlb, count: COUNT_SNAPSHOT }), cpus),

@@ -118,15 +118,20 @@ export class MachineTimeline implements Timeline {
     for (const when of this.due.values()) if (when < this.nextDue) this.nextDue = when;
   }
 
-  /** Ticks until the next timer falls due (at most a slice under a wall clock); 0 or less if one is due. */
-  untilNext(): number {
-    const ticks = this.nextDue - this.now();
+  /**
+   * Ticks until the next timer falls due, or the time is `limit` (at most a slice under a wall clock); 0 or less if
+   * that is so.
+   */
+  untilNext(limit = Infinity): number {
+    const ticks = Math.min(this.nextDue, limit) - this.now();
     return this.wall === undefined ? ticks : Math.min(ticks, this.wallSlice);
   }
 
-  /** Runs what has fallen due, in order of time, then of registration. */
-  fireDue(): void {
-    while (this.nextDue <= this.now()) {
+  /** Runs what has fallen due, in order of time, then of registration. Returns the time. */
+  fireDue(): number {
+    for (;;) {
+      const now = this.now();
+      if (this.nextDue > now) return now;
       const when = this.nextDue;
       for (const [name, callback] of this.callbacks) {
         if (this.due.get(name) !== when) continue;

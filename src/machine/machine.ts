@@ -11,6 +11,7 @@ import { Memory, type Endian } from "./memory.ts";
 import { Mmu, type RamRegion } from "./mmu.ts";
 import { PageWalker } from "./page-walker.ts";
 import { ParkedLinks } from "./parked-links.ts";
+import { RefillLog } from "./refill-log.ts";
 import { PAGE_SHIFT, PAGE_SIZE, RECORD } from "./state-layout.ts";
 import { SystemOps } from "./system-ops.ts";
 import { MachineTimeline, type WallClock } from "./machine-timeline.ts";
@@ -45,6 +46,8 @@ export interface MachineConfig {
   readonly hostCalls: boolean;
   /** Each refill exception is told to {@link Cpu.onRefill}: none is taken by the engine alone. Slow. */
   readonly reportRefills?: boolean;
+  /** Each CPU keeps which pages its last refill exceptions were for: {@link Cpu.refillLog}. */
+  readonly refillLog?: boolean;
   /** Present: time follows this clock instead of retired instructions. */
   readonly wallClock?: WallClock;
 }
@@ -140,7 +143,7 @@ export class Machine {
     const walker = this.pageWalker;
     if (walker !== null) this.mmu.walk = (va) => walker.walk(va);
     this.timeline = new MachineTimeline(
-      config.guestTime === "all" ? () => this.instructions : () => this.sum((cpu) => cpu.userInstructions),
+      config.guestTime === "all" ? () => this.instructions : () => this.userInstructions,
       config.wallClock,
       config.guestTime === "all" ? undefined : WALL_SLICE_OF_GUEST,
     );
@@ -154,7 +157,8 @@ export class Machine {
 
   /** Has `cpu` see memory and time. */
   private connect(cpu: Cpu): CountCompare {
-    const { guestTime, hostCalls } = this.config;
+    const { guestTime, hostCalls, refillLog = false } = this.config;
+    if (refillLog) cpu.refillLog = new RefillLog(this.memory.i32, cpu.number);
     cpu.hostCalls = hostCalls;
     cpu.exceptionsTakeTime = guestTime === "all";
     cpu.peekInstruction = (va) => {
@@ -221,7 +225,11 @@ export class Machine {
 
   /** Instructions retired since reset, whoever's they were. */
   get instructions(): number {
-    return this.sum((cpu) => cpu.instructions);
+    return this.cpus.length === 1 ? this.executing.instructions : this.sum((cpu) => cpu.instructions);
+  }
+  /** Those of user mode. Asked for many times at each exit of a guest. */
+  private get userInstructions(): number {
+    return this.cpus.length === 1 ? this.executing.userInstructions : this.sum((cpu) => cpu.userInstructions);
   }
   /** Exceptions taken at the refill vectors since reset. */
   get refills(): number {
@@ -233,8 +241,6 @@ export class Machine {
   }
   /** The sum over all CPUs. */
   private sum(of: (cpu: Cpu) => number): number {
-    // Asked for many times at each exit.
-    if (this.cpus.length === 1) return of(this.executing);
     let sum = 0;
     for (const cpu of this.cpus) sum += of(cpu);
     return sum;
@@ -255,24 +261,29 @@ export class Machine {
    * Executes until something asks for the embedder, or `ticks` of guest time have passed, counted from now.
    */
   run(ticks = Infinity): StopReason {
-    this.limit = this.timeline.now() + Math.ceil(ticks);
+    return this.runUntil(this.timeline.now() + ticks);
+  }
+
+  /** As {@link run}, up to the time `limit`. */
+  runUntil(limit: number): StopReason {
+    this.limit = Math.ceil(limit);
     this.stopRequested = false;
     for (;;) {
-      this.timeline.fireDue();
+      const now = this.timeline.fireDue();
       if (this.stopRequested) return { kind: "stopped" };
       if (this.debug.isStepping && this.debug.stepIsOver) return STEPPED;
       if (this.cpu.waiting) {
         const wakeUp = wakeUpOf(this.cpu.cp0[CP0.Status]!, this.cpu.cp0[CP0.IntCtl]!);
         if (this.cpu.pendingInterrupts !== 0) this.cpu.waiting = false;
         else if (wakeUp === "nothing") return { kind: "halted" };
-        else if (this.timeline.now() >= this.limit) return { kind: "budget" };
+        else if (now >= this.limit) return { kind: "budget" };
         else if (wakeUp === "device" && !this.timeline.isArmedBesides(...this.countTimers))
           return { kind: "idle", ticks: Infinity };
         else if (!this.timeline.skipTo(this.limit))
           return { kind: "idle", ticks: this.timeline.untilNextTimer() };
         continue;
       }
-      if (this.timeline.now() >= this.limit) return { kind: "budget" };
+      if (now >= this.limit) return { kind: "budget" };
       if (this.cpu.interruptDeliverable) {
         this.cpu.takeInterrupt();
         if (this.debug.stepsHere) return STEPPED;
@@ -317,8 +328,7 @@ export class Machine {
 
   private reopenSlice(): void {
     const longest = this.cpu.instructions > WARM_UP_INSTRUCTIONS ? HOST_SLICE : WARM_UP_SLICE;
-    const room = Math.min(this.timeline.untilNext(), this.limit - this.timeline.now(), longest);
-    const guestSlice = Math.max(0, room);
+    const guestSlice = Math.max(0, Math.min(this.timeline.untilNext(this.limit), longest));
     this.cpu.guestRemaining = guestSlice;
     this.cpu.hostSlice = longest;
     this.cpu.openSlice(this.guestRuns ? guestSlice : longest);
@@ -366,8 +376,9 @@ export class Machine {
     this.links.clear();
     for (const [n, { cpu: saved, tlb, count }] of cpus.entries()) {
       const cpu = this.cpus[n]!;
-      cpu.tlb.restore(tlb);
       cpu.restore(saved);
+      // What the registers say decides which entries there are.
+      cpu.tlb.restore(tlb);
       this.counts[n]!.restore(count);
       if (n !== executing) this.watchLink(cpu);
     }

@@ -124,6 +124,7 @@ export class Mmu {
       cpu.raiseTlb(EXC_CODE.Mod, va, false);
       return FAULT;
     }
+    if (access === ACCESS.fetch) cpu.tlb.markFetched(index);
     return cpu.tlb.physicalAddress(index, va, this.largeAddresses);
   }
 

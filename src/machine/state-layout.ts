@@ -8,7 +8,7 @@
  *     1000     state block of the CPU that executes (STATE)
  *     2000     host TLB
  *     9000     state block of CPU 0 while another one executes
- *     A000     bank table, lists of the host TLB, routes of the segments
+ *     A000     bank table, lists of the host TLB, routes of the segments, log of refills
  *     10000    soft TLB banks
  *     …        the same of each further CPU but for the first state block, at a distance of CPU_STRIDE
  *     …        code map (one word for each RAM page), pre-decoded code pages, RAM
@@ -48,7 +48,7 @@ export const STATE = {
   userBank: BLOCK + 0xb4,
   /** Instructions that the interpreter executes itself until it is asked where it is. */
   untilSample: BLOCK + 0xb8,
-  /** Not 0: code or translations were dropped since translated code last looked. */
+  /** Not 0: code was dropped, or a page of which code was fetched, since translated code last looked. */
   stale: BLOCK + 0xbc,
   /** Not 0: the careful interpreter has to execute the next instruction. */
   carefulNext: BLOCK + 0xc0,
@@ -84,6 +84,8 @@ export const STATE = {
   /** The mode in which it left off at `interpretedFrom`, and the EntryHi of then. */
   interpretedMode: BLOCK + 0x118,
   interpretedEntryHi: BLOCK + 0x11c,
+  /** 1 while translated code waits for an exception to come back (`src/engine/come-back.ts`). */
+  awaited: BLOCK + 0x120,
   /** CP0 registers, a word each, by flat index (number * 8 + select), and the upper halves of some. */
   cp0: BLOCK + 0x200,
   cp0High: BLOCK + 0x600,
@@ -100,10 +102,15 @@ export const CP0_BYTES = 32 * 8 * 4;
 export const TLB_BASE = 0x2000;
 export const TLB_MAX_ENTRIES = 1024;
 export const TLB_ENTRY = {
-  ...{ words: 7, entryHi: 0, pageMask: 1, entryLo0: 2, entryLo1: 3, used: 4 },
+  ...{ words: 7, entryHi: 0, pageMask: 1, entryLo0: 2, entryLo1: 3 },
+  /** What the entry was used for since it was written, as `TLB_USE` says; 0 if it was never written. */
+  used: 4,
   /** Upper halves of EntryLo: physical address bits from 36 up. */
   ...{ high0: 5, high1: 6 },
 } as const;
+
+/** Every entry that was written has `written`; code was fetched through those with `fetched`. */
+export const TLB_USE = { written: 1, fetched: 2 } as const;
 
 /** By mode (256 words each) and ASID: memory offset of the soft TLB bank, 0 if it has none. */
 export const BANK_TABLE = { base: 0xa000, words: 1024 } as const;
@@ -114,6 +121,9 @@ export const BANK_TABLE = { base: 0xa000, words: 1024 } as const;
  */
 export const TLB_LISTS = { first: 0xb000, next: 0xd000, onlyMask: 0xe000 } as const;
 
+/** The page mask of what TLBWR writes into the FTLB, -1 if nothing; and log2 of the bytes of such a pair of pages. */
+export const FTLB_WORDS = { pageMask: 0xe010, pairShift: 0xe014 } as const;
+
 /**
  * By mode and eighth of the address space: where it leads, a physical address in units of 2^29, or that the TLB says
  * so (`SEGMENT_MAPPED`), or that something rarer happens.
@@ -121,6 +131,9 @@ export const TLB_LISTS = { first: 0xb000, next: 0xd000, onlyMask: 0xe000 } as co
 export const SEGMENT_ROUTES = { base: 0xe100, words: 32 } as const;
 export const SEGMENT_MAPPED = -1;
 export const SEGMENT_OTHER = -2;
+
+/** Where `RefillLog` is, if the machine has one: words of page | `isOne` | ASID. */
+export const REFILL_LOG = { base: 0xf000, entries: 1024, isOne: 0x100 } as const;
 
 /** Bytes of a page of RAM as the soft TLB and the code map see it, whatever pages the guest uses. */
 export const PAGE_SHIFT = 12;

@@ -1,11 +1,24 @@
-import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, INDEX, HWRENA, PAGE_GRAIN, PW, STATUS } from "../isa/cp0.ts";
+import {
+  CAUSE,
+  CP0,
+  EBASE,
+  ENTRY_HI,
+  ENTRY_LO,
+  FTLB,
+  INDEX,
+  HWRENA,
+  PAGE_GRAIN,
+  PW,
+  STATUS,
+} from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import type { Cpu } from "./cpu.ts";
 import { EXIT } from "./cpu-contracts.ts";
+import { FTLB_PAGES } from "./cpu-models.ts";
 import { ACCESS, type Mmu } from "./mmu.ts";
 import { MODE, type Mode } from "./modes.ts";
 import { STATE } from "./state-layout.ts";
-import { randomIndex, type TlbEntry } from "./tlb.ts";
+import { legalPageMask, randomIndex, type TlbEntry } from "./tlb.ts";
 
 /** The engine goes on with the next instruction. */
 export const NEXT = 0;
@@ -69,8 +82,8 @@ export class SystemOps {
   /** Value of CP0 register `index` as MFC0 reads it. */
   readCp0(index: number): number {
     const { cpu } = this;
-    const spec = cpu.cp0Specs.get(index);
-    if (spec === undefined) return 0;
+    const spec = cpu.cp0SpecAt[index]!;
+    if (spec === null) return 0;
     if (spec.readsPlainly) return cpu.cp0[index]!;
     if (index === CP0.Count) return cpu.clock.count() | 0;
     if (index === CP0.Random) return this.random();
@@ -80,7 +93,7 @@ export class SystemOps {
 
   private random(): number {
     const { cpu } = this;
-    return randomIndex(cpu.tlb.entries, cpu.cp0[CP0.Wired]! >>> 0, cpu.retiredSinceWired);
+    return randomIndex(cpu.tlb.vtlbEntries, cpu.cp0[CP0.Wired]! >>> 0, cpu.retiredSinceWired);
   }
 
   /** Upper half of CP0 register `index` as MFHC0 reads it. */
@@ -101,14 +114,14 @@ export class SystemOps {
     const { cpu } = this;
     const isEntryLo = index === CP0.EntryLo0 || index === CP0.EntryLo1;
     if (isEntryLo && (cpu.cp0[CP0.PageGrain]! & PAGE_GRAIN.ELPA) === 0) return null;
-    return cpu.cp0Specs.get(index)?.high ?? null;
+    return cpu.cp0SpecAt[index]?.high ?? null;
   }
 
   /** Writes CP0 register `index` as MTC0 does. EntryLo's upper half becomes 0. Returns true if the next instruction must be fetched anew. */
   writeCp0(index: number, value: number): boolean {
     const { cpu } = this;
-    const spec = cpu.cp0Specs.get(index);
-    if (spec === undefined) return false;
+    const spec = cpu.cp0SpecAt[index]!;
+    if (spec === null) return false;
     const old = cpu.cp0[index]!;
     const merged = (old & ~spec.writable) | (value & spec.writable);
     if (spec.writesPlainly) {
@@ -145,7 +158,7 @@ export class SystemOps {
       case CP0.EntryHi:
         cpu.cp0[index] = merged;
         if (((old ^ merged) & ENTRY_HI.ASID) === 0) return false;
-        cpu.modeMayHaveChanged();
+        cpu.asidChanged();
         return true;
       case CP0.EntryLo0:
       case CP0.EntryLo1: {
@@ -170,6 +183,18 @@ export class SystemOps {
         cpu.cp0[index] =
           (value & spec.writable & EBASE.WG) === 0 ? merged : (merged & ~EBASE.BASE) | (value & EBASE.BASE);
         return false;
+      case CP0.Config4: {
+        // A page size that the FTLB cannot be made to hold leaves the register as it was.
+        const pages = (merged & FTLB.C4_PAGE_SIZE) >>> FTLB.C4_PAGE_SIZE_SHIFT;
+        if (FTLB_PAGES.every(({ code }) => code !== pages)) return false;
+        cpu.cp0[index] = merged;
+        cpu.ftlbChanged();
+        return true;
+      }
+      case CP0.Config6:
+        cpu.cp0[index] = merged;
+        cpu.ftlbChanged();
+        return true;
       case CP0.PWField:
         cpu.cp0[index] = pwField(old, merged);
         return false;
@@ -242,7 +267,7 @@ export class SystemOps {
   tlbr(): Continuation {
     if (this.denied()) return RELOAD;
     const { cpu } = this;
-    const index = (cpu.cp0[CP0.Index]! & 0x7fff_ffff) % cpu.tlb.entries;
+    const index = cpu.tlb.named(cpu.cp0[CP0.Index]!);
     const entry = cpu.tlb.read(index);
     const asid = cpu.asid;
     const invalid = cpu.model.tlbInvalidate && !cpu.tlb.isUsed(index);
@@ -262,8 +287,9 @@ export class SystemOps {
 
   tlbwi(): Continuation {
     if (this.denied()) return RELOAD;
-    const index = (this.cpu.cp0[CP0.Index]! & 0x7fff_ffff) % this.cpu.tlb.entries;
-    if ((this.cpu.cp0[CP0.EntryHi]! & ENTRY_HI.EHINV) === 0) return this.writeTlb(index);
+    const { cp0, tlb } = this.cpu;
+    const index = tlb.named(cp0[CP0.Index]!);
+    if ((cp0[CP0.EntryHi]! & ENTRY_HI.EHINV) === 0) return this.writeTlb(index, this.entryToWrite());
     this.invalidateEntry(index);
     this.cpu.tlbWritten();
     return this.refetch();
@@ -271,24 +297,29 @@ export class SystemOps {
 
   tlbwr(): Continuation {
     if (this.denied()) return RELOAD;
-    return this.writeTlb(this.random());
+    const entry = this.entryToWrite();
+    return this.writeTlb(this.randomPlace(entry), entry);
   }
 
-  /** Invalidates every entry that belongs to the ASID in EntryHi and is not global, wired ones included. */
+  /**
+   * Invalidates the entries that belong to the ASID in EntryHi and are not global, wired ones included: those of the
+   * VTLB, or with an Index in the FTLB those of that set.
+   */
   tlbinv(): Continuation {
     if (this.denied()) return RELOAD;
-    const { tlb, asid } = this.cpu;
-    for (let index = 0; index < tlb.entries; index++) {
+    const { tlb, asid, cp0 } = this.cpu;
+    for (const index of tlb.invalidatedWith(tlb.named(cp0[CP0.Index]!))) {
       const own = !tlb.isGlobal(index) && (tlb.entryHi(index) & ENTRY_HI.ASID) === asid;
       if (own) this.invalidateEntry(index);
     }
     return this.refetch();
   }
 
-  /** Invalidates every entry, wired ones included. */
+  /** Invalidates entries as {@link tlbinv} does, whatever their ASID. */
   tlbinvf(): Continuation {
     if (this.denied()) return RELOAD;
-    for (let index = 0; index < this.cpu.tlb.entries; index++) this.invalidateEntry(index);
+    const { tlb, cp0 } = this.cpu;
+    for (const index of tlb.invalidatedWith(tlb.named(cp0[CP0.Index]!))) this.invalidateEntry(index);
     return this.refetch();
   }
 
@@ -299,10 +330,10 @@ export class SystemOps {
     tlb.invalidate(index);
   }
 
-  private writeTlb(index: number): Continuation {
-    const { cpu } = this;
-    const { cp0, cp0High, tlb } = cpu;
-    const entry = {
+  /** What TLBWI and TLBWR write. */
+  private entryToWrite(): TlbEntry {
+    const { cp0, cp0High } = this.cpu;
+    return {
       entryHi: cp0[CP0.EntryHi]!,
       pageMask: cp0[CP0.PageMask]!,
       entryLo0: cp0[CP0.EntryLo0]!,
@@ -310,7 +341,19 @@ export class SystemOps {
       high0: cp0High[CP0.EntryLo0]!,
       high1: cp0High[CP0.EntryLo1]!,
     };
-    if (cpu.model.tlbMachineCheck && tlb.conflicts(index, entry)) {
+  }
+
+  private randomPlace(entry: TlbEntry): number {
+    const { tlb, cp0, retiredSinceWired } = this.cpu;
+    return tlb.randomPlace(entry, cp0[CP0.Wired]! >>> 0, retiredSinceWired);
+  }
+
+  /** A machine check tells of an entry that another one conflicts with, or that has no place in its set of the FTLB. */
+  private writeTlb(index: number, entry: TlbEntry): Continuation {
+    const { cpu } = this;
+    const { cp0, tlb } = cpu;
+    const isTaken = tlb.takes(index, entry.entryHi, legalPageMask(entry.pageMask));
+    if (!isTaken || (cpu.model.tlbMachineCheck && tlb.conflicts(index, entry))) {
       cp0[CP0.Status] = cp0[CP0.Status]! | STATUS.TS;
       cpu.raise(EXC_CODE.MCheck);
       return RELOAD;
@@ -328,12 +371,6 @@ export class SystemOps {
     if (!cpu.model.tlbMachineCheck) this.dropTranslations(index);
   }
 
-  /** The entry behind `index`, or the first that is not wired. */
-  private otherEntry(index: number): number {
-    const { tlb, cp0 } = this.cpu;
-    return index + 1 < tlb.entries ? index + 1 : Math.min(cp0[CP0.Wired]!, tlb.entries - 1);
-  }
-
   /**
    * Writes `entry` into a random place, for the hardware page walker. False if it would match what another entry
    * matches already: then the refill handler is to meet the machine check.
@@ -346,10 +383,11 @@ export class SystemOps {
 
   /** The place that {@link fillTlb} would write `entry` to now, or -1. */
   placeToFill(entry: TlbEntry): number {
-    let index = this.random();
+    const { tlb, pc, asid, cp0 } = this.cpu;
+    let index = this.randomPlace(entry);
     // Not the entry that maps the instruction: whether it is fetched again meanwhile would show.
-    if (index === this.cpu.tlb.probe(this.cpu.pc, this.cpu.asid)) index = this.otherEntry(index);
-    return this.cpu.tlb.conflicts(index, entry) ? -1 : index;
+    if (index === tlb.probe(pc, asid)) index = tlb.alternative(index, cp0[CP0.Wired]!);
+    return tlb.conflicts(index, entry) ? -1 : index;
   }
 
   /** Has the engine forget what entry `index` maps. */

@@ -1,6 +1,15 @@
 import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO } from "../isa/cp0.ts";
-import { CPU_STRIDE, TLB_BASE, TLB_ENTRY, TLB_LISTS, TLB_MAX_ENTRIES } from "./state-layout.ts";
-import { listsFor, NONE, TlbLists } from "./tlb-lists.ts";
+import { FTLB_PAGES, tlbSizeOf, type CpuModel, type FtlbModel } from "./cpu-models.ts";
+import {
+  CPU_STRIDE,
+  FTLB_WORDS,
+  TLB_BASE,
+  TLB_ENTRY,
+  TLB_LISTS,
+  TLB_MAX_ENTRIES,
+  TLB_USE,
+} from "./state-layout.ts";
+import { listsFor, NONE, SPREAD, TlbLists } from "./tlb-lists.ts";
 
 /** A joint TLB entry as TLBR reads it: EntryHi, PageMask, EntryLo0, EntryLo1, unsigned. */
 export interface TlbEntry {
@@ -46,24 +55,43 @@ export function randomIndex(entries: number, wired: number, instructions: number
 }
 
 /**
+ * The way of the FTLB that TLBWR writes, `instructions` instructions after reset or the last write of Wired. Loops come
+ * back after equal numbers of instructions, which are spread over all ways.
+ */
+export function randomWay(ways: number, instructions: number): number {
+  return Math.imul(instructions, SPREAD) >>> (32 - Math.log2(ways));
+}
+
+/**
  * The joint TLB (MIPS32 PRA, "TLB-Based Virtual Address Translation"). It owns the entries, which lie in the
- * machine's memory as plain words. An entry that was never written matches nothing.
+ * machine's memory as plain words. An entry that was never written matches nothing. Behind the entries for pages of
+ * any size lie those of the FTLB, way by way.
  */
 export class Tlb {
+  /** All entries, those of an FTLB that is not in use among them. */
   readonly entries: number;
+  /** Those for pages of any size. */
+  readonly vtlbEntries: number;
+  readonly ftlb: FtlbModel | null;
   private readonly words: Int32Array;
   /** Word that the first entry starts at. */
   private readonly first: number;
   /** Word that says what page mask all entries have. */
   private readonly onlyMask: number;
+  /** Words that say which pages the FTLB holds. */
+  private readonly ftlbMask: number;
+  private readonly ftlbShift: number;
   /** The entries that were written. */
   private readonly lists: TlbLists;
 
-  /** The TLB of CPU `cpu`. */
-  constructor(words: Int32Array, entries: number, cpu: number) {
+  /** The TLB of CPU `cpu`, which is one of `model`. */
+  constructor(words: Int32Array, model: Pick<CpuModel, "tlbEntries" | "ftlb">, cpu: number) {
+    const entries = tlbSizeOf(model);
     if (entries < 1 || entries > TLB_MAX_ENTRIES) throw new RangeError(`a TLB of ${entries} entries`);
     this.words = words;
     this.entries = entries;
+    this.vtlbEntries = model.tlbEntries;
+    this.ftlb = model.ftlb;
     this.first = (TLB_BASE + cpu * CPU_STRIDE) >>> 2;
     const wordsAt = (at: number, length: number): Int32Array => {
       const start = (at + cpu * CPU_STRIDE) >>> 2;
@@ -72,12 +100,75 @@ export class Tlb {
     const first = wordsAt(TLB_LISTS.first, listsFor(entries));
     this.lists = new TlbLists(entries, first, wordsAt(TLB_LISTS.next, entries));
     this.onlyMask = (TLB_LISTS.onlyMask + cpu * CPU_STRIDE) >>> 2;
+    this.ftlbMask = (FTLB_WORDS.pageMask + cpu * CPU_STRIDE) >>> 2;
+    this.ftlbShift = (FTLB_WORDS.pairShift + cpu * CPU_STRIDE) >>> 2;
+    words[this.ftlbMask] = NONE;
     this.masksChanged();
   }
 
-  /** All entries, as they lie in memory. */
+  /**
+   * Has the FTLB hold the pages that `code` stands for in Config4.FTLBPageSize, or none if it is null. True if it held
+   * others: then its entries are gone.
+   */
+  setFtlbPages(code: number | null): boolean {
+    const pages = FTLB_PAGES.find((one) => one.code === code);
+    const mask = pages?.pageMask ?? NONE;
+    if (this.words[this.ftlbMask] === mask) return false;
+    this.words[this.ftlbMask] = mask;
+    this.words[this.ftlbShift] = pages?.pairShift ?? 0;
+    for (let index = this.vtlbEntries; index < this.entries; index++) this.invalidate(index);
+    return true;
+  }
+
+  /** The entry that the value `index` of CP0 Index names: it starts anew behind the last one that is in use. */
+  named(index: number): number {
+    const inUse = this.words[this.ftlbMask] === NONE ? this.vtlbEntries : this.entries;
+    return (index & 0x7fff_ffff) % inUse;
+  }
+
+  /** True if what has this EntryHi and this legal PageMask may be in entry `index`: one of the FTLB is for few. */
+  takes(index: number, entryHi: number, pageMask: number): boolean {
+    if (index < this.vtlbEntries) return true;
+    return this.words[this.ftlbMask] === pageMask && index === this.inSetOf(entryHi, index);
+  }
+
+  /** The entry in the same way of the FTLB as entry `index`, in the set that is for `entryHi`. */
+  private inSetOf(entryHi: number, index: number): number {
+    const { sets } = this.ftlb!;
+    const way = Math.floor((index - this.vtlbEntries) / sets);
+    return this.vtlbEntries + way * sets + ((entryHi >>> this.words[this.ftlbShift]!) & (sets - 1));
+  }
+
+  /** The entry that TLBWR writes, with Wired and the instructions since as for {@link randomIndex}. */
+  randomPlace({ entryHi, pageMask }: TlbEntry, wired: number, instructions: number): number {
+    const { ftlb, vtlbEntries } = this;
+    if (ftlb === null || legalPageMask(pageMask) !== this.words[this.ftlbMask])
+      return randomIndex(vtlbEntries, wired, instructions);
+    return this.inSetOf(entryHi, vtlbEntries + randomWay(ftlb.ways, instructions) * ftlb.sets);
+  }
+
+  /** An entry that could hold the same as entry `index`: the one behind it, or the first that is not wired. */
+  alternative(index: number, wired: number): number {
+    const { ftlb, vtlbEntries } = this;
+    if (ftlb !== null && index >= vtlbEntries)
+      return vtlbEntries + ((index - vtlbEntries + ftlb.sets) % (ftlb.ways * ftlb.sets));
+    return index + 1 < vtlbEntries ? index + 1 : Math.min(wired, vtlbEntries - 1);
+  }
+
+  /** What one TLBINV or TLBINVF deals with (Config4.IE = 2): all of the VTLB, or the set of the FTLB of entry `index`. */
+  invalidatedWith(index: number): number[] {
+    const { ftlb, vtlbEntries } = this;
+    if (ftlb === null || index < vtlbEntries) return Array.from({ length: vtlbEntries }, (_, each) => each);
+    const first = vtlbEntries + ((index - vtlbEntries) % ftlb.sets);
+    return Array.from({ length: ftlb.ways }, (_, way) => first + way * ftlb.sets);
+  }
+
+  /** All entries, as they lie in memory but for what they were used for. */
   snapshot(): Int32Array {
-    return this.words.slice(this.first, this.at(this.entries));
+    const saved = this.words.slice(this.first, this.at(this.entries));
+    for (let used = TLB_ENTRY.used; used < saved.length; used += TLB_ENTRY.words)
+      saved[used] = saved[used]! & TLB_USE.written;
+    return saved;
   }
 
   /** Takes over what {@link snapshot} gave, for a TLB of this size. */
@@ -137,6 +228,12 @@ export class Tlb {
     return this.words[this.at(index) + TLB_ENTRY.used] !== 0;
   }
 
+  /** Code is fetched through entry `index`: until it is written again, whoever drops it has to say so. */
+  markFetched(index: number): void {
+    const at = this.at(index) + TLB_ENTRY.used;
+    this.words[at] = this.words[at]! | TLB_USE.fetched;
+  }
+
   /** Makes entry `index` match nothing, as if it had never been written. */
   invalidate(index: number): void {
     this.unlink(index);
@@ -166,7 +263,7 @@ export class Tlb {
     w[at + TLB_ENTRY.entryLo1] = (entry.entryLo1 & frame & ~ENTRY_LO.G) | global;
     w[at + TLB_ENTRY.high0] = entry.high0 ?? 0;
     w[at + TLB_ENTRY.high1] = entry.high1 ?? 0;
-    w[at + TLB_ENTRY.used] = 1;
+    w[at + TLB_ENTRY.used] = TLB_USE.written;
     this.lists.add(index, entry.entryHi, mask);
     this.masksChanged();
   }

@@ -100,5 +100,13 @@ describe("a field", () => {
   it("does not write what it would not read", () => {
     expect(() => written(integer(0, 5), 6)).toThrow(RangeError);
     expect(() => written(u32, 0.5)).toThrow(RangeError);
+    expect(() => written(counter, -1)).toThrow(RangeError);
+  });
+
+  it("refuses to write what a guest has counted beyond the bounds", () => {
+    for (const field of [counter, tick]) {
+      expect(read(field, written(field, 2 ** 50))).toBe(2 ** 50);
+      expect(() => written(field, 2 ** 50 + 1)).toThrow(SnapshotError);
+    }
   });
 });

@@ -4,6 +4,7 @@
  * stated, or it is refused; bounds that depend on other state are the business of whoever restores it.
  */
 import type { ByteReader, ByteWriter } from "./byte-stream.ts";
+import { SnapshotError } from "./snapshot-error.ts";
 
 /** How values of type `T` are kept. */
 export interface Field<T> {
@@ -34,9 +35,20 @@ export const u32 = integer(0, 0xffff_ffff);
 /** Beyond all counts of events and times in ticks that there can be; sums of a few are exact. */
 const FOREVER = 2 ** 50;
 /** A count of events, or a time in ticks since the start. */
-export const counter = integer(0, FOREVER);
+export const counter = counted(integer(0, FOREVER));
 /** A time in ticks, perhaps before the start. */
-export const tick = integer(-FOREVER, FOREVER);
+export const tick = counted(integer(-FOREVER, FOREVER));
+
+/** What grows while a guest runs: a file can say that it is nearly as large as it may be, and then it becomes larger. */
+function counted(field: Field<number>): Field<number> {
+  return {
+    ...field,
+    write: (to, value) => {
+      if (value > FOREVER) throw new SnapshotError(`the guest cannot be saved: it has counted to ${value}`);
+      field.write(to, value);
+    },
+  };
+}
 
 export const flag: Field<boolean> = {
   write: (to, value) => to.byte(value ? 1 : 0),

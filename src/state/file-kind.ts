@@ -5,11 +5,16 @@ import { SnapshotError } from "./snapshot-error.ts";
 /** What a file of ours begins with: 8 letters, the version of its format, and a checksum (CRC-32) of what follows. */
 export interface FileKind {
   /** What it is called, as in "this is no snapshot". */
-  readonly name: string;
+  readonly name: NonNullable<SnapshotError["found"]>;
   readonly magic: string;
   /** To be raised when anything changes that the file keeps: other versions are refused. */
   readonly version: number;
 }
+
+/** A guest at a moment. */
+export const SNAPSHOT_FILE: FileKind = { name: "snapshot", magic: "KSEGSNAP", version: 3 };
+/** A guest's start and all of its input. */
+export const RECORDING_FILE: FileKind = { name: "recording", magic: "KSEGTAPE", version: 1 };
 
 /** Bytes in front of the contents of a file. */
 export const FILE_HEADER_BYTES = 16;
@@ -27,8 +32,12 @@ export function openFile({ name, magic, version }: FileKind, given: Uint8Array):
   if (!(given instanceof Uint8Array)) throw new SnapshotError(`the ${name} is no Uint8Array`);
   // Not one of a subclass, whose `slice` may be a view: Node's Buffer is like that.
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length);
-  if (String.fromCharCode(...bytes.subarray(0, magic.length)) !== magic)
-    throw new SnapshotError(`this is no ${name} of a kseg guest`);
+  const begins = String.fromCharCode(...bytes.subarray(0, magic.length));
+  if (begins !== magic) {
+    const other = [SNAPSHOT_FILE, RECORDING_FILE].find((kind) => kind.magic === begins);
+    const but = other === undefined ? "" : ` but a ${other.name}`;
+    throw new SnapshotError(`this is no ${name} of a kseg guest${but}`, { found: other?.name ?? null });
+  }
   const reader = new ByteReader(bytes, name);
   reader.raw(magic.length);
   const found = reader.word();

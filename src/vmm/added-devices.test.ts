@@ -172,6 +172,14 @@ it.each<[string, readonly unknown[], string]>([
     [alarm(), alarm({ name: "bell", base: BASE + 8 })],
     "two devices have irq 9",
   ],
+  ["that is none", [null], "null is no device"],
+  ["that is made as nothing", [alarm({ create: () => undefined as never })], "has no method read"],
+  ["that cannot be written", [alarm({ create: () => ({ read: () => 0 }) as never })], "has no method write"],
+  [
+    "whose state nothing keeps",
+    [alarm({ create: () => ({ read: () => 0, write() {}, save: "state" }) as never })],
+    "has no method save",
+  ],
   ["that nothing makes", [{ name: "alarm", base: BASE, size: 4 }], "no create"],
 ])("a device %s is refused", (_, devices, message) => {
   for (const mode of ["te", "bare"] as const) {
@@ -191,4 +199,10 @@ it("a device is told what it cannot do", () => {
   };
   createGuest(config("te", [{ name: "idle", base: BASE, size: 4, create }])).destroy();
   expect(mistakes).toEqual(["little", 0]);
+});
+
+it("a device's state is bytes, or is not saved", () => {
+  const create = (): Device => ({ read: () => 0, write() {}, save: () => "state" as never });
+  const guest = createGuest(config("te", [{ name: "odd", base: BASE, size: 4, create }]));
+  expect(() => guest.save()).toThrow("what the device odd has saved is no Uint8Array");
 });

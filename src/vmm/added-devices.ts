@@ -52,7 +52,10 @@ export function checkDevices(devices: readonly DeviceConfig[]): void {
   if (devices.length > MOST_DEVICES) refuse(`${devices.length} devices: a guest has up to ${MOST_DEVICES}`);
   const names = new Set<string>();
   const irqs = new Set<number>();
-  for (const { name, base, size, irq, create } of devices) {
+  for (const device of devices) {
+    if (typeof device !== "object" || device === null)
+      refuse(`${String(device)} is no device: give an object with name, base, size and create`);
+    const { name, base, size, irq, create } = device;
     if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME)
       refuse(`a device needs a name of 1 to ${LONGEST_NAME} characters`);
     if (names.has(name)) refuse(`there are two devices ${name}: give each a name of its own`);
@@ -81,7 +84,11 @@ export class AddedDevices {
   }
 
   snapshot(): AddedDeviceState[] {
-    return this.devices.map(({ name, device }) => ({ name, state: device.save?.() ?? new Uint8Array() }));
+    return this.devices.map(({ name, device }) => {
+      const state = device.save?.() ?? new Uint8Array();
+      if (state instanceof Uint8Array) return { name, state };
+      throw new TypeError(`what the device ${name} has saved is no Uint8Array`);
+    });
   }
 
   /** Throws {@link SnapshotError} unless `saved` is the state of such devices. */
@@ -129,6 +136,7 @@ function addDevice({ name, base, size, irq, create }: DeviceConfig, place: Devic
       board.pics.setLine(irq, level);
     },
   });
+  checkMethods(name, device);
   timeline.register(timer, () => device.onTimer?.());
   try {
     bus.add({ name, base, size, device: asRegisters(device) });
@@ -139,6 +147,22 @@ function addDevice({ name, base, size, irq, create }: DeviceConfig, place: Devic
     });
   }
   return device;
+}
+
+/** What a device has to have, and what it can. */
+const METHODS = { read: true, write: true, onTimer: false, save: false, restore: false } as const;
+
+/** Checks what the embedder's `create` has made, which may be anything. Throws {@link GuestConfigError}. */
+function checkMethods(name: string, device: Device): void {
+  const members: Readonly<Record<string, unknown>> = Object(device);
+  for (const [method, isNeeded] of Object.entries(METHODS)) {
+    const given = members[method];
+    if (typeof given === "function" || (given === undefined && !isNeeded)) continue;
+    throw new GuestConfigError(
+      "devices",
+      `what the device ${name} was created as has no method ${method}: return an object that has`,
+    );
+  }
 }
 
 /** What the guest reads is as wide as it reads, whatever the device answers. */

@@ -71,12 +71,19 @@ export class BareGuest extends MachineGuest {
     this.debug = new MachineDebugView({
       ...{ name: "guest", machine, target: new MachineTarget(machine), isExecuting: null },
       asid: () => machine.cpu.asid,
-      step: () =>
-        this.step(
-          () => machine.debug.beginStep("all", machine.cpu.pc),
-          () => machine.debug.endStep(),
-        ),
+      step: () => this.step("guest"),
     });
+  }
+
+  protected beginStep(): void {
+    const { debug, cpu } = this.machine;
+    debug.beginStep("all", cpu.pc);
+  }
+  protected endStep(): void {
+    this.machine.debug.endStep();
+  }
+  protected get isWaiting(): boolean {
+    return this.machine.cpu.waiting;
   }
 
   /** As YAMON enters a kernel: kernel mode, interrupts off, cached kseg0. */

@@ -4,6 +4,7 @@ import { GuestConfigError, type GuestConfig } from "../guest.ts";
 import { GUEST_TLB_SIZES } from "../kvm/index.ts";
 import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
 import { MAX_CPUS } from "../machine/machine.ts";
+import { nearest } from "../nearest.ts";
 import { checkDevices } from "./added-devices.ts";
 import { checkModel } from "./check-model.ts";
 import { MAX_GVA_ROOTS, MAX_MEMORY, MEMORY_UNIT } from "./limits.ts";
@@ -18,8 +19,28 @@ const CHOICES = {
   dyntrans: ["on", "off"],
   clock: ["virtual", "wall"],
   hostPageSize: [4096, 16384],
+  checkInvariants: [true, false],
+  refillLog: [true, false],
   guestTlb: GUEST_TLB_SIZES,
 } as const satisfies Partial<Record<keyof GuestConfig, readonly unknown[]>>;
+
+/** The settings that are no choices. */
+const OTHER_SETTINGS = {
+  kernel: true,
+  initrd: true,
+  append: true,
+  memory: true,
+  hostCpu: true,
+  hostCpus: true,
+  gvaRoots: true,
+  now: true,
+  onConsole: true,
+  onSerial: true,
+  devices: true,
+  tracer: true,
+} as const satisfies Record<Exclude<keyof GuestConfig, keyof typeof CHOICES>, true>;
+
+const SETTINGS: readonly string[] = Object.keys({ ...CHOICES, ...OTHER_SETTINGS });
 
 /** The settings that are about the hypervisor. */
 const HYPERVISOR_SETTINGS = [
@@ -51,6 +72,7 @@ function shown(value: unknown): string {
 export function checkSettings(config: Partial<GuestConfig>): void {
   if (typeof config !== "object" || config === null)
     throw new TypeError(`the configuration is an object with the guest's settings, not ${shown(config)}`);
+  for (const [name, value] of Object.entries(config)) if (value !== undefined) checkName(name);
   for (const [name, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly unknown[]][]) {
     const value: unknown = config[name];
     if (value === undefined || allowed.includes(value)) continue;
@@ -63,9 +85,22 @@ export function checkSettings(config: Partial<GuestConfig>): void {
   }
   if (config.append !== undefined && typeof config.append !== "string")
     throw new GuestConfigError("append", "append is no string: give the kernel's command line");
+  if (config.tracer !== undefined && (typeof config.tracer !== "object" || config.tracer === null))
+    throw new GuestConfigError(
+      "tracer",
+      `tracer is ${shown(config.tracer)}: give an object with a function for each tracepoint that is wanted`,
+    );
   if (config.hostCpu !== undefined) modelOf(config.hostCpu);
   if (config.memory !== undefined) checkMemory(config.memory);
   if (config.devices !== undefined) checkDevices(config.devices);
+}
+
+/** Checks that there is a setting of that name. Throws {@link GuestConfigError}. */
+function checkName(name: string): void {
+  if (SETTINGS.includes(name)) return;
+  const guess = nearest(name, SETTINGS);
+  const hint = guess === undefined ? `choose from ${SETTINGS.join(", ")}` : `did you mean ${guess}?`;
+  throw new GuestConfigError(name, `there is no setting ${name}: ${hint}`);
 }
 
 /** Checks that a configuration is whole, and its settings go together. Throws what {@link checkSettings} does. */

@@ -78,6 +78,7 @@ describe("a CPU model of the embedder's", () => {
     expect(refused()).toThrow(SnapshotError);
     expect(refused()).toThrow("the snapshot is of a host CPU mine: give its model as hostCpu");
     expect(refused({ ...hostCpu, name: "other" })).toThrow(SnapshotError);
+    expect(refused("24Kc" as never)).toThrow("hostCpu is no model");
     expect(refused({ ...hostCpu, tlbEntries: 16 })).toThrow(SnapshotError);
   });
 

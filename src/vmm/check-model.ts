@@ -1,7 +1,7 @@
 /** Whether a CPU model of the embedder's can be a host's. */
 import { GuestConfigError } from "../guest.ts";
 import { STATUS } from "../isa/cp0.ts";
-import { CPU_MODELS, type CpuModel } from "../machine/cpu-models.ts";
+import { CPU_MODELS, tlbSizeOf, type CpuModel } from "../machine/cpu-models.ts";
 import { TLB_MAX_ENTRIES } from "../machine/state-layout.ts";
 
 /** Features, each of which a model has or has not. */
@@ -28,6 +28,8 @@ const LONGEST_NAME = 64;
 const KSCRATCH_SELECTS = 0xfc;
 /** Fewer entries than these some code of kernels, which wires a few, cannot live with. */
 const LEAST_TLB = 8;
+/** Config4.FTLBWays says more than two in four bits. */
+const MOST_WAYS = 16;
 /** Fields of Status that every model has, and all that one can have besides the FPU's. */
 const STATUS_LEAST = STATUS.CU0 | STATUS.BEV | STATUS.IM | STATUS.UM | STATUS.ERL | STATUS.EXL | STATUS.IE;
 const STATUS_MOST = Object.values(CPU_MODELS).reduce((bits, { statusWritable }) => bits | statusWritable, 0);
@@ -55,6 +57,21 @@ export function checkModel(model: CpuModel): void {
     throw new GuestConfigError("hostCpu", `the model of the host CPU cannot be: ${name} ${why}`);
 }
 
+/** What of an FTLB cannot be. */
+function* problemsOfFtlb(
+  model: CpuModel,
+  ftlb: NonNullable<CpuModel["ftlb"]>,
+): Generator<readonly [name: string, why: string]> {
+  const parts = typeof ftlb === "object" ? [ftlb.ways, ftlb.sets] : [];
+  const isPowerOfTwo = (value: unknown): boolean =>
+    typeof value === "number" && value >= 2 && Number.isInteger(Math.log2(value));
+  if (parts.length === 0 || !parts.every(isPowerOfTwo) || ftlb.ways > MOST_WAYS)
+    yield ["ftlb", `has to be null, or ways (up to ${MOST_WAYS}) and sets, which are powers of two from 2`];
+  else if (tlbSizeOf(model) > TLB_MAX_ENTRIES)
+    yield ["ftlb", `has to have at most ${TLB_MAX_ENTRIES} entries with tlbEntries`];
+  if (!model.tlbInvalidate) yield ["ftlb", "needs tlbInvalidate, with which kernels clear it"];
+}
+
 /** The fields that cannot be as they are, each with the reason. */
 function* problemsOf(model: CpuModel): Generator<readonly [name: string, why: string]> {
   const { name, isa, cacheLine, kscratch, statusWritable, tlbEntries, fpu } = model;
@@ -71,6 +88,7 @@ function* problemsOf(model: CpuModel): Generator<readonly [name: string, why: st
     if (!Number.isInteger(model[field]) || model[field] < least || model[field] > most)
       yield [field, `has to be a whole number from ${least} to ${most}`];
   if (!Number.isInteger(Math.log2(tlbEntries))) yield ["tlbEntries", "has to be a power of two"];
+  if (model.ftlb !== null) yield* problemsOfFtlb(model, model.ftlb);
   if ((kscratch & ~KSCRATCH_SELECTS) !== 0) yield ["kscratch", "may have bits 2 to 7 only"];
   if ((statusWritable & STATUS_LEAST) !== STATUS_LEAST || (statusWritable & ~STATUS_MOST) !== 0)
     yield ["statusWritable", "has too few or too many bits: begin with that of another model"];

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { GuestConfigError, type GuestConfig, type Mode } from "../guest.ts";
 import { createGuest } from "./create-guest.ts";
+import { createTimeTravel } from "./create-time-travel.ts";
 
 const image = (name: string): Uint8Array =>
   readFileSync(new URL(`../../guests/demo/${name}`, import.meta.url));
@@ -38,12 +39,28 @@ describe("a configuration that cannot work", () => {
     ["memory", NO_TEXT, "an object bytes of memory"],
     ["gvaRoots", NO_TEXT, "gvaRoots is an object"],
     ["mode", NO_TEXT, "mode is an object: choose from"],
+    ["checkInvariants", "yes", 'checkInvariants is "yes": choose from true, false'],
+    ["refillLog", 3, "refillLog is 3: choose from true, false"],
+    ["tracer", "x", 'tracer is "x": give an object'],
     ["mode", Symbol("vz"), "mode is Symbol(vz): choose from"],
   ])("%s %s is refused", (name, value, message) => {
     const config = { ...good, [name]: value } as GuestConfig;
     expect(() => createGuest(config)).toThrow(GuestConfigError);
     expect(() => createGuest(config)).toThrow(message);
   });
+});
+
+it.each([
+  ["refil", "slow", "there is no setting refil: did you mean refill?"],
+  ["onconsole", () => {}, "there is no setting onconsole: did you mean onConsole?"],
+  ["frobnicate", 1, "there is no setting frobnicate: choose from mode, engine,"],
+  ["constructor", 1, "there is no setting constructor: choose from"],
+])("the setting %s, which there is not, is refused", (name, value, message) => {
+  const create = () => createGuest({ ...good, [name]: value });
+  expect(create).toThrow(GuestConfigError);
+  expect(create).toThrow(message);
+  expect(() => createTimeTravel({ ...good, [name]: value })).toThrow(message);
+  expect(() => createGuest({ ...good, [name]: undefined })).not.toThrow();
 });
 
 it.each([

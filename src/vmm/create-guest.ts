@@ -61,7 +61,15 @@ export function createMachineGuest(config: GuestConfig): MachineGuest {
 /** What the embedder gives to a guest that comes from a snapshot: all else is in there. */
 export type RestoreConfig = Pick<
   GuestConfig,
-  "onConsole" | "onSerial" | "engine" | "clock" | "now" | "checkInvariants" | "tracer" | "devices"
+  | "onConsole"
+  | "onSerial"
+  | "engine"
+  | "clock"
+  | "now"
+  | "checkInvariants"
+  | "refillLog"
+  | "tracer"
+  | "devices"
 > & {
   /** The model of the snapshot's host CPU, if that is none of `CPU_MODELS`. */
   readonly hostCpu?: CpuModel;
@@ -93,6 +101,8 @@ export function restoreMachineGuest(snapshot: Uint8Array, config: RestoreConfig)
 
 /** The model of a snapshot's host CPU, with that of the configuration. Throws {@link SnapshotError}. */
 function modelOfSnapshot(name: string, given: CpuModel | undefined): CpuModel {
+  if (given !== undefined && (typeof given !== "object" || given === null))
+    throw new GuestConfigError("hostCpu", "hostCpu is no model: a snapshot has the name, give its model");
   if (given !== undefined && given.name !== name)
     throw new SnapshotError(
       `the snapshot is of a host CPU ${name}, and the configuration's is ${given.name}`,
@@ -124,9 +134,10 @@ function buildGuest(settings: Settings, surroundings: Surroundings): MachineGues
 }
 
 function surroundingsOf(config: GivenAnew, model: CpuModel, clock: Settings["clock"]): Surroundings {
-  const { onConsole, onSerial, engine = "auto", checkInvariants = false, tracer, devices = [] } = config;
+  const { onConsole, onSerial, engine = "auto", tracer, devices = [] } = config;
+  const { checkInvariants = false, refillLog = false } = config;
   return {
-    ...{ onConsole, model, devices, engine, checkInvariants },
+    ...{ onConsole, model, devices, engine, checkInvariants, refillLog },
     ...(onSerial === undefined ? {} : { onSerial }),
     ...(tracer === undefined ? {} : { tracer }),
     ...(clock === "virtual" ? {} : wallClock(config)),

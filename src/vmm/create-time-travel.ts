@@ -1,17 +1,23 @@
 import { GuestConfigError, type GuestConfig } from "../guest.ts";
+import { checkSettings } from "./check-config.ts";
 import { createMachineGuest, restoreMachineGuest, type RestoreConfig } from "./create-guest.ts";
 import type { OutputCallbacks } from "./machine-guest.ts";
+import type { LoggedInput } from "./input-log.ts";
 import { decodeRecording } from "./recording.ts";
-import { TimeTravel, type LoggedInput, type TimeTravelOptions } from "./time-travel.ts";
+import { TimeTravel, type TimeTravelOptions } from "./time-travel.ts";
 
-function checkClock(clock: GuestConfig["clock"]): void {
-  if (clock === "wall")
+/** Throws what `createGuest` throws of a configuration, and TypeError. */
+function check(config: Partial<GuestConfig>, options: TimeTravelOptions): void {
+  checkSettings(config);
+  if (typeof options !== "object" || options === null)
+    throw new TypeError(`the options are an object, not ${String(options)}`);
+  if (config.clock === "wall")
     throw new GuestConfigError("clock", "by the wall clock nothing comes again: use the virtual clock");
 }
 
 /** A guest as `createGuest` makes it, which can be turned back. Throws what that throws. */
 export function createTimeTravel(config: GuestConfig, options: TimeTravelOptions = {}): TimeTravel {
-  checkClock(config.clock);
+  check(config, options);
   return new TimeTravel((muted) => createMachineGuest({ ...config, ...muted }), config, options);
 }
 
@@ -44,7 +50,7 @@ function fromSnapshot(
   options: TimeTravelOptions,
   inputs: readonly LoggedInput[],
 ): TimeTravel {
-  checkClock(config.clock);
+  check(config, options);
   const create = (muted: OutputCallbacks) =>
     restoreMachineGuest(snapshot, { ...config, clock: "virtual", ...muted });
   return new TimeTravel(create, config, options, inputs);

@@ -23,6 +23,14 @@ export interface ViewOf {
   readonly step: () => RunResult;
 }
 
+const ACCESSES: readonly Watchpoint["access"][] = ["read", "write", "access"];
+
+/** `value` as 32 bits, unsigned: callers without types may give anything. Throws RangeError. */
+function wordOf(value: number, what: string): number {
+  if (Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32) return value >>> 0;
+  throw new RangeError(`${what} is a whole number of 32 bits, not ${String(value)}`);
+}
+
 /** A view of the guest, or of its host, for a debugger. */
 export class MachineDebugView implements DebugView {
   readonly name: "guest" | "host";
@@ -42,9 +50,9 @@ export class MachineDebugView implements DebugView {
   // --- points ---
 
   setBreakpoint(address: number, options: PointOptions = {}): Breakpoint {
-    if (!Number.isInteger(address) || address % 4 !== 0)
-      throw new RangeError(`no instruction can be at ${address.toString(16)}`);
-    const breakpoint = { address: address >>> 0, applies: () => this.applies(options) };
+    const at = wordOf(address, "an address");
+    if (at % 4 !== 0) throw new RangeError(`no instruction can be at ${at.toString(16)}`);
+    const breakpoint = { address: at, applies: () => this.applies(options) };
     this.of.machine.debug.addBreakpoint(breakpoint);
     return breakpoint;
   }
@@ -55,9 +63,12 @@ export class MachineDebugView implements DebugView {
     access: Watchpoint["access"],
     options: PointOptions = {},
   ): Watchpoint {
-    if (!Number.isInteger(address) || !Number.isInteger(length) || length < 1)
-      throw new RangeError(`cannot watch ${length} bytes from ${address.toString(16)}`);
-    const watchpoint = { address: address >>> 0, length, access, applies: () => this.applies(options) };
+    const at = wordOf(address, "an address");
+    if (!Number.isInteger(length) || length < 1)
+      throw new RangeError(`cannot watch ${String(length)} bytes from ${at.toString(16)}`);
+    if (!ACCESSES.includes(access))
+      throw new RangeError(`cannot watch for ${String(access)}: choose from ${ACCESSES.join(", ")}`);
+    const watchpoint = { address: at, length, access, applies: () => this.applies(options) };
     this.of.machine.debug.addWatchpoint(watchpoint);
     return watchpoint;
   }
@@ -89,8 +100,9 @@ export class MachineDebugView implements DebugView {
 
   writeRegister(name: string, value: number): boolean {
     const { write } = this.accessor(name);
+    const word = wordOf(value, "a register's value");
     if (write === null || !this.of.target.isComplete) return false;
-    write(value | 0);
+    write(word | 0);
     return true;
   }
 
@@ -104,6 +116,9 @@ export class MachineDebugView implements DebugView {
   }
 
   readMemory(address: number, length: number): Uint8Array {
+    wordOf(address, "an address");
+    if (!Number.isInteger(length) || length < 0)
+      throw new RangeError(`cannot read ${String(length)} bytes: give a whole number`);
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length;) {
       try {
@@ -119,6 +134,8 @@ export class MachineDebugView implements DebugView {
   }
 
   writeMemory(address: number, bytes: Uint8Array): void {
+    wordOf(address, "an address");
+    if (!(bytes instanceof Uint8Array)) throw new TypeError("what is written to memory is no Uint8Array");
     for (let done = 0; done < bytes.length;) {
       const found = this.stretch(address + done, bytes.length - done);
       this.of.machine.writeBytes(found.offset, bytes.subarray(done, done + found.bytes));

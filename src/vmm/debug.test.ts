@@ -195,6 +195,20 @@ it("refuses what cannot be, and to step in a callback", () => {
   });
   expect(() => guest.debug.setBreakpoint(2)).toThrow(RangeError);
   expect(() => guest.debug.setWatchpoint(0, 0, "write")).toThrow(RangeError);
+  const anything = guest.debug as unknown as Record<string, (...args: unknown[]) => unknown>;
+  for (const [what, ...args] of [
+    ["setBreakpoint", undefined],
+    ["setBreakpoint", 2 ** 32],
+    ["setWatchpoint", null, 4, "read"],
+    ["setWatchpoint", 0, 4, "fetch"],
+    ["writeRegister", "pc", "40100000"],
+    ["readMemory", "40100000", 4],
+    ["readMemory", NaN, 4],
+    ["readMemory", 0x4010_0000, -1],
+    ["writeMemory", undefined, new Uint8Array(4)],
+  ] as const)
+    expect(() => anything[what]!(...args), `${what} ${String(args[0])}`).toThrow(RangeError);
+  expect(() => anything["writeMemory"]!(0x4010_0000, "text")).toThrow("no Uint8Array");
   expect(guest.hostDebug).toBeNull();
   let thrown: unknown = null;
   inCallback = () => {

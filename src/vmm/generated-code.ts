@@ -1,5 +1,5 @@
 import type { GuestConfig } from "../guest.ts";
-import { GUEST_STATUS_WRITABLE, HostKernel } from "../kvm/index.ts";
+import { DEFAULT_GUEST_TLB, fastExitOptions, GuestCpu, HostKernel } from "../kvm/index.ts";
 import { DEFAULT_CPU_MODEL } from "../machine/cpu-models.ts";
 import { Machine } from "../machine/machine.ts";
 import { formatListing, type ListingLine } from "../uasm/listing.ts";
@@ -16,7 +16,7 @@ const SECTIONS: Readonly<Record<Exclude<CodePart, "host">, RegExp>> = {
   refill: /^tlb_refill$/,
   entry: /^exit_and_entry$/,
   exit: /^(general|interrupt_.|exit_and_entry)$/,
-  "fast-exit": /^fast_exit$/,
+  "fast-exit": /^(fast_exit|routine_.*)$/,
 };
 
 /** Host memory of a machine that only shows its code. */
@@ -45,13 +45,17 @@ export function generatedCode(
   const format = (blocks: readonly (readonly ListingLine[])[]): string =>
     blocks.map(formatListing).join("\n");
   if (part === "host") return format(host.code.sections.map(({ lines }) => lines));
-  const code = host.buildVcpuCode(config.refill ?? "fast", {
-    statusWritable: GUEST_STATUS_WRITABLE,
-    commpage: config.dyntrans === "on",
-  });
+  const guestCpu = new GuestCpu(DEFAULT_GUEST_TLB, null);
+  const registers = host.pages.alloc(host.pages.pageSize);
+  const code = host.buildVcpuCode(
+    config.refill ?? "fast",
+    fastExitOptions(guestCpu, registers, config.dyntrans === "on"),
+  );
   const isOf = ({ address }: ListingLine): boolean =>
     part === "entry" ? address >= code.vcpuRun : part !== "exit" || address < code.vcpuRun;
   return format(
-    code.sections.filter(({ name }) => SECTIONS[part].test(name)).map(({ lines }) => lines.filter(isOf)),
+    [...code.sections, ...(code.routines?.sections ?? [])]
+      .filter(({ name }) => SECTIONS[part].test(name))
+      .map(({ lines }) => lines.filter(isOf)),
   );
 }

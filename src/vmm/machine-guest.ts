@@ -22,6 +22,7 @@ import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
 import { ADDED_DEVICES_STATE, type AddedDevices, type AddedDeviceState } from "./added-devices.ts";
 import { Console } from "./console.ts";
+import type { Place } from "./place.ts";
 import { SerialOutput } from "./serial-output.ts";
 import { captureRam, restoreRam, type PageKind, type RamPages } from "./ram-pages.ts";
 import type { Settings } from "./settings.ts";
@@ -38,6 +39,7 @@ export interface Surroundings
   readonly devices: readonly DeviceConfig[];
   readonly engine: NonNullable<GuestConfig["engine"]>;
   readonly checkInvariants: boolean;
+  readonly refillLog: boolean;
 }
 
 /** How a guest has come to its end. */
@@ -54,6 +56,12 @@ interface GuestState {
   /** Console input that the guest has not taken yet. */
   readonly input: Uint8Array;
   readonly end: End | null;
+}
+
+/** What goes into an image of a guest. */
+interface CaptureOptions {
+  readonly before?: RamPages;
+  readonly withInput?: boolean;
 }
 
 /** More console input, and longer reports, than there can be. */
@@ -177,8 +185,11 @@ export abstract class MachineGuest implements Guest {
     return crc32(encodeSnapshot(this.capture())).toString(16).padStart(8, "0");
   }
 
-  /** The state of the guest. Pages of RAM that are as in `before` are shared with it. */
-  capture(before?: RamPages): GuestImage {
+  /**
+   * The state of the guest. Pages of RAM that are as in `before` are shared with it. Console input that the guest has
+   * not taken yet is left out if `withInput` is false.
+   */
+  capture({ before, withInput = true }: CaptureOptions = {}): GuestImage {
     if (this.inMachine) throw new GuestBusyError();
     if (this.destroyed || this.broken)
       throw new SnapshotError("the guest is no more: there is nothing to save");
@@ -189,7 +200,7 @@ export abstract class MachineGuest implements Guest {
       vm: vm?.snapshot() ?? null,
       board: board.snapshot(),
       devices: devices.snapshot(),
-      input: this.console.snapshot(),
+      input: withInput ? this.console.snapshot() : new Uint8Array(0),
       end: this.end,
     });
     return {
@@ -254,14 +265,56 @@ export abstract class MachineGuest implements Guest {
     }
   }
 
-  /** Runs to the end of a step of a debugger, between `begin` and `end`. */
-  protected step(begin: () => void, end: () => void): RunResult {
+  // --- a debugger ---
+
+  /** From now on `run` comes back when a step of a view is over. */
+  protected abstract beginStep(view: DebugView["name"]): void;
+  protected abstract endStep(view: DebugView["name"]): void;
+
+  /** Runs to the end of a step of a view, by `run`. */
+  step(view: DebugView["name"], run = (): RunResult => this.run(Infinity)): RunResult {
     if (this.running) throw new GuestBusyError();
-    begin();
+    this.beginStep(view);
     try {
-      return this.run(Infinity);
+      return run();
     } finally {
-      end();
+      this.endStep(view);
+    }
+  }
+
+  /** Where it is. */
+  get place(): Place {
+    const { machine } = this;
+    return {
+      executed: machine.instructions,
+      time: this.time,
+      pc: machine.cpu.pc,
+      instructions: this.instructions,
+      guestPc: this.debug.readRegister("pc")!,
+    };
+  }
+
+  /** Does `action`, in which nothing stops at breakpoints and watchpoints. */
+  withoutPoints<Result>(action: () => Result): Result {
+    const { debug } = this.machine;
+    debug.ignoresPoints = true;
+    try {
+      return action();
+    } finally {
+      debug.ignoresPoints = false;
+    }
+  }
+
+  /** Has the guest stop at `place`, while `action` is under way. */
+  withMark<Result>({ pc, executed }: Place, action: () => Result): Result {
+    const { machine } = this;
+    // The CPU asks in the middle of the instruction, which counts as retired.
+    const mark = { address: pc, applies: () => machine.instructions - 1 === executed };
+    machine.debug.addBreakpoint(mark);
+    try {
+      return action();
+    } finally {
+      machine.debug.remove(mark);
     }
   }
 
@@ -288,6 +341,19 @@ export abstract class MachineGuest implements Guest {
   }
   get inputPending(): number {
     return this.console.pending;
+  }
+  /** Ticks that will pass before the guest executes an instruction, for all that is known now. */
+  get ticksToWait(): number {
+    return this.isWaiting ? this.machine.timeline.untilNextTimer() : 0;
+  }
+  protected abstract readonly isWaiting: boolean;
+  /** A copy of that input. */
+  get pendingInput(): Uint8Array {
+    return this.console.snapshot();
+  }
+  /** Puts `input` in the place of what the guest has not taken yet. */
+  set pendingInput(input: Uint8Array) {
+    this.console.restore(input);
   }
 
   destroy(): void {

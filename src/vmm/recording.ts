@@ -1,17 +1,14 @@
 import { MAX_CPUS } from "../machine/machine.ts";
 import { ByteWriter } from "../state/byte-stream.ts";
 import { byteString, counter, integer, list, record, text, variants } from "../state/fields.ts";
-import { FILE_HEADER_BYTES, finishFile, openFile, type FileKind } from "../state/file-kind.ts";
-import type { GuestInput, LoggedInput } from "./time-travel.ts";
+import { FILE_HEADER_BYTES, finishFile, openFile, RECORDING_FILE } from "../state/file-kind.ts";
+import type { GuestInput, LoggedInput } from "./input-log.ts";
 
 /** A run that can be repeated: a snapshot of its start, and what the guest was given since. */
 export interface Recording {
   readonly snapshot: Uint8Array;
   readonly inputs: readonly LoggedInput[];
 }
-
-/** Behind the header: length of the snapshot, the snapshot, and the inputs (`INPUTS`). */
-const KIND: FileKind = { name: "recording", magic: "KSEGTAPE", version: 1 };
 
 /** More of each than there can be. */
 const MOST_INPUTS = 2 ** 31;
@@ -30,6 +27,7 @@ const INPUTS = list(
   MOST_INPUTS,
 );
 
+/** Behind the header: length of the snapshot, the snapshot, and the inputs (`INPUTS`). */
 export function encodeRecording({ snapshot, inputs }: Recording): Uint8Array {
   const contents = new ByteWriter();
   contents.word(snapshot.length);
@@ -38,13 +36,13 @@ export function encodeRecording({ snapshot, inputs }: Recording): Uint8Array {
   const { bytes } = contents;
   const file = new Uint8Array(FILE_HEADER_BYTES + bytes.length);
   file.set(bytes, FILE_HEADER_BYTES);
-  finishFile(KIND, file);
+  finishFile(RECORDING_FILE, file);
   return file;
 }
 
 /** Takes a recording apart. Throws SnapshotError. */
 export function decodeRecording(bytes: Uint8Array): Recording {
-  const reader = openFile(KIND, bytes);
+  const reader = openFile(RECORDING_FILE, bytes);
   const snapshot = reader.raw(reader.word());
   const inputs = INPUTS.read(reader);
   reader.end();

@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../machine/state-layout.ts";
 import { ByteReader, ByteWriter } from "../state/byte-stream.ts";
-import { FILE_HEADER_BYTES, finishFile, openFile, type FileKind } from "../state/file-kind.ts";
+import { FILE_HEADER_BYTES, finishFile, openFile, SNAPSHOT_FILE } from "../state/file-kind.ts";
 import type { RamPages } from "./ram-pages.ts";
 import { SETTINGS, type Settings } from "./settings.ts";
 
@@ -19,8 +19,6 @@ export interface GuestImage {
  *     word     bytes of the state, then the state (`GuestState` in machine-guest.ts)
  *     word     pages of RAM; for each its number, then its contents as they lie in RAM
  */
-const KIND: FileKind = { name: "snapshot", magic: "KSEGSNAP", version: 2 };
-
 export function encodeSnapshot({ settings, state, ram }: GuestImage): Uint8Array {
   const front = new ByteWriter();
   const kept = new ByteWriter();
@@ -40,13 +38,13 @@ export function encodeSnapshot({ settings, state, ram }: GuestImage): Uint8Array
     file.set(page, at + 4);
     at += 4 + PAGE_SIZE;
   }
-  finishFile(KIND, file);
+  finishFile(SNAPSHOT_FILE, file);
   return file;
 }
 
 /** Takes a snapshot apart. Its pages are views of `bytes`. Throws SnapshotError. */
 export function decodeSnapshot(bytes: Uint8Array): GuestImage {
-  const reader = openFile(KIND, bytes);
+  const reader = openFile(SNAPSHOT_FILE, bytes);
   const settings = new ByteReader(reader.raw(reader.word()), "settings");
   const state = reader.raw(reader.word());
   const image = { settings: SETTINGS.read(settings), state, ram: readPages(reader) };

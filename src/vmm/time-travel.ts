@@ -1,35 +1,20 @@
-import type { DebugView } from "../debug.ts";
+import type { DebugView, ReverseRun, ReversibleGuest } from "../debug.ts";
 import type { Guest, RunResult } from "../guest.ts";
 import type { Inspection } from "../inspect/index.ts";
 import { TICKS_PER_SECOND } from "../machine/timeline.ts";
 import { SnapshotError } from "../state/snapshot-error.ts";
 import type { Stats } from "../stats.ts";
+import { InputLog, type GuestInput, type LoggedInput, type Moment } from "./input-log.ts";
 import type { MachineGuest, OutputCallbacks } from "./machine-guest.ts";
 import { encodeRecording } from "./recording.ts";
-import { encodeSnapshot, type GuestImage } from "./snapshot-file.ts";
+import { NEARBY, Reversal, stepBack, toLastStop, type Past, type Trail } from "./reverse.ts";
+import { encodeSnapshot } from "./snapshot-file.ts";
+import { lastBefore, thinOut, type Snapshot } from "./snapshot-list.ts";
 import { TravellingDebug } from "./travelling-debug.ts";
 
-/** Where a run is. Guest time can pass without instructions, so that both numbers are needed. */
-export interface Moment {
-  /** Guest time in ticks. */
-  readonly time: number;
-  /** Instructions that the guest has retired. */
-  readonly instructions: number;
-}
-
-/** What an embedder gives to a guest, besides time to run. */
-export type GuestInput =
-  /** Console input. */
-  | { readonly kind: "console"; readonly bytes: Uint8Array }
-  /** The guest goes on on another host CPU. */
-  | { readonly kind: "host-cpu"; readonly number: number }
-  /** So many ticks pass at once, in which the guest executes nothing. */
-  | { readonly kind: "time"; readonly ticks: number }
-  /** Nothing: the state of the guest has this hash. */
-  | { readonly kind: "mark"; readonly hash: string };
-
-/** An input, and when it was given. */
-export interface LoggedInput extends Moment {
+/** An input that waits for the next tick after `since`. */
+interface HeldInput {
+  readonly since: number;
   readonly input: GuestInput;
 }
 
@@ -39,18 +24,14 @@ export interface TimeTravelOptions {
   readonly interval?: number;
   /** Most snapshots that are kept, 2 or more; default 20. Older ones are kept farther apart. */
   readonly snapshots?: number;
+  /**
+   * "once": what the guest prints is handed on when it does so for the first time, and not again when it has been turned
+   * back. Default "always".
+   */
+  readonly output?: "always" | "once";
 }
 
 const DEFAULT_SNAPSHOTS = 20;
-
-/** A snapshot is taken so many ticks before where a guest is turned back to: the next step back is a short one. */
-const NEARBY = 100_000;
-
-/** A moment of the past, and how many of the inputs had been given then. */
-interface Snapshot extends Moment {
-  readonly image: GuestImage;
-  readonly inputs: number;
-}
 
 /** A guest did not do with the same inputs what it had done: the log is not its own. */
 export class DivergenceError extends Error {
@@ -67,60 +48,86 @@ export class DivergenceError extends Error {
  * Turned back, it does again what it did, with the inputs of the log; an input that is given to it there begins another
  * future, and the old one is forgotten. Under the virtual clock only: by the wall clock nothing would come again.
  */
-export class TimeTravel implements Guest {
+export class TimeTravel implements Guest, ReversibleGuest {
   private readonly guest: MachineGuest;
   private readonly interval: number;
   private readonly most: number;
-  /** In order; those from `given` on are the future that the guest has been turned back from. */
-  private readonly log: LoggedInput[];
-  private given = 0;
+  private readonly printsOnce: boolean;
+  private readonly log: InputLog;
   private readonly snapshots: Snapshot[] = [];
+  /** Console input that the guest had not taken yet at the first snapshot. */
+  private firstInput: Uint8Array = new Uint8Array(0);
+  /** What the guest was given where nobody can give it anything again: it gets it at the next tick. */
+  private held: HeldInput[] = [];
+  /** A debugger has stopped the guest: without one it does not come to just this place. */
+  private isInside = false;
+  /** Steps that a debugger has taken back, and those before. */
+  private trail: Trail | null = null;
+  /** The farthest that the guest has come. */
+  private latest: Moment = { time: 0, instructions: 0 };
   private hostCpu = 0;
   /** The host CPU that it was on at the first snapshot. */
   private firstHostCpu = 0;
   readonly debug: DebugView;
   readonly hostDebug: DebugView | null;
-  /** What the guest prints is not the embedder's to see: it has seen it. */
+  /** What the guest prints is not the embedder's to see: it is on its way to a moment of the past. */
   private isMuted = false;
+  /** Nor is it now: the embedder has seen it. */
+  private isSeen = false;
+  /** The guest may go farther than it has come by itself, and is turned back then. */
+  private isSearching = false;
   private destroyed = false;
 
   /**
    * `create` makes the guest, with the outputs that are given to it; `outputs` take what it prints. `log` are inputs
-   * that it will be given when it comes there.
+   * that it will be given when it comes there. Throws SnapshotError if they cannot be.
    */
   constructor(
     create: (outputs: OutputCallbacks) => MachineGuest,
     { onConsole, onSerial }: OutputCallbacks,
-    { interval = TICKS_PER_SECOND, snapshots = DEFAULT_SNAPSHOTS }: TimeTravelOptions = {},
+    { interval = TICKS_PER_SECOND, snapshots = DEFAULT_SNAPSHOTS, output = "always" }: TimeTravelOptions = {},
     log: readonly LoggedInput[] = [],
   ) {
-    if (!(interval > 0)) throw new RangeError(`snapshots every ${interval} ticks: give a positive number`);
+    if (typeof interval !== "number" || !(interval > 0))
+      throw new RangeError(`snapshots every ${String(interval)} ticks: give a positive number`);
     if (!Number.isInteger(snapshots) || snapshots < 2)
       throw new RangeError(`${snapshots} snapshots: give a whole number from 2 on`);
     this.interval = interval;
     this.most = snapshots;
-    this.log = [...log];
+    this.printsOnce = output === "once";
+    this.log = new InputLog(log);
     this.guest = create({
       onConsole: (bytes) => {
-        if (!this.isMuted) onConsole(bytes);
+        if (!this.isMuted && !this.isSeen) onConsole(bytes);
       },
       ...(onSerial !== undefined && {
         onSerial: (port, bytes) => {
-          if (!this.isMuted) onSerial(port, bytes);
+          if (!this.isMuted && !this.isSeen) onSerial(port, bytes);
         },
       }),
     });
     const { debug, hostDebug } = this.guest;
     this.debug = this.debugOf(debug);
     this.hostDebug = hostDebug === null ? null : this.debugOf(hostDebug);
-    this.takeSnapshot();
+    this.begin();
+    this.checkHostCpus(log);
+  }
+
+  /** A log may come from a file. Throws SnapshotError. */
+  private checkHostCpus(log: readonly LoggedInput[]): void {
+    const hostCpus = this.firstSnapshot.image.settings.hypervisor?.hostCpus ?? 1;
+    for (const { input } of log)
+      if (input.kind === "host-cpu" && input.number >= hostCpus)
+        throw new SnapshotError(
+          `the recording cannot be used: its guest goes to host CPU ${input.number}, and there are ${hostCpus}`,
+        );
   }
 
   /** A view for a debugger. What it writes, nobody could do again: the guest's past begins there. */
   private debugOf(view: DebugView): DebugView {
     return new TravellingDebug(
       view,
-      () => this.giveDue(),
+      () => this.step(view.name),
       () => this.forget(),
     );
   }
@@ -141,13 +148,21 @@ export class TimeTravel implements Guest {
    */
   recording(): Uint8Array {
     const now = { ...this.moment, input: { kind: "mark", hash: this.guest.hash() } } as const;
-    const inputs = [...this.log.slice(0, this.given), now];
+    const inputs = [...this.log.past, now];
     return encodeRecording({ snapshot: encodeSnapshot(this.firstSnapshot.image), inputs });
+  }
+
+  /**
+   * True if the guest has been turned back, or is repeating what was recorded: an input would begin another future, and
+   * the one that there is would be forgotten.
+   */
+  get isInPast(): boolean {
+    return this.isReplaying || this.guest.time < this.latest.time;
   }
 
   /** True if there are inputs in the log that the guest has not been given yet. */
   get isReplaying(): boolean {
-    return this.given < this.log.length;
+    return this.log.next !== undefined;
   }
 
   /** Throws what the guest's own `run` throws, and {@link DivergenceError}. */
@@ -164,11 +179,20 @@ export class TimeTravel implements Guest {
       this.giveDue();
       const { time } = guest;
       const snapshotAt = Math.max(this.lastSnapshot.time + interval, time + 1);
-      const stop = Math.min(limit, this.nextInputAt, snapshotAt);
+      const isRepeated = time < this.latest.time;
+      const stop = Math.min(
+        ...[limit, this.nextInputAt, snapshotAt],
+        ...(isRepeated ? [this.latest.time] : []),
+        ...(this.isSearching ? [] : this.held.map(({ since }) => Math.max(since, time) + 1)),
+      );
+      this.isSeen = isRepeated && this.printsOnce;
       const result = guest.run(Math.max(stop - time, 1), this.hostCpu);
       if (this.destroyed) return result;
-      if (guest.time >= snapshotAt) this.takeSnapshot();
+      this.isInside = result.kind === "debug";
+      if (!this.isSearching && guest.time > this.latest.time) this.latest = this.moment;
       if (result.kind === "debug") return result;
+      if (guest.time >= snapshotAt) this.takeSnapshot();
+      if (!this.isSearching) this.giveHeld();
       if (this.nextInputAt <= guest.time) this.giveDue();
       else if (result.kind !== "running") return result;
       // It stands at the limit, or was stopped.
@@ -178,17 +202,17 @@ export class TimeTravel implements Guest {
 
   /** Time of the next input in the log. */
   private get nextInputAt(): number {
-    return this.log[this.given]?.time ?? Infinity;
+    return this.log.next?.time ?? Infinity;
   }
 
   /** Gives the guest the inputs of the log that are due. Throws {@link DivergenceError}. */
   private giveDue(): void {
     for (;;) {
       const { time, instructions } = this.moment;
-      const next = this.log[this.given];
+      const { next } = this.log;
       if (next === undefined || next.time > time) return;
       if (next.time !== time || next.instructions !== instructions) throw new DivergenceError(next);
-      this.given++;
+      this.log.advance();
       this.apply(next);
     }
   }
@@ -207,17 +231,31 @@ export class TimeTravel implements Guest {
     }
   }
 
-  /** Gives an input now, and notes it. The future that the guest has been turned back from is no more. */
+  /** Gives an input as soon as that can be repeated, and notes it. */
   private give(input: GuestInput): void {
     if (this.destroyed) return;
-    const now = this.moment;
-    this.log.splice(this.given);
-    const isFuture = ({ time, inputs }: Snapshot): boolean => time > now.time || inputs > this.given;
+    this.forgetFuture();
+    if (this.isInside) this.held.push({ since: this.guest.time, input });
+    else this.log.append({ ...this.moment, input });
+    this.giveDue();
+    this.latest = this.moment;
+  }
+
+  /** Gives what was held, if a tick has passed since. */
+  private giveHeld(): void {
+    const due = this.held.filter(({ since }) => since < this.guest.time);
+    if (due.length === 0) return;
+    this.held = this.held.filter((one) => !due.includes(one));
+    for (const { input } of due) this.give(input);
+  }
+
+  /** The future that the guest has been turned back from is no more. */
+  private forgetFuture(): void {
+    const { time } = this.guest;
+    this.log.forgetFuture();
+    this.held = this.held.filter(({ since }) => since <= time);
+    const isFuture = (one: Snapshot): boolean => one.time > time || one.inputs > this.log.given;
     while (isFuture(this.lastSnapshot) && this.snapshots.length > 1) this.snapshots.pop();
-    const logged = { ...now, input };
-    this.log.push(logged);
-    this.given = this.log.length;
-    this.apply(logged);
   }
 
   // --- snapshots, and back to them ---
@@ -232,40 +270,49 @@ export class TimeTravel implements Guest {
     return this.snapshots.at(-1)!;
   }
 
-  /** Takes a snapshot, unless there is one of this moment. */
-  private takeSnapshot(): void {
-    const { moment, given, snapshots } = this;
-    const after = snapshots.findIndex(({ time, inputs }) => time > moment.time || inputs > given);
-    const at = after < 0 ? snapshots.length : after;
-    const before = snapshots[at - 1];
-    if (before?.time === moment.time && before.inputs === given) return;
-    snapshots.splice(at, 0, { ...moment, inputs: given, image: this.guest.capture(before?.image.ram) });
-    if (snapshots.length > this.most) this.thinOut();
+  /** Takes a snapshot besides those at intervals: the way back to here will be short. */
+  keep(): void {
+    if (!this.destroyed) this.takeSnapshot();
   }
 
-  /** The guest was changed from outside: forgets past and future. */
-  private forget(): void {
-    this.log.splice(0);
-    this.given = 0;
+  /** Takes a snapshot, unless there is one of this moment. */
+  private takeSnapshot(): void {
+    const { guest, snapshots } = this;
+    const { place } = guest;
+    const inputs = this.log.given;
+    const after = snapshots.findIndex((one) => one.time > place.time || one.inputs > inputs);
+    const at = after < 0 ? snapshots.length : after;
+    const before = snapshots[at - 1];
+    if (before?.time === place.time && before.inputs === inputs) return;
+    // Later on, input that was not taken is found in the log.
+    const image =
+      before === undefined ? guest.capture() : guest.capture({ before: before.image.ram, withInput: false });
+    snapshots.splice(at, 0, { ...place, inputs, image, pending: guest.inputPending });
+    if (snapshots.length > this.most) thinOut(snapshots, this.interval);
+  }
+
+  /** The guest's past begins here. */
+  private begin(): void {
+    this.trail = null;
     this.firstHostCpu = this.hostCpu;
+    this.firstInput = this.guest.pendingInput;
+    this.latest = this.moment;
     this.snapshots.splice(0);
     this.takeSnapshot();
   }
 
-  /** Drops the snapshot that is missed least: the older they are, the farther apart they may be. */
-  private thinOut(): void {
-    const { snapshots } = this;
-    const newest = this.lastSnapshot.time + this.interval;
-    let least = Infinity;
-    let dropped = 1;
-    for (let n = 1; n < snapshots.length - 1; n++) {
-      const gap = snapshots[n + 1]!.time - snapshots[n - 1]!.time;
-      const weight = gap / (newest - snapshots[n]!.time);
-      if (weight >= least) continue;
-      least = weight;
-      dropped = n;
-    }
-    snapshots.splice(dropped, 1);
+  /** The guest was changed from outside: forgets past and future. */
+  private forget(): void {
+    this.log.clear();
+    this.begin();
+  }
+
+  private reinstate({ image, inputs, pending }: Snapshot): void {
+    const { guest } = this;
+    guest.reinstate(image);
+    this.log.rewind(inputs);
+    this.hostCpu = this.log.hostCpu ?? this.firstHostCpu;
+    guest.pendingInput = this.log.lastConsole(pending, this.firstInput);
   }
 
   /**
@@ -280,7 +327,7 @@ export class TimeTravel implements Guest {
         `cannot go to instruction ${instructions}: give a whole number from ${this.first.instructions}`,
       );
     this.turnBack(instructions);
-    if (!this.runMuted(instructions)) {
+    if (!this.muted(() => this.runTo(instructions))) {
       const { instructions: reached } = this.moment;
       throw new RangeError(`cannot go to instruction ${instructions}: the guest stands at ${reached}`);
     }
@@ -293,41 +340,85 @@ export class TimeTravel implements Guest {
     const earlier = this.snapshots.findLast((one) => one.instructions < instructions);
     const snapshot = earlier ?? this.snapshots[0]!;
     const here = this.guest.instructions;
-    if (here < instructions && here >= snapshot.instructions) return;
-    this.guest.reinstate(snapshot.image);
-    this.given = snapshot.inputs;
-    this.hostCpu = this.hostCpuAfter(snapshot.inputs);
+    if (here >= instructions || here < snapshot.instructions) this.reinstate(snapshot);
   }
 
-  /** The host CPU that the guest is on when it has been given so many of the inputs. */
-  private hostCpuAfter(inputs: number): number {
-    const last = this.log.findLast(({ input }, n) => n < inputs && input.kind === "host-cpu");
-    return last?.input.kind === "host-cpu" ? last.input.number : this.firstHostCpu;
-  }
-
-  /** Runs until the guest has executed so many instructions. False if it does not come there by itself. */
-  private runMuted(instructions: number): boolean {
+  private muted<Result>(action: () => Result): Result {
     this.isMuted = true;
     try {
-      const nearby = instructions - NEARBY;
-      if (this.guest.instructions < nearby - NEARBY && this.runTo(nearby)) this.takeSnapshot();
-      return this.runTo(instructions);
+      return action();
     } finally {
       this.isMuted = false;
     }
   }
 
+  /** Runs until the guest has executed so many instructions. False if it does not come there by itself. */
   private runTo(instructions: number): boolean {
+    const nearby = instructions - NEARBY;
+    if (this.guest.instructions < nearby - NEARBY && this.passTo(nearby)) this.takeSnapshot();
+    return this.passTo(instructions);
+  }
+
+  private passTo(instructions: number): boolean {
     const { guest } = this;
-    // No instruction takes less than a tick.
-    for (let left = instructions - guest.instructions; left > 0; left = instructions - guest.instructions) {
+    for (;;) {
+      this.giveDue();
       const { time } = guest;
-      const result = this.runOn(time + left, Infinity);
+      // No instruction takes less than a tick.
+      const left = instructions - guest.instructions;
+      if (left <= 0) return true;
+      const wait = Math.min(guest.ticksToWait, this.nextInputAt - time);
+      const limit = time + (wait === Infinity ? left : Math.max(left, wait));
       // On the way nobody waits at breakpoints.
-      if (result.kind === "debug") continue;
+      const result = guest.withoutPoints(() => this.runOn(limit, Infinity));
       if (result.kind !== "running" || guest.time === time) return guest.instructions >= instructions;
     }
-    return true;
+  }
+
+  // --- backwards, for a debugger ---
+
+  reverseStep(view: DebugView["name"]): ReverseRun {
+    return new Reversal(stepBack(this.past, view, this.trail, (trail) => (this.trail = trail)));
+  }
+  reverseContinue(): ReverseRun {
+    return new Reversal(toLastStop(this.past));
+  }
+
+  private get past(): Past {
+    const { guest } = this;
+    const unseen = <Result>(action: () => Result): Result => {
+      this.isSearching = true;
+      try {
+        return this.muted(action);
+      } finally {
+        this.isSearching = false;
+        this.isInside = true;
+      }
+    };
+    const run = (limit: number): RunResult => unseen(() => this.runOn(limit, Infinity));
+    return {
+      place: () => guest.place,
+      firstInstructions: () => this.first.instructions,
+      snapshotBefore: (place) => lastBefore(this.snapshots, place),
+      turnBack: (place, instructions) =>
+        this.reinstate(lastBefore(this.snapshots, place, instructions) ?? this.firstSnapshot),
+      turnToFirst: () => this.reinstate(this.firstSnapshot),
+      keep: () => this.takeSnapshot(),
+      run,
+      pass: (limit) => guest.withoutPoints(() => run(limit)),
+      passTo: (instructions) => unseen(() => this.passTo(instructions)),
+      runToMark: (place, limit) => guest.withMark(place, () => run(limit)),
+      step: (view, limit) => guest.withoutPoints(() => guest.step(view, () => run(limit))),
+    };
+  }
+
+  /** Makes a step of a view. */
+  private step(view: DebugView["name"]): RunResult {
+    // It takes a tick to where what is held can be given.
+    if (this.held.some(({ since }) => since <= this.guest.time))
+      this.runOn(this.guest.time + 1, this.interval);
+    else return this.guest.step(view, () => this.runOn(Infinity, this.interval));
+    return { kind: "debug", view, stop: { kind: "step" } };
   }
 
   // --- as any guest ---
@@ -347,7 +438,13 @@ export class TimeTravel implements Guest {
     return this.guest.time;
   }
   get inputPending(): number {
-    return this.guest.inputPending;
+    return this.guest.inputPending + this.heldInput.reduce((sum, { length }) => sum + length, 0);
+  }
+  private get heldInput(): Uint8Array[] {
+    const { time } = this.guest;
+    return this.held.flatMap(({ since, input }) =>
+      input.kind === "console" && since <= time ? [input.bytes] : [],
+    );
   }
   stats(): Stats {
     return this.guest.stats();
@@ -356,7 +453,16 @@ export class TimeTravel implements Guest {
     return this.guest.inspect();
   }
   save(): Uint8Array {
-    return this.guest.save();
+    const { guest, heldInput } = this;
+    if (heldInput.length === 0) return guest.save();
+    // What it has yet to be given is input that it has not taken.
+    const { pendingInput } = guest;
+    guest.pendingInput = joined([pendingInput, ...heldInput]);
+    try {
+      return guest.save();
+    } finally {
+      guest.pendingInput = pendingInput;
+    }
   }
   hash(): string {
     return this.guest.hash();
@@ -366,4 +472,14 @@ export class TimeTravel implements Guest {
     this.guest.destroy();
     this.snapshots.splice(0);
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

@@ -68,7 +68,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
   constructor(settings: Settings, hypervisor: HypervisorSettings, surroundings: Surroundings) {
     super(settings, surroundings);
     const { endian, memoryUnits } = settings;
-    const { model, wallClock, engine, checkInvariants, tracer, devices } = surroundings;
+    const { model, wallClock, engine, checkInvariants, refillLog, tracer, devices } = surroundings;
     const size = memoryUnits * MEMORY_UNIT;
     const map = MAPS[hypervisor.map];
     this.ram = maltaRamRegions(size);
@@ -80,6 +80,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
         ramBytes: HYPERVISOR_MEMORY + size,
         guestTime: "user",
         hostCalls: true,
+        refillLog,
         reportRefills: tracer?.kseg_refill !== undefined,
       },
       ENGINES[engine],
@@ -135,11 +136,7 @@ export class TrapAndEmulateGuest extends MachineGuest {
       ...{ name: "guest", machine, target: new GuestState(vcpu) },
       isExecuting: () => !machine.cpu.isKernel,
       asid: () => guestAsid(vcpu),
-      step: () =>
-        this.step(
-          () => vcpu.beginStep(),
-          () => vcpu.endStep(),
-        ),
+      step: () => this.step("guest"),
     });
   }
 
@@ -149,12 +146,21 @@ export class TrapAndEmulateGuest extends MachineGuest {
       ...{ name: "host", machine, target: new MachineTarget(machine) },
       isExecuting: () => machine.cpu.isKernel,
       asid: () => machine.cpu.asid,
-      step: () =>
-        this.step(
-          () => machine.debug.beginStep("all", machine.cpu.pc),
-          () => machine.debug.endStep(),
-        ),
+      step: () => this.step("host"),
     });
+  }
+
+  protected beginStep(view: DebugView["name"]): void {
+    const { debug, cpu } = this.machine;
+    if (view === "guest") this.vcpu.beginStep();
+    else debug.beginStep("all", cpu.pc);
+  }
+  protected endStep(view: DebugView["name"]): void {
+    if (view === "guest") this.vcpu.endStep();
+    else this.machine.debug.endStep();
+  }
+  protected get isWaiting(): boolean {
+    return this.vcpu.waiting;
   }
 
   start(boot: BootState): void {
@@ -239,9 +245,9 @@ export class TrapAndEmulateGuest extends MachineGuest {
     return {
       instructions: machine.instructions,
       guestInstructions: machine.guestInstructions,
-      exits: { ...stats.exits },
-      fastExits: { ...stats.fastExits },
-      counters: { ...stats.counters },
+      exits: stats.exits,
+      fastExits: stats.fastExits,
+      counters: stats.counters,
       // With the generated handler off, the refill vector leads out of the machine.
       refills: {
         fast: this.vcpu.code.refill === "fast" ? machine.refills : 0,

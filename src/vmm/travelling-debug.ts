@@ -1,16 +1,16 @@
 import type { Breakpoint, DebugRegister, DebugView, PointOptions, Watchpoint } from "../debug.ts";
 import type { RunResult } from "../guest.ts";
 
-/** A view for a debugger of a guest that can be turned back, whose keeper has to know of steps and changes. */
+/** A view for a debugger of a guest that can be turned back, whose keeper makes the steps and has to know of changes. */
 export class TravellingDebug implements DebugView {
   private readonly view: DebugView;
-  private readonly beforeStep: () => void;
+  private readonly makeStep: () => RunResult;
   private readonly onChange: () => void;
 
-  /** `beforeStep` is called before each step, `onChange` when registers or memory were written. */
-  constructor(view: DebugView, beforeStep: () => void, onChange: () => void) {
+  /** `makeStep` makes a step, `onChange` is called when registers or memory were written. */
+  constructor(view: DebugView, makeStep: () => RunResult, onChange: () => void) {
     this.view = view;
-    this.beforeStep = beforeStep;
+    this.makeStep = makeStep;
     this.onChange = onChange;
   }
 
@@ -38,8 +38,7 @@ export class TravellingDebug implements DebugView {
     this.view.remove(point);
   }
   step(): RunResult {
-    this.beforeStep();
-    return this.view.step();
+    return this.makeStep();
   }
   readRegister(name: string): number | null {
     return this.view.readRegister(name);

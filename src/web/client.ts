@@ -1,4 +1,4 @@
-import type { GuestFiles, Port, Report, Request, Settings, Watched } from "./protocol.ts";
+import type { GuestFiles, MissWay, Port, Report, Request, Settings, Watched } from "./protocol.ts";
 
 /** What is to be done when the worker tells something, by the kind of the report. */
 export type Listeners = {
@@ -24,12 +24,12 @@ export class GuestClient {
     return () => this.listeners.delete(listeners);
   }
 
-  /** Starts a guest in place of the one there is. The answer is "started" or "refused". */
+  /** Starts a guest in place of the one there is. The answer is "started", or "refused": then that one goes on. */
   start(settings: Settings, files: GuestFiles, paused = false): void {
     this.port.postMessage({ kind: "start", settings, files, paused });
   }
 
-  /** Starts a guest from a saved state, in place of the one there is. The answer is "started" or "refused". */
+  /** Goes on from a saved state, in place of the guest that there is. The answer is that of {@link start}. */
   restore(snapshot: Uint8Array, paused = false): void {
     this.port.postMessage({ kind: "restore", snapshot, paused });
   }
@@ -52,9 +52,12 @@ export class GuestClient {
     this.port.postMessage({ kind: "step", to });
   }
 
-  /** Follows the next so many misses of the host TLB, each of which is reported, and then pauses the guest. */
-  follow(misses: number): void {
-    this.port.postMessage({ kind: "follow", misses });
+  /**
+   * Follows the next so many misses of the host TLB, of these or of any, each of which is reported, and then pauses the
+   * guest unless `pause` is false. A paused guest goes on for that.
+   */
+  follow(misses: number, way: MissWay | "any" = "any", pause = true): void {
+    this.port.postMessage({ kind: "follow", misses, way, pause });
   }
 
   /** Stops the guest in front of these addresses, and no others, from now on. */

@@ -2,7 +2,7 @@ import type { Breakpoint, GuestConfig, RunResult, TimeTravel } from "../index.ts
 import { Pacing } from "./pacing.ts";
 import { toPreviousExit } from "./previous-exit.ts";
 import { MissFollower } from "./miss-follower.ts";
-import type { Miss, RunState, Sample, Settings } from "./protocol.ts";
+import type { ListedPart, Miss, MissWay, Request, RunState, Sample, Settings } from "./protocol.ts";
 
 /** What a runner needs of the world around it. */
 export interface RunnerWorld {
@@ -12,6 +12,8 @@ export interface RunnerWorld {
   readonly later: (action: () => void, milliseconds: number) => () => void;
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly onState: (state: RunState) => void;
+  /** Called once, before the first miss. */
+  readonly onListing: (parts: readonly ListedPart[]) => void;
   readonly onMiss: (miss: Miss) => void;
   /** Called after each part of the run. */
   readonly onPart: () => void;
@@ -40,8 +42,13 @@ export class GuestRunner {
   /** The guest goes on instruction by instruction until there are more exits than so many; null: as fast as it can. */
   private untilExits: number | null = null;
   private readonly follower: MissFollower | null;
-  /** Misses that are still to be followed. */
+  /** Misses that are still to be followed, which of all they are, and whether the guest is paused behind them. */
   private missesToFollow = 0;
+  private wayToFollow: MissWay | "any" = "any";
+  private pausesBehind = true;
+  /** The last miss that was followed and is none of those. */
+  private passedOver: Miss | null = null;
+  private isListed = false;
 
   /** Makes its guest by `create`, which is given what takes the console. Throws what that throws. */
   constructor(
@@ -92,10 +99,12 @@ export class GuestRunner {
       this.halt(result.kind === "off" || result.kind === "failed" ? result : { kind: "paused" });
   }
 
-  /** Follows the next so many misses, and then pauses. A guest without a hypervisor under it has none. */
-  followMisses(misses: number): void {
+  /** Follows the next so many misses, and then pauses or not. A guest without a hypervisor under it has none. */
+  followMisses({ misses, way, pause }: Omit<Extract<Request, { kind: "follow" }>, "kind">): void {
     if (this.follower === null || (this.current.kind !== "paused" && this.current.kind !== "running")) return;
     this.missesToFollow = misses;
+    this.wayToFollow = way;
+    this.pausesBehind = pause;
     this.run();
   }
 
@@ -183,9 +192,21 @@ export class GuestRunner {
 
   /** The guest stands at its refill vector. */
   private followMiss(): void {
-    this.world.onMiss(this.follower!.follow());
-    if (--this.missesToFollow > 0) this.schedule(0);
-    else this.halt({ kind: "paused", at: "miss" });
+    const follower = this.follower!;
+    const miss = follower.follow();
+    if (!this.isListed) this.world.onListing(follower.listing);
+    this.isListed = true;
+    if (this.wayToFollow === "any" || this.wayToFollow === miss.way) {
+      if (this.passedOver !== null) this.world.onMiss(this.passedOver);
+      this.passedOver = null;
+      this.world.onMiss(miss);
+      this.missesToFollow--;
+    } else this.passedOver = miss;
+    if (this.missesToFollow === 0) {
+      if (this.pausesBehind) return this.halt({ kind: "paused", at: "miss" });
+      follower.stop();
+    }
+    this.schedule(0);
   }
 
   /** Steps up to an exit, or for as long as a part of the run takes. */
@@ -218,6 +239,7 @@ export class GuestRunner {
     this.restingSince = null;
     this.untilExits = null;
     this.missesToFollow = 0;
+    this.passedOver = null;
     this.follower?.stop();
     this.setState(state);
   }

@@ -10,9 +10,12 @@ export { GuestClient, type Listeners } from "./client.ts";
 export { openPackage } from "./open-package.ts";
 export type {
   GuestFiles,
+  ListedPart,
+  ListedWord,
   MapRequest,
   Miss,
   MissStep,
+  MissWay,
   PackageParts,
   Port,
   Report,
@@ -24,6 +27,8 @@ export type {
   Watched,
 } from "./protocol.ts";
 export {
+  changeSettings,
+  kernelSettings,
   PACKAGE_SETTINGS,
   readSettings,
   SettingError,

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { unpackCpio } from "../archives/cpio.ts";
-import { compress, makeAr, makeDeb } from "../guests/test-support.ts";
+import { compress, makeAr, makeDeb } from "../guests/test-packages.ts";
 import { openPackage } from "./packages.ts";
 
 const KERNEL = Buffer.from("a kernel ".repeat(50_000));
@@ -39,6 +39,20 @@ it("says what is wrong with others", async () => {
   const damaged = Buffer.from(good);
   damaged.writeUInt8((damaged[300_000] ?? 0) ^ 1, 300_000);
   expect(await refused(damaged)).toMatch(/cannot read its data\.tar\.xz: the xz data is damaged/);
+  const packed = await makeDeb({ files: { "boot/vmlinuz-6.1": KERNEL }, compression: "gzip" });
+  const at = packed.indexOf("data.tar.gz");
+  const renamed = Buffer.from(packed);
+  renamed.write("\n", at + "data.tar".length);
+  for (const [bytes, name] of [
+    [packed, "data.tar.gz"],
+    [renamed, "data.tar?gz"],
+  ] as const) {
+    // The last byte of the data's checksum.
+    bytes.writeUInt8(bytes[bytes.length - 5]! ^ 1, bytes.length - 5);
+    expect(await refused(bytes)).toMatch(
+      `ArchiveError: cannot read its ${name}: the data is damaged or cut off`,
+    );
+  }
   const marker = ["debian-binary", Buffer.from("2.0\n")] as const;
   const zstd = makeAr([marker, ["data.tar.zst", compress(KERNEL, "zstd")]]);
   expect(await refused(zstd)).toMatch(/compressed with zstd/);

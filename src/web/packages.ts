@@ -2,7 +2,7 @@
 import { listAr, type ArMember } from "../archives/ar.ts";
 import { compressionOf, unxz } from "../archives/compression.ts";
 import { packCpio } from "../archives/cpio.ts";
-import { ArchiveError } from "../archives/errors.ts";
+import { ArchiveError, shownName } from "../archives/errors.ts";
 import { initramfsEntries } from "../archives/root-file-system.ts";
 import { walkTar } from "../archives/tar.ts";
 import type { PackageParts } from "./protocol.ts";
@@ -25,15 +25,20 @@ export async function openPackage(file: Blob): Promise<PackageParts> {
   const data = members.find(({ name }) => name.startsWith("data.tar"));
   if (members[0]?.name !== "debian-binary" || data === undefined)
     throw new ArchiveError("an ar archive, but not a Debian package");
+  const found = await wantedIn(file, data);
+  if (found === null) throw new ArchiveError("the package has neither a kernel nor a static busybox");
+  if (found.part === "kernel") return found;
+  return { part: "initrd", bytes: packCpio(initramfsEntries(found.bytes)) };
+}
+
+/** What is wanted of the package's data. Throws {@link ArchiveError}. */
+async function wantedIn(file: Blob, data: ArMember): Promise<PackageParts | null> {
   try {
-    const found = await findWanted(await unpacked(file, data));
-    if (found === null) throw new ArchiveError("the package has neither a kernel nor a static busybox");
-    if (found.part === "kernel") return found;
-    return { part: "initrd", bytes: packCpio(initramfsEntries(found.bytes)) };
+    return await findWanted(await unpacked(file, data));
   } catch (error) {
-    if (error instanceof ArchiveError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ArchiveError(`cannot read its ${data.name}: ${reason}`, { cause: error });
+    // Some engines have no words for what is wrong with compressed data.
+    const reason = error instanceof Error ? error.message || "the data is damaged or cut off" : String(error);
+    throw new ArchiveError(`cannot read its ${shownName(data.name)}: ${reason}`, { cause: error });
   }
 }
 

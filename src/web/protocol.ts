@@ -3,6 +3,8 @@
  * data that a structured clone carries over; the worker answers in the order in which it is asked.
  */
 import type {
+  AccessKind,
+  CodePart,
   CodeView,
   Cp0View,
   Explanation,
@@ -12,28 +14,17 @@ import type {
   RegistersView,
   RootName,
   RootView,
+  SnapshotConfig,
   Stats,
   TlbEntryView,
 } from "../index.ts";
 
 /** The settings of a guest that are plain data: what a URL can hold. The rest of a configuration is files. */
-export type Settings = Pick<
-  GuestConfig,
-  | "append"
-  | "memory"
-  | "mode"
-  | "hostPageSize"
-  | "engine"
-  | "refill"
-  | "gvaRoots"
-  | "guestTlb"
-  | "fastExits"
-  | "guestFpu"
-  | "dyntrans"
-> & {
-  /** A name from `CPU_MODELS`. */
-  readonly hostCpu?: string;
-};
+export type Settings = Pick<GuestConfig, "append" | "engine"> &
+  Omit<SnapshotConfig, "hostCpu" | "hostCpus" | "clock"> & {
+    /** A name from `CPU_MODELS`. */
+    readonly hostCpu?: string;
+  };
 
 /** The files of a guest. */
 export interface GuestFiles {
@@ -49,7 +40,7 @@ export interface PackageParts {
 
 /** What the page asks for. */
 export type Request =
-  /** Makes a guest, in place of the one there is, and runs it unless `paused`. */
+  /** Makes a guest, in place of the one there is, and runs it unless `paused`. If it cannot be, that one stays. */
   | {
       readonly kind: "start";
       readonly settings: Settings;
@@ -70,8 +61,16 @@ export type Request =
   | { readonly kind: "pause" }
   /** Lets a paused guest go on by one instruction, or up to the next exit, or brings it back to the exit before. */
   | { readonly kind: "step"; readonly to: "instruction" | "exit" | "previous-exit" }
-  /** Follows the next so many misses of the host TLB, each of which is reported, and then pauses the guest. */
-  | { readonly kind: "follow"; readonly misses: number }
+  /**
+   * Follows the next so many misses of the host TLB, of these or of any, each of which is reported, and then pauses the
+   * guest or does not. Of those of the other kind in between the last one is reported as well.
+   */
+  | {
+      readonly kind: "follow";
+      readonly misses: number;
+      readonly way: MissWay | "any";
+      readonly pause: boolean;
+    }
   /** The guest's addresses in front of which it stops from now on. */
   | { readonly kind: "breakpoints"; readonly addresses: readonly number[] };
 
@@ -133,40 +132,62 @@ export interface Views {
   readonly code?: readonly CodeView[];
 }
 
+/** A word of the code that the hypervisor generated, as it lies in the machine's memory. */
+export interface ListedWord {
+  readonly address: number;
+  readonly word: number;
+  readonly text: string;
+  /** What its generator says of it. */
+  readonly comment: string;
+  /** The label that it comes behind. */
+  readonly label: string;
+}
+
+/** A part of that code. */
+export interface ListedPart {
+  readonly part: CodePart;
+  readonly words: readonly ListedWord[];
+}
+
 /** An instruction that the machine executed on the way from a miss to its retry. */
 export interface MissStep {
   readonly address: number;
   /** Null if the guest's instruction cannot be read, since its page is missed as well. */
   readonly word: number | null;
   readonly text: string;
-  /** The section of the generated code; "guest" for an instruction of the guest's. */
-  readonly section: string;
-  /** What the listing says of it. */
-  readonly comment: string;
+  /** The part of the generated code; "guest" for an instruction of the guest's. */
+  readonly part: CodePart | "guest";
   /** The exit, by cause, that was taken behind it. */
   readonly exit?: string;
 }
 
+/** How a miss was settled: within the machine by generated code, or with an exit. */
+export type MissWay = "fast" | "slow";
+
 /** A miss of the host TLB by the guest. */
 export interface Miss {
+  readonly way: MissWay;
   /** Guest time of it, in ticks. */
   readonly time: number;
   readonly address: number;
   /** The guest's instruction. */
   readonly pc: number;
-  /** A fetch counts as a load. */
-  readonly access: "load" | "store";
+  readonly access: AccessKind;
   /** From the refill vector to the guest's next instruction, that one included. */
   readonly steps: readonly MissStep[];
 }
 
 /** What the worker tells. */
 export type Report =
-  /** `hypervisor`: the guest is under one, and not on the machine itself. */
-  | { readonly kind: "started"; readonly hypervisor: boolean }
-  /** There is no guest: the configuration cannot work, or there is no memory for it. One line. */
-  | { readonly kind: "refused"; readonly setting: keyof GuestConfig | null; readonly message: string }
+  /** `hypervisor`: the guest is under one, and not on the machine itself. `settings` are those that it has. */
+  | { readonly kind: "started"; readonly hypervisor: boolean; readonly settings: Settings }
+  /**
+   * The guest that was asked for cannot be: its configuration cannot work, its state is damaged, or there is no memory
+   * for it. One line. The guest that there was, if there was one, goes on.
+   */
+  | { readonly kind: "refused"; readonly setting: string | null; readonly message: string }
   | { readonly kind: "console"; readonly bytes: Uint8Array }
+  /** Of a halt behind the sample and the views of that moment. */
   | { readonly kind: "state"; readonly state: RunState }
   /** Several times a second while the guest runs, and whenever it has come to a halt. */
   | { readonly kind: "sample"; readonly sample: Sample }
@@ -174,6 +195,8 @@ export type Report =
   | { readonly kind: "views"; readonly views: Views }
   /** The state of the guest as a packed file, which `kseg run --restore` takes as well. */
   | { readonly kind: "saved"; readonly snapshot: Uint8Array }
+  /** The generated code in which misses are followed; comes before the first of them. */
+  | { readonly kind: "listing"; readonly parts: readonly ListedPart[] }
   /** A miss that was followed. */
   | { readonly kind: "miss"; readonly miss: Miss };
 

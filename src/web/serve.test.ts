@@ -7,6 +7,7 @@ import type { Port, Report, Request, Sample } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
 const kernel = readFileSync(new URL("../../guests/demo/demo-te.elf", import.meta.url));
+const bareKernel = readFileSync(new URL("../../guests/demo/demo-bare.elf", import.meta.url));
 
 /** Both ends of a connection, over which messages are copied and come in a later turn, as those of workers do. */
 function connection(): { readonly page: Port<Request>; readonly worker: Port<Report> } {
@@ -71,6 +72,17 @@ function consoleOf(client: GuestClient, slow = false): { text: string; shows(tex
   return seen;
 }
 
+/** Does something and waits until the guest has halted after it. Returns the sample there, which comes before that. */
+async function sampleAfter(client: GuestClient, action: () => void): Promise<Sample> {
+  let last: Sample | null = null;
+  const stop = client.listen({ sample: ({ sample }) => (last = sample) });
+  const paused = next(client, "state", ({ state }) => state.kind === "paused");
+  action();
+  await paused;
+  stop();
+  return last!;
+}
+
 it("runs a guest that takes what is typed, up to its end", async () => {
   const client = newClient();
   const screen = consoleOf(client);
@@ -87,10 +99,7 @@ it("holds a guest where it has done exactly what it does without a page", async 
   const screen = consoleOf(client);
   client.start({ refill: "slow" }, { kernel });
   await screen.shows("kseg> ");
-  client.pause();
-  const halted = await next(client, "state", ({ state }) => state.kind === "paused");
-  expect(halted.state.kind).toBe("paused");
-  const { sample } = await next(client, "sample");
+  const sample = await sampleAfter(client, () => client.pause());
   const guest = createGuest({ kernel, refill: "slow", onConsole() {} });
   while (guest.time < sample.time) guest.run(sample.time - guest.time);
   expect(guest.time).toBe(sample.time);
@@ -161,14 +170,6 @@ it("says what is wrong with a configuration, and takes a better one", async () =
   await screen.shows("kseg> ");
 });
 
-/** Does something and waits until the guest has halted after it. Returns the sample there. */
-async function sampleAfter(client: GuestClient, action: () => void): Promise<Sample> {
-  const paused = next(client, "state", ({ state }) => state.kind === "paused");
-  action();
-  await paused;
-  return (await next(client, "sample")).sample;
-}
-
 it("comes back to the previous exit as it was there", async () => {
   const client = newClient();
   const screen = consoleOf(client);
@@ -215,4 +216,60 @@ it("goes on from a saved state, and refuses a damaged one", async () => {
   const refused = next(other, "refused");
   other.restore(snapshot.subarray(0, snapshot.length - 100));
   expect((await refused).message).toBe("the file is damaged or not complete");
+});
+
+it("has the guest that was asked for last, also while a saved state is unpacked", async () => {
+  const client = newClient();
+  client.start({ mode: "bare" }, { kernel: bareKernel }, true);
+  await next(client, "started");
+  const saved = next(client, "saved");
+  client.save();
+  const { snapshot } = await saved;
+  const started: boolean[] = [];
+  client.listen({ started: ({ hypervisor }) => started.push(hypervisor) });
+  client.restore(snapshot, true);
+  client.start({}, { kernel }, true);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(started).toEqual([true]);
+  client.restore(snapshot.subarray(0, snapshot.length - 100), true);
+  client.restore(snapshot, true);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(started).toEqual([true, false]);
+});
+
+it("keeps the guest that there is if another one is refused", async () => {
+  const client = newClient();
+  const screen = consoleOf(client);
+  client.start({}, { kernel });
+  await screen.shows("kseg> ");
+  const saved = next(client, "saved");
+  client.save();
+  const damaged = (await saved).snapshot;
+  damaged[damaged.length >> 1]! ^= 0xff;
+  // A kernel that starts at 80000000 or above.
+  const stock = new Uint8Array(kernel);
+  stock[27]! += 0x40;
+  for (const ask of [
+    () => client.restore(damaged),
+    () => client.start({}, { kernel: stock }),
+    () => client.start({ hostCpu: "Z80" }, { kernel }),
+  ]) {
+    const refused = next(client, "refused");
+    ask();
+    await refused;
+  }
+  client.send(new TextEncoder().encode("help\n"));
+  await screen.shows("poweroff");
+});
+
+it("answers in the order in which it was asked", async () => {
+  const client = newClient();
+  const answers: string[] = [];
+  client.listen({ started: () => answers.push("started"), refused: () => answers.push("refused") });
+  const started = next(client, "started");
+  // Unpacking what is no packed state takes a turn or more.
+  client.restore(Uint8Array.of(0x1f, 0x8b, 0));
+  client.start({}, { kernel }, true);
+  await started;
+  expect(answers).toEqual(["refused", "started"]);
 });

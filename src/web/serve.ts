@@ -3,6 +3,7 @@ import {
   createTimeTravel,
   GuestConfigError,
   restoreTimeTravel,
+  snapshotConfig,
   SnapshotError,
   TICKS_PER_SECOND,
   type GuestConfig,
@@ -28,6 +29,10 @@ export function serve(port: Port<Report>): void {
 class Server {
   private readonly port: Port<Report>;
   private runner: GuestRunner | null = null;
+  /** Guests that were asked for: while a saved state is unpacked another may be. */
+  private asked = 0;
+  /** What guests are asked for is answered one after the other, in the order in which it comes. */
+  private making: Promise<void> = Promise.resolve();
   private sampledAt = 0;
   private watched: Watched = {};
   private breakpoints: readonly number[] = [];
@@ -45,10 +50,8 @@ class Server {
   private take(request: Request): void {
     switch (request.kind) {
       case "start":
-        this.start(request);
-        break;
       case "restore":
-        void this.restore(request);
+        this.ask(request);
         break;
       case "save":
         void this.save();
@@ -67,7 +70,7 @@ class Server {
         this.runner?.step(request.to);
         break;
       case "follow":
-        this.runner?.followMisses(request.misses);
+        this.runner?.followMisses(request);
         break;
       case "breakpoints":
         this.breakpoints = request.addresses;
@@ -84,20 +87,32 @@ class Server {
     }
   }
 
+  private ask(request: Extract<Request, { kind: "start" | "restore" }>): void {
+    const asked = ++this.asked;
+    this.making = this.making.then(() =>
+      request.kind === "start" ? this.start(request) : this.restore(request, () => asked === this.asked),
+    );
+  }
+
   private start({ settings, files, paused }: Extract<Request, { kind: "start" }>): void {
     this.make(
-      (onConsole) => createTimeTravel({ ...settings, ...files, onConsole }, { interval: SNAPSHOT_EVERY }),
+      (onConsole) =>
+        createTimeTravel({ ...settings, ...files, refillLog: true, onConsole }, { interval: SNAPSHOT_EVERY }),
       settings,
       paused,
     );
   }
 
-  private async restore({ snapshot, paused }: Extract<Request, { kind: "restore" }>): Promise<void> {
+  private async restore(
+    { snapshot, paused }: Extract<Request, { kind: "restore" }>,
+    isLast: () => boolean,
+  ): Promise<void> {
     try {
       const state = await unpackSnapshot(snapshot);
+      if (!isLast()) throw new SnapshotError("another guest was asked for meanwhile");
       this.make(
-        (onConsole) => restoreTimeTravel(state, { onConsole }, { interval: SNAPSHOT_EVERY }),
-        {},
+        (onConsole) => restoreTimeTravel(state, { refillLog: true, onConsole }, { interval: SNAPSHOT_EVERY }),
+        settingsOf(state),
         paused,
       );
     } catch (error) {
@@ -111,25 +126,27 @@ class Server {
     this.report({ kind: "saved", snapshot });
   }
 
-  /** Makes a guest in place of the one there is. */
+  /** Makes a guest in place of the one there is, which stays if that cannot be done. */
   private make(
     create: (onConsole: GuestConfig["onConsole"]) => TimeTravel,
     settings: Settings,
     paused: boolean,
   ): void {
-    this.runner?.destroy();
-    this.runner = null;
+    let runner: GuestRunner;
     try {
-      this.runner = new GuestRunner(create, settings, {
+      runner = new GuestRunner(create, settings, {
         now: () => performance.now(),
         later,
         onConsole: (bytes) => this.report({ kind: "console", bytes }),
         onState: (state) => {
+          // Whoever learns that the guest has halted has seen what there is of it then.
+          if (state.kind !== "running") {
+            this.sample();
+            this.look();
+          }
           this.report({ kind: "state", state });
-          if (state.kind === "running") return;
-          this.sample();
-          this.look();
         },
+        onListing: (parts) => this.report({ kind: "listing", parts }),
         onMiss: (miss) => this.report({ kind: "miss", miss }),
         onPart: () => {
           const now = performance.now();
@@ -141,11 +158,13 @@ class Server {
       this.report({ kind: "refused", ...reasonOf(error) });
       return;
     }
-    this.runner.setBreakpoints(this.breakpoints);
-    this.report({ kind: "started", hypervisor: this.runner.guest.hostDebug !== null });
+    this.runner?.destroy();
+    this.runner = runner;
+    runner.setBreakpoints(this.breakpoints);
+    this.report({ kind: "started", hypervisor: runner.guest.hostDebug !== null, settings });
     this.sample();
     this.look();
-    if (!paused) this.runner.run();
+    if (!paused) runner.run();
   }
 
   private sample(): void {
@@ -166,6 +185,12 @@ class Server {
   private report(report: Report): void {
     this.port.postMessage(report);
   }
+}
+
+/** The settings of the guest of a snapshot. Throws SnapshotError. */
+function settingsOf(snapshot: Uint8Array): Settings {
+  const { clock: _clock, hostCpus: _hostCpus, ...settings } = snapshotConfig(snapshot);
+  return settings;
 }
 
 function reasonOf(error: unknown): Pick<Extract<Report, { kind: "refused" }>, "setting" | "message"> {

@@ -84,7 +84,7 @@ export const SETTINGS: readonly Setting[] = [
       kind: "text",
       preset: "8",
       wanted: "a whole number from 1 to 64",
-      parse: (text) => (/^\d{1,2}$/.test(text.trim()) && Number(text) >= 1 ? Number(text) : undefined),
+      parse: (text) => (/^([1-9]|[1-5]\d|6[0-4])$/.test(text.trim()) ? Number(text) : undefined),
       format: String,
     },
   },
@@ -137,6 +137,34 @@ export const SETTINGS: readonly Setting[] = [
 /** How a stock kernel with a packed busybox is run: directly on the machine, which any host CPU can. */
 export const PACKAGE_SETTINGS: Settings = { mode: "bare", append: "console=ttyS0 rdinit=/init" };
 
+/** `settings` with others in their place, and with mode bare without what is about the hypervisor. */
+export function changeSettings(settings: Settings, changes: Settings): Settings {
+  const changed = { ...settings, ...changes };
+  if (changed.mode !== "bare") return changed;
+  const left = SETTINGS.filter(({ hypervisor }) => hypervisor).map(({ key }) => key as string);
+  return Object.fromEntries(Object.entries(changed).filter(([key]) => !left.includes(key)));
+}
+
+/** Where e_entry is in the header of a 32-bit ELF file, and what says its byte order (System V ABI, chapter 4). */
+const ELF_ENTRY = 24;
+const ELF_DATA = 5;
+const ELF_LITTLE = 1;
+/** The first addresses of kseg0, in which stock kernels are linked, and of kseg1 behind it. */
+const KSEG0 = 0x8000_0000;
+const KSEG1 = 0xa000_0000;
+
+/**
+ * What has to be set for a kernel, an ELF file, besides what is: mode bare for one that was not built for trap and
+ * emulate, unless the host CPU can give such kernels their kseg0.
+ */
+export function kernelSettings(kernel: Uint8Array, { hostCpu = DEFAULT_CPU_MODEL }: Settings): Settings {
+  if (kernel.length < ELF_ENTRY + 4) return {};
+  const view = new DataView(kernel.buffer, kernel.byteOffset);
+  const entry = view.getUint32(ELF_ENTRY, kernel[ELF_DATA] === ELF_LITTLE);
+  const canBeGuest = entry < KSEG0 || (entry < KSEG1 && CPU_MODELS[hostCpu]?.segmentControl === true);
+  return canBeGuest ? {} : { mode: "bare" };
+}
+
 /** Text that cannot be the value of a setting. */
 export class SettingError extends Error {
   readonly setting: Setting;
@@ -144,7 +172,8 @@ export class SettingError extends Error {
   constructor(setting: Setting, text: string) {
     const { type, name } = setting;
     const wanted = type.kind === "text" ? type.wanted : `one of ${[...type.values.keys()].join(", ")}`;
-    super(`${name} cannot be "${text.slice(0, 40)}": give ${wanted}`);
+    const shown = text.slice(0, 40).replaceAll(/\p{Cc}/gu, "?");
+    super(`${name} cannot be "${shown}": give ${wanted}`);
     this.name = "SettingError";
     this.setting = setting;
   }
@@ -166,26 +195,36 @@ export function settingText(settings: Settings, setting: Setting): string {
 
 /**
  * The settings that are written so, by name; those that are left out, or have their default, are left to kseg. With
- * mode bare what is about the hypervisor is passed over. Throws {@link SettingError}.
+ * mode bare what is about the hypervisor is passed over. `onWrong` is called for each that cannot be, which then is left
+ * to kseg as well; by default the first one is thrown.
  */
-export function readSettings(textOf: (name: string) => string | null): Settings {
+export function readSettings(
+  textOf: (name: string) => string | null,
+  onWrong: (error: SettingError) => void = (error) => {
+    throw error;
+  },
+): Settings {
   const settings: Partial<Record<keyof Settings, string | number>> = {};
   const bare = textOf("mode") === "bare";
   for (const setting of SETTINGS) {
     const text = textOf(setting.name);
-    if (text === null || text === presetOf(setting) || (bare && setting.hypervisor)) continue;
+    if (text === null || (bare && setting.hypervisor)) continue;
     const { type } = setting;
-    const value = type.kind === "text" ? type.parse(text) : type.values.get(text);
-    if (value === undefined) throw new SettingError(setting, text);
-    settings[setting.key] = value;
+    const read = type.kind === "text" ? type.parse : (one: string) => type.values.get(one);
+    const value = read(text);
+    if (value === undefined) onWrong(new SettingError(setting, text));
+    // However it is written: 0256M is 256M.
+    else if (value !== read(presetOf(setting))) settings[setting.key] = value;
   }
   return settings as Settings;
 }
 
-/** `settings` as a query, such as `?mode=bare`; empty if everything is as by default. */
+/** `settings` as a query, such as `?mode=bare`: without defaults, and so empty if everything is as by default. */
 export function settingsQuery(settings: Settings): string {
   const query = new URLSearchParams();
-  for (const setting of SETTINGS)
-    if (settings[setting.key] !== undefined) query.set(setting.name, settingText(settings, setting));
+  for (const setting of SETTINGS) {
+    const text = settingText(settings, setting);
+    if (text !== presetOf(setting)) query.set(setting.name, text);
+  }
   return query.size === 0 ? "" : `?${query.toString()}`;
 }

@@ -27,12 +27,26 @@ const tlbs = (inspection: Inspection): NonNullable<Views["tlbs"]> => ({
   guestSize: tlbSize(inspection.cp0()),
 });
 
-/** Entries of a TLB, as its CPU tells: Config1.MMUSize, and Config4.MMUSizeExt above it where that is defined so. */
+/** Config4.MMUExtDef: what extends Config1.MMUSize, if anything does. */
+const MMU_SIZE_EXT = 1;
+const VTLB_SIZE_EXT = 3;
+/** Config.MT of a CPU whose FTLB is in use. */
+const WITH_FTLB = 4;
+
+/**
+ * Entries of a TLB, as its CPU tells: Config1.MMUSize, what Config4 has above it, and the FTLB that is described there:
+ * FTLBWays, less 2, and the logarithm of FTLBSets.
+ */
 function tlbSize(cp0: readonly Cp0View[]): number {
   const read = (wanted: string): number => cp0.find(({ name }) => name === wanted)?.value ?? 0;
   const config4 = read("Config4");
-  const extension = ((config4 >>> 14) & 3) === 1 ? config4 & 0xff : 0;
-  return extension * 64 + ((read("Config1") >>> 25) & 63) + 1;
+  const base = ((read("Config1") >>> 25) & 63) + 1;
+  const defined = (config4 >>> 14) & 3;
+  if (defined === MMU_SIZE_EXT) return (config4 & 0xff) * 64 + base;
+  if (defined !== VTLB_SIZE_EXT) return base;
+  const vtlb = ((config4 >>> 24) & 15) * 64 + base;
+  const hasFtlb = ((read("Config") >>> 7) & 7) === WITH_FTLB;
+  return hasFtlb ? vtlb + ((((config4 >>> 4) & 15) + 2) << (config4 & 15)) : vtlb;
 }
 
 function code(

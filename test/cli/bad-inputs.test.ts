@@ -48,6 +48,7 @@ const shared = [...kernel(demoFile("demo-te.elf")), "--initrd", initrd, "--share
 
 /** What is wrong, the arguments, and what the line must say. The status is 2. */
 const CASES: readonly (readonly [what: string, args: readonly string[], message: string | RegExp])[] = [
+  ["no name for the console of kseg stat", ["stat", "--console", ""], "--console: the file name is empty"],
   [
     "an ELF cut off in its header",
     kernel(file("cut-header", demo.subarray(0, 40))),

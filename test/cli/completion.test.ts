@@ -40,6 +40,13 @@ const OFFERS: readonly (readonly [line: string, offered: readonly string[]])[] =
   ["kseg stat --guest kvm-linux-1", ["kvm-linux-16k"]],
   ["kseg run --append ", []],
   ["kseg completion ", ["bash", "fish", "zsh"]],
+  ["kseg run -ke", ["-kernel"]],
+  ["kseg run -m 64 -cpu ", Object.keys(CPU_MODELS).sort()],
+  ["kseg explain -M ", ["malta"]],
+  ["kseg stat -accel ", ["kvm", "tcg"]],
+  ["kseg run -serial m", ["mon:stdio"]],
+  ["kseg run -append ", []],
+  ["kseg guest list -ke", []],
 ];
 
 /** What bash has in COMPREPLY for the end of this line. */
@@ -75,6 +82,7 @@ describe.skipIf(missing("bash"))("bash", () => {
 
   it("completes names of files and folders, with spaces too", () => {
     expect(bashOffers("kseg", "run", "--kernel", "te")).toEqual(["tests", "tests of mine"]);
+    expect(bashOffers("kseg", "run", "-kernel", "te")).toEqual(["tests", "tests of mine"]);
     expect(bashOffers("kseg", "run", "--share", "te")).toEqual(["tests"]);
     expect(bashOffers("kseg", "guest", "import", "a.deb", "tests o")).toEqual(["tests of mine"]);
   });

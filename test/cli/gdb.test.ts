@@ -1,7 +1,9 @@
 /** `kseg run --gdb` with a real gdb, if there is one. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { demoFile, kseg, start, startProgram, type Running } from "./kseg.ts";
 
@@ -81,21 +83,96 @@ describe.runIf(hasGdb)("gdb", () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: plain.stdout });
   });
 
-  it("does what the documentation shows", async () => {
-    const text = readFileSync(new URL("../../docs/debugging.md", import.meta.url), "utf8");
-    const session = /\$ gdb-multiarch .*\n([^`]*)```/.exec(text)![1]!;
-    const commands = [...session.matchAll(/^\(gdb\) (.*)$/gm)].map(([, command]) => command!);
-    const lines = session.split("\n").filter((line) => line !== "" && !line.startsWith("(gdb)"));
+  it.each([
+    ["te", "demo-te.elf"],
+    ["bare", "demo-bare.elf"],
+  ])("goes back with a %s guest, which does and prints what it always does", async (mode, elf) => {
+    const args = ["--mode", mode, "--kernel", demoFile(elf)];
+    const input = `touch\n${POWER_OFF}`;
+    const plain = await kseg(["run", "--quiet", "--memory", "16M", ...args], { input });
+    const { run, port } = await waiting(...args);
+    run.child.stdin?.end(input);
+    const printed = await gdb(
+      port,
+      [
+        ...["break syscall", "continue", "continue", "continue", 'printf "pc %x\\n", $pc'],
+        ...["reverse-stepi", "stepi", "reverse-continue", "reverse-continue", "delete"],
+        ...["watch *(int *)&reschedule", "continue", "continue", "continue"],
+        ...["reverse-continue", "reverse-continue", "reverse-continue", "continue", "delete"],
+        ...["reverse-continue", "monitor stats", "continue"],
+      ],
+      elf,
+    );
+    expect(printed.match(/Breakpoint 1, .* in syscall/g)).toHaveLength(6);
+    const values = [...printed.matchAll(/Old value = (\d)\s+New value = (\d)/g)].map(
+      ([, a, b]) => `${a}${b}`,
+    );
+    expect(values).toEqual(["01", "10", "01", "10", "01", "10", "01"]);
+    expect(printed).toContain("No more reverse-execution history");
+    expect(printed).toMatch(/reverse-execution history[^]*exited normally/);
+    expect(printed).not.toMatch(/warning:|error:/i);
+    const { status, stdout } = await run.result;
+    expect({ status, stdout }).toEqual({ status: 0, stdout: plain.stdout });
+  });
+
+  it("steps off a return from an exception, and comes to breakpoints on it again", async () => {
     const { run, port } = await waiting();
     run.child.stdin?.end(POWER_OFF);
-    let printed = await gdb(port, commands.slice(1));
-    for (const line of lines) {
-      expect(printed).toContain(line);
-      printed = printed.slice(printed.indexOf(line) + line.length);
-    }
-    expect(commands.length).toBeGreaterThan(8);
+    const printed = await gdb(port, [
+      ...["break *((int)&enter_thread - 4)", "continue", "x/i $pc", 'printf "EPC %x\n", $epc', "stepi"],
+      ...['printf "PC %x\n", $pc', "reverse-stepi", "x/i $pc", "stepi", 'printf "PC %x\n", $pc'],
+      ...["continue", "x/i $pc", "detach"],
+    ]);
+    expect(printed.match(/^=> .*eret$/gm)).toHaveLength(3);
+    const epc = /^EPC (.*)$/m.exec(printed)![1];
+    expect(printed.match(/^PC .*$/gm)).toEqual([`PC ${epc}`, `PC ${epc}`]);
+    expect(printed).not.toContain("SIGTRAP");
     expect((await run.result).status).toBe(0);
   });
+
+  it("looks at a guest that cannot go on, and turns it back", async () => {
+    const { run, port } = await waiting();
+    run.child.stdin?.end(POWER_OFF);
+    // Onto the WAIT of panic, with all interrupts off.
+    const broken = ["break schedule", "continue", "delete", "set $status = 0", "set $pc = (int)&panic + 84"];
+    const printed = await gdb(port, [...broken, "continue", "reverse-stepi", "continue", "continue"]);
+    expect(printed.match(/with all its interrupts disabled/g)).toHaveLength(2);
+    expect(printed.match(/received signal SIGABRT/g)).toHaveLength(2);
+    expect(printed).toContain("Program terminated with signal SIGABRT");
+    const { status, stderr } = await run.result;
+    expect(status).toBe(1);
+    expect(stderr).toContain("with all its interrupts disabled");
+  });
+
+  it("finds no way back while a trace is written", async () => {
+    const trace = join(mkdtempSync(join(tmpdir(), "kseg-gdb-")), "run.ftrace");
+    const { run, port } = await waiting("--trace", trace);
+    run.child.stdin?.end(POWER_OFF);
+    expect(await gdb(port, ["reverse-stepi", "detach"])).toContain("does not support this command");
+    expect((await run.result).status).toBe(0);
+  });
+
+  it.each(["does what the documentation shows", "goes back as the documentation shows"])(
+    "%s",
+    async (name) => {
+      const text = readFileSync(new URL("../../docs/debugging.md", import.meta.url), "utf8");
+      const sessions = [...text.matchAll(/\$ gdb-multiarch guests\/demo.*\n([^`]*)```/g)].map(
+        ([, session]) => session!,
+      );
+      const session = sessions[name.startsWith("goes") ? 1 : 0]!;
+      const commands = [...session.matchAll(/^\(gdb\) (.*)$/gm)].map(([, command]) => command!);
+      const lines = session.split("\n").filter((line) => line !== "" && !line.startsWith("(gdb)"));
+      const { run, port } = await waiting();
+      run.child.stdin?.end(POWER_OFF);
+      let printed = await gdb(port, commands.slice(1));
+      for (const line of lines) {
+        expect(printed).toContain(line);
+        printed = printed.slice(printed.indexOf(line) + line.length);
+      }
+      expect(commands.length).toBeGreaterThan(6);
+      expect((await run.result).status).toBe(0);
+    },
+  );
 
   it("kills the guest", async () => {
     const { run, port } = await waiting();
@@ -147,6 +224,37 @@ describe("a connection", () => {
     socket.write(`GET / HTTP/1.1\r\n\r\n$${"x".repeat(100_000)}#00$g#00+-\u0003$qXfer:::::#00`);
     socket.end();
     expect((await run.result).status).toBe(0);
+  });
+
+  it("that has detached and stays connected does not keep kseg from ending", async () => {
+    const { run, port } = await waiting();
+    const connection = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    connection.write("$D#44");
+    await run.shows("kseg>");
+    run.child.stdin?.end(POWER_OFF);
+    const late = setTimeout(() => run.child.kill("SIGKILL"), 10_000);
+    expect((await run.result).status).toBe(0);
+    clearTimeout(late);
+    connection.destroy();
+  });
+
+  it("that asks without end and never listens does not keep kseg from ending", async () => {
+    const { run, port } = await waiting();
+    const { socket } = await connected(port);
+    socket.pause();
+    const ask = (): void => {
+      while (socket.write("$?#3f".repeat(1000)));
+    };
+    socket.on("drain", ask).on("error", () => undefined);
+    ask();
+    const asking = setInterval(ask, 50);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    run.child.kill("SIGTERM");
+    const late = setTimeout(() => run.child.kill("SIGKILL"), 10_000);
+    expect((await run.result).status).toBe(143);
+    clearTimeout(late);
+    clearInterval(asking);
+    socket.destroy();
   });
 
   it("is told when the guest powers off, and when the run ends otherwise", async () => {

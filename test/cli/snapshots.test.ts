@@ -93,6 +93,8 @@ describe("a recording", () => {
 describe("what cannot be restored is refused in one line", async () => {
   const good = at("good.snapshot");
   await kseg([...RUN, "--save", good, "--exit-on", "guided tour"]);
+  const tape = at("good.tape");
+  await kseg([...RUN, "--record", tape, "--exit-on", "guided tour"]);
   const packed = readFileSync(good);
   const bytes = gunzipSync(packed);
   const damaged = Buffer.from(bytes);
@@ -123,7 +125,16 @@ describe("what cannot be restored is refused in one line", async () => {
       /--memory is decided by the snapshot .*leave --memory out/,
     ],
     ["with a setting", restore(good, "--refill", "slow"), /leave --refill out/],
-    ["a snapshot as a recording", ["--replay", good], /this is no recording of a kseg guest/],
+    [
+      "a snapshot as a recording",
+      ["--replay", good],
+      /this is no recording of a kseg guest but a snapshot: use --restore/,
+    ],
+    [
+      "a recording as a snapshot",
+      restore(tape),
+      /this is no snapshot of a kseg guest but a recording: use --replay/,
+    ],
     ["with a recording", restore(good, "--replay", good), /leave --restore out/],
     ["saved into a folder", restore(good, "--save", at("folder")), /--save .*: is a directory/],
   ])("%s", async (_, flags, message) => {

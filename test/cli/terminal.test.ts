@@ -115,6 +115,20 @@ describe.skipIf(missing)("on a terminal", () => {
     expect(stdout.lastIndexOf("\u001b[?25h")).toBeGreaterThan(stdout.lastIndexOf("\u001b[?25l"));
   });
 
+  it("takes it away while kseg stat is suspended, and brings it back", async () => {
+    const running = ksegOnTerminal("stat");
+    await running.shows("\u001b[?1049h");
+    // A terminal like this one does not know its size.
+    await running.shows("guest_instructions");
+    const pid = Number(/pid=(\d+)/.exec(running.output().stdout)![1]);
+    process.kill(pid, "SIGTSTP");
+    await running.shows("\u001b[?1049l");
+    process.kill(pid, "SIGCONT");
+    await running.shows("\u001b[?1049h");
+    process.kill(pid, "SIGTERM");
+    expect(await ending(running)).toEqual({ status: 143, restored: true });
+  });
+
   it("says what is wrong in colour, unless it is asked not to", async () => {
     const env = { FORCE_COLOR: "", NO_COLOR: "" };
     const line = async (more: Record<string, string>): Promise<string> => {
@@ -156,6 +170,7 @@ describe.skipIf(missing)("on a terminal", () => {
     ["SIGTERM", 143],
     ["SIGHUP", 129],
     ["SIGINT", 130],
+    ["SIGQUIT", 131],
   ] as const)("restores the terminal after %s", async (signal, status) => {
     const running = onTerminal();
     await running.shows(PROMPT);

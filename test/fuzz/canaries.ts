@@ -17,6 +17,8 @@ interface Range {
 
 /** The word that canary memory holds: no instruction, no pointer, no small number. */
 const CANARY = 0x9e37_79b1 | 0;
+/** What the generated code of a vcpu is called. */
+const [VCPU_CODE, ROUTINES] = ["the vcpu's code", "the vcpu's routines"] as const;
 /** Canaries are compared in pieces of this many bytes: as much as a page has at least. */
 const PIECE = 0x1000;
 const CANARIES = new Int32Array(PIECE / 4).fill(CANARY);
@@ -49,19 +51,20 @@ export class Canaries {
     this.memory = host.machine.memory;
     this.gaps = gaps;
     this.unused = new Uint8Array(hostEnd / pages.pageSize);
-    const alloc = pages.alloc.bind(pages);
+    const [alloc, allocLast] = [pages.alloc.bind(pages), pages.allocLast.bind(pages)];
     const release = pages.release.bind(pages);
     // What is free now: allocate all of it, and give it back poisoned.
     const sizes = new Map<number, number>();
     const free: number[] = [];
     while (pages.free > 0) free.push(alloc(1));
-    pages.alloc = (bytes, align) => {
-      const hpa = alloc(bytes, align);
+    const taken = (hpa: number, bytes: number): number => {
       const count = Math.max(1, Math.ceil(bytes / pages.pageSize));
       sizes.set(hpa, count);
       this.mark(hpa, count, 0);
       return hpa;
     };
+    pages.alloc = (bytes, align) => taken(alloc(bytes, align), bytes);
+    pages.allocLast = (bytes, align) => taken(allocLast(bytes, align), bytes);
     pages.release = (hpa) => {
       release(hpa);
       this.mark(hpa, sizes.get(hpa) ?? 1, 1);
@@ -94,13 +97,14 @@ export class Canaries {
   freeze(name: string, first: number, bytes: number): void {
     this.frozen.set(name, { first, contents: this.words(first, first + bytes).slice() });
   }
-  /** The range may change again. */
-  thaw(name: string): void {
-    this.frozen.delete(name);
-  }
   /** The generated code of `vcpu` must not change. */
-  freezeCode(name: string, vcpu: Vcpu): void {
-    this.freeze(name, fromKseg0(vcpu.code.block), BLOCK.bytes);
+  freezeCode({ code: { block, routines } }: Vcpu): void {
+    this.freeze(VCPU_CODE, fromKseg0(block), BLOCK.bytes);
+    if (routines !== null) this.freeze(ROUTINES, fromKseg0(routines.base), routines.words.byteLength);
+  }
+  /** It may change again. */
+  thawCode(): void {
+    for (const name of [VCPU_CODE, ROUTINES]) this.frozen.delete(name);
   }
 
   /** Throws {@link CanaryError} if memory from `first` on is not `expected`. */

@@ -141,7 +141,7 @@ export class HostileVm {
     });
     for (const { slot } of regions) this.vm.setUserMemoryRegion(slot);
     this.vcpu = this.vm.createVcpu();
-    this.canaries.freezeCode("the vcpu's code", this.vcpu);
+    this.canaries.freezeCode(this.vcpu);
     this.taint = new Taint(this.vcpu);
     this.targets = targetsOf(plan);
     this.vmmRandom = new Random(plan.seed, STREAM.vmm);
@@ -520,7 +520,7 @@ export class HostileVm {
   /** Destroys the VM and checks that nothing of it is left. Throws {@link FuzzError}. */
   destroy(): void {
     try {
-      this.canaries.thaw("the vcpu's code");
+      this.canaries.thawCode();
       this.victim?.destroy();
       this.vm.destroy();
       const { allocated } = this.kvm.host.pages;

@@ -26,7 +26,7 @@ export class Progress {
       if (this.moved()) this.turns = 0;
       if (++this.turns > MAX_TURNS)
         throw new LivelockError(`the machine does not leave tick ${this.lastTick}`);
-      fireDue();
+      return fireDue();
     };
   }
 

@@ -5,12 +5,16 @@ import { emitGuestRefill, emitHostRefill } from "../../src/kvm/entry/refill.ts";
 import { NETLOGIC_SCRATCH, selectScratch, type ScratchBank } from "../../src/kvm/entry/scratch.ts";
 import { emitSetPgd } from "../../src/kvm/entry/set-pgd.ts";
 import type { CodeTarget } from "../../src/kvm/entry/target.ts";
-import { GUEST_STATUS_WRITABLE } from "../../src/kvm/guest-cp0.ts";
-import { FPU_STATUS } from "../../src/kvm/guest-fpu.ts";
+import { fastExitOptions } from "../../src/kvm/fast-exits.ts";
+import { GuestCpu } from "../../src/kvm/guest-cp0.ts";
+import { DEFAULT_GUEST_TLB } from "../../src/kvm/vm.ts";
 import { HostKernel, type HostKernelOptions } from "../../src/kvm/host-kernel.ts";
 import { PteFormat, tableGeometry64, type HostPageSize } from "../../src/kvm/page-format.ts";
 import { Assembler } from "../../src/uasm/assembler.ts";
 import { formatListing } from "../../src/uasm/listing.ts";
+
+/** Where the CP0 registers of the guests are. */
+const GUEST_CP0 = 0x6000;
 
 function newHost(model: CpuModel, options: HostKernelOptions, cpus: number): HostKernel {
   const config = {
@@ -33,9 +37,12 @@ function listing(model: CpuModel, options: HostKernelOptions, refill: RefillKind
 /** The code that fast exits add. */
 function fastExitListing(model: CpuModel, cpus = 1, commpage = false): string {
   const host = newHost(model, { pageSize: 4096 }, cpus);
-  const code = host.buildVcpuCode("fast", { statusWritable: GUEST_STATUS_WRITABLE, commpage });
+  const code = host.buildVcpuCode(
+    "fast",
+    fastExitOptions(new GuestCpu(DEFAULT_GUEST_TLB, null), GUEST_CP0, commpage),
+  );
   const sections = code.sections.filter(({ name }) => name === "general" || name === "fast_exit");
-  return formatCode({ ...code, sections });
+  return formatCode({ ...code, sections: [...sections, ...(code.routines?.sections ?? [])] });
 }
 
 /** The code of a vcpu whose guest may have the FPU, as far as it is another one. */
@@ -43,7 +50,7 @@ function guestFpuListing(model: CpuModel): string {
   const host = newHost(model, { pageSize: 4096 }, 1);
   const code = host.buildVcpuCode(
     "fast",
-    { statusWritable: GUEST_STATUS_WRITABLE, statusSpecial: FPU_STATUS, commpage: false },
+    fastExitOptions(new GuestCpu(DEFAULT_GUEST_TLB, model.fpu), GUEST_CP0, false),
     true,
   );
   const sections = code.sections.filter(({ name }) => name === "fast_exit" || name === "exit_and_entry");

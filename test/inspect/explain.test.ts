@@ -91,8 +91,8 @@ function foretellDemo(config: Partial<GuestConfig>): Predictor {
   guest.sendInput(new TextEncoder().encode("tour\n"));
   const predictor = new Predictor(guestSubject(guest));
   const random = new Random(5, 78);
-  for (let stop = 0; stop < 150; stop++) {
-    guest.run(random.between(1, 400_000));
+  for (let stop = 0; stop < 500; stop++) {
+    guest.run(random.between(1, 60_000));
     for (let n = 0; n < 30; n++) if (!predictor.step()) break;
   }
   guest.destroy();

@@ -87,12 +87,23 @@ interface Interned {
   readonly name: string;
 }
 
-/** Decodes a trace; throws if it is none. */
-export function readTrace(bytes: Uint8Array): ReadEvent[] {
-  const type = protobuf.parse(SCHEMA).root.lookupType("Trace");
-  const trace = type.toObject(type.decode(bytes), { longs: Number }) as {
-    readonly packet: readonly Packet[];
-  };
+const { root } = protobuf.parse(SCHEMA);
+const TRACE = root.lookupType("Trace");
+const PACKET = root.lookupType("TracePacket");
+/** Field and wire type of `Trace.packet`, before the length of each. */
+const PACKET_TAG = (TRACE.fields["packet"]!.id << 3) | 2;
+
+/** Decodes a trace packet by packet. */
+function* packetsOf(bytes: Uint8Array): Generator<Packet> {
+  const reader = protobuf.Reader.create(bytes);
+  while (reader.pos < reader.len) {
+    if (reader.uint32() !== PACKET_TAG) throw new Error(`there is no packet at byte ${reader.pos}`);
+    yield PACKET.toObject(PACKET.decode(reader, reader.uint32()), { longs: Number });
+  }
+}
+
+/** Decodes a trace event by event; throws if it is none. */
+export function* readEvents(bytes: Uint8Array): Generator<ReadEvent> {
   const tracks = new Map<number, string>();
   const names = { eventNames: new Map<number, string>(), debugAnnotationNames: new Map<number, string>() };
   const known = (map: ReadonlyMap<number, string>, key: number): string => {
@@ -100,28 +111,30 @@ export function readTrace(bytes: Uint8Array): ReadEvent[] {
     if (name === undefined) throw new Error(`number ${key} was used before it had a name`);
     return name;
   };
-  const events: ReadEvent[] = [];
-  trace.packet.forEach((packet, n) => {
+  let n = 0;
+  for (const packet of packetsOf(bytes)) {
     if (packet.trustedPacketSequenceId !== 1) throw new Error(`packet ${n} is of no sequence`);
-    if (n === 0 && packet.sequenceFlags !== 1) throw new Error("the sequence does not begin");
+    if (n++ === 0 && packet.sequenceFlags !== 1) throw new Error("the sequence does not begin");
     const { trackDescriptor: track, internedData, trackEvent: event } = packet;
     if (track !== undefined) tracks.set(track.uuid, track.name ?? track.process!.processName);
     for (const kind of ["eventNames", "debugAnnotationNames"] as const)
       for (const { iid, name } of internedData?.[kind] ?? []) names[kind].set(iid, name);
-    if (event === undefined) return;
+    if (event === undefined) continue;
     const fields = (event.debugAnnotations ?? []).map((annotation) => {
       const value = annotation.stringValue ?? annotation.pointerValue ?? annotation.uintValue;
       if (value === undefined) throw new Error("an annotation without a value");
       return [known(names.debugAnnotationNames, annotation.nameIid), value] as const;
     });
-    events.push({
+    yield {
       type: TYPES[event.type]!,
       track: known(tracks, event.trackUuid),
       timestamp: packet.timestamp!,
       name: event.nameIid === undefined ? "" : known(names.eventNames, event.nameIid),
       fields: Object.fromEntries(fields),
       value: event.counterValue ?? 0,
-    });
-  });
-  return events;
+    };
+  }
 }
+
+/** All events of a trace. */
+export const readTrace = (bytes: Uint8Array): ReadEvent[] => [...readEvents(bytes)];

@@ -111,6 +111,8 @@ export class Predictor {
     if (next === null || before.inDelaySlot || isDue || this.interrupted(counts, after))
       return end.kind !== "failed";
     const goesOn = fetch.verdict === "hit" || fetch.verdict === "refill" || fetch.verdict === "fill";
+    // A page that the guest maps may be too small for the host: that is no matter of an access.
+    if (goesOn && end.kind === "failed" && /^tlbw[ir]$/.test(next.text.trim())) return false;
     const data = goesOn ? next.access : null;
     const last = data === null ? fetch : data.outcome;
     const kind: AccessKind = data === null ? "fetch" : data.kind;

@@ -30,6 +30,7 @@ const NOT_THE_GUESTS: Readonly<Partial<Record<keyof CpuModel, readonly [value: u
   rixi: [false, "a guest's EntryLo has neither RI nor XI"],
   tlbInvalidate: [false, "with 64 entries EntryHi has no EHINV"],
   ebaseWriteGate: [false, "a guest's vectors stay in kseg0"],
+  ftlb: [null, "a guest's TLB has entries of one kind"],
   vectoredInterrupts: [false, "a guest has one interrupt vector"],
 };
 

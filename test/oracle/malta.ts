@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ENGINES } from "../../src/engine/index.ts";
 import type { CpuModel } from "../../src/machine/cpu-models.ts";
 import { Machine, type EngineFactory } from "../../src/machine/machine.ts";
 import type { Endian } from "../../src/machine/memory.ts";
@@ -26,6 +27,10 @@ export const SOFT_RESET = { pa: 0x1f00_0500, value: 0x42 } as const;
 
 const PROGRAM: Readonly<Record<Endian, string>> = { little: "qemu-system-mipsel", big: "qemu-system-mips" };
 const POLL_MS = 200;
+
+/** Engines that kseg can run bare programs with. */
+export type EngineName = keyof typeof ENGINES;
+export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
 
 /** Words of RAM at a physical address. */
 export interface Piece {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT } from "../project/tree.ts";
@@ -8,7 +8,7 @@ const { tarball, changed } = pack();
 const folder = install(tarball);
 
 /** Folder of the program of each Node; null where it cannot be had. */
-const nodes = [22, 24, 26].map((version) => {
+const nodes = [20, 22, 24, 26].map((version) => {
   if (process.versions.node.startsWith(`${version}.`))
     return { version, node: dirname(process.execPath), made: null };
   const made = install(`node@${version}`);
@@ -57,6 +57,17 @@ describe.skipIf(folder === null)("installed in an empty folder", () => {
       });
     });
   });
+
+  // Those before run no TypeScript.
+  it.each(nodes.filter(({ version, node }) => version >= 22 && node !== null))(
+    "runs an example that is copied out of it, under Node $version",
+    ({ node }) => {
+      copyFileSync(join(folder!, "node_modules/kseg/examples/custom-cpu.ts"), join(folder!, "custom-cpu.ts"));
+      const { status, stdout, stderr } = runIn(folder!, ["node", "custom-cpu.ts"], { node: node! });
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/^8 entries: \d+ refills/);
+    },
+  );
 
   it.each([
     ["nodenext", { module: "nodenext" }],

@@ -43,12 +43,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "debug.ts",
     "device.ts",
     "guest.ts",
+    "nearest.ts",
     "stats.ts",
   ],
   gdb: ["isa", "inspect", "machine/memory.ts", "debug.ts", "guest.ts"],
   archives: [],
   guests: ["archives"],
-  cli: ["guests", "index.ts"],
+  cli: ["guests", "index.ts", "nearest.ts"],
   web: ["index.ts", "archives"],
 };
 

@@ -9,6 +9,7 @@ import { ROOT } from "./tree.ts";
 const TOOLS = {
   fuzz: "tools/fuzz.ts",
   "fuzz:engines": "tools/fuzz-engines.ts",
+  "fuzz:parsers": "tools/fuzz-parsers.ts",
   series: "tools/series.ts",
   oracle: "tools/oracle.ts",
   bless: "tools/bless.ts",

@@ -8,6 +8,7 @@ import { buildHostCode } from "../../src/kvm/entry/host-code.ts";
 import { NETLOGIC_SCRATCH, selectScratch, type ScratchBank } from "../../src/kvm/entry/scratch.ts";
 import { OutOfHostMemoryError } from "../../src/kvm/host-pages.ts";
 import type { TestGuest } from "../../src/kvm/testing.ts";
+import { CPU_MODELS, tlbSizeOf } from "../../src/machine/cpu-models.ts";
 import {
   CODE,
   emitLoad,
@@ -136,12 +137,12 @@ const REFILL_WORDS: Readonly<Record<string, number>> = {
 };
 
 function fastRefill(host: Host): void {
-  const guest = newGuest(host, { guestBytes: 4 << 20 });
-  const { machine, vcpu } = guest;
   const { pageSize } = host;
+  // Half as many pairs again as the host TLB has entries.
+  const pages = 3 * tlbSizeOf(CPU_MODELS[host.model]!);
+  const guest = newGuest(host, { guestBytes: (1 << 20) + pages * pageSize });
+  const { machine, vcpu } = guest;
   const first = 0x4004_0000;
-  const pages = Math.min(200, (3 << 20) / pageSize);
-  assert.ok(pages / 2 > machine.cpu.tlb.entries, "more pairs of pages than host TLB entries");
   const handler = vcpu.code.sections.find(({ name }) => name === "tlb_refill")!.lines;
   const pass = (): void => {
     runCode(guest, (asm) => {

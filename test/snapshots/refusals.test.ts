@@ -35,7 +35,7 @@ describe("restoreGuest refuses", () => {
     ["all but the last byte", snapshot.subarray(0, -1), "its checksum is wrong"],
     ["one byte more", Uint8Array.of(...snapshot.subarray(0, 64), 0), "its checksum is wrong"],
     ["the magic alone", snapshot.subarray(0, 8), "ends too early"],
-    ["a newer format", changed(8, 200, false), "the snapshot has format 200, this kseg reads format 2"],
+    ["a newer format", changed(8, 200, false), "the snapshot has format 200, this kseg reads format 3"],
     ["a changed byte", changed(1000, snapshot[1000]! ^ 1, false), "its checksum is wrong"],
   ])("%s", (_, bytes, message) => {
     const attempt = restore(bytes as Uint8Array);

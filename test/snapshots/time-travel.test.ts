@@ -4,6 +4,7 @@ import {
   createTimeTravel,
   DivergenceError,
   replayGuest,
+  restoreGuest,
   restoreTimeTravel,
   SnapshotError,
   type Moment,
@@ -215,7 +216,18 @@ describe("what cannot be is refused", () => {
     const recording = travel.recording();
     const onConsole = (): void => {};
     const replay = (bytes: Uint8Array) => () => replayGuest(bytes, { onConsole });
-    expect(replay(travel.save())).toThrow("this is no recording of a kseg guest");
+    expect(replay(travel.save())).toThrow(
+      expect.objectContaining({
+        message: "this is no recording of a kseg guest but a snapshot",
+        found: "snapshot",
+      }),
+    );
+    expect(() => restoreGuest(recording, { onConsole })).toThrow(
+      expect.objectContaining({
+        message: "this is no snapshot of a kseg guest but a recording",
+        found: "recording",
+      }),
+    );
     expect(replay(recording.subarray(0, -1))).toThrow("its checksum is wrong");
     expect(replay(new Uint8Array())).toThrow(SnapshotError);
     const { snapshot, inputs } = decodeRecording(recording);
@@ -226,5 +238,11 @@ describe("what cannot be is refused", () => {
     );
     expect(() => replay(encodeRecording({ snapshot, inputs: wrong }))().run(1e8)).toThrow(DivergenceError);
     expect(replay(encodeRecording({ snapshot, inputs: inputs.toReversed() }))).toThrow("not in order");
+    const elsewhere = { ...inputs[0]!, input: { kind: "host-cpu", number: 1 } } as const;
+    const goesElsewhere = replay(encodeRecording({ snapshot, inputs: [elsewhere] }));
+    expect(goesElsewhere).toThrow(SnapshotError);
+    expect(goesElsewhere).toThrow("its guest goes to host CPU 1, and there are 1");
+    const forever = { ...inputs[0]!, input: { kind: "time", ticks: 2 ** 50 } } as const;
+    expect(() => replay(encodeRecording({ snapshot, inputs: [forever] }))().run(1e9)).toThrow(SnapshotError);
   });
 });

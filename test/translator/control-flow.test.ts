@@ -65,6 +65,40 @@ describe("control flow in translated code", () => {
     expect(pair.translations).toBeGreaterThan(0);
   });
 
+  test("branches that are always taken, with what may raise in their delay slots", () => {
+    const pair = new EnginePair().both((m) => {
+      m.load(0x8000_0180, (a) => {
+        // The branch again, with the address made good.
+        a.addiu(v1, v1, 1);
+        a.addiu(a0, a0, 1);
+        a.eret();
+      });
+      m.code((a) => {
+        const again = a.bind();
+        const on = a.label();
+        a.addiu(v0, v0, 1);
+        a.andi(t0, v0, 7);
+        a.addiu(a0, a1, 0);
+        a.sltiu(t0, t0, 1);
+        a.subu(a0, a0, t0);
+        a.b(on);
+        a.lh(t1, 0, a0);
+        a.addiu(t2, t2, 1);
+        a.bind(on);
+        a.sltiu(t0, t0, 1);
+        a.sll(t0, t0, 1);
+        a.addu(a0, a0, t0);
+        a.b(again);
+        a.sw(a0, 0, a0);
+      });
+      m.machine.cpu.gpr[a1] = (CODE + 2 * PAGE) | 0;
+    });
+    for (const piece of [7, 31, 100]) pair.runPieces(2000, piece);
+    expect(pair.translated.gpr(v1)).toBeGreaterThan(30);
+    expect(pair.translated.gpr(t2)).toBe(0);
+    expect(pair.translations).toBeGreaterThan(0);
+  });
+
   test("calls functions in its page, in another and where there is none, by what a register says", () => {
     const near = CODE + 0x800;
     const far = CODE + PAGE;

@@ -1,5 +1,5 @@
 import type { StopReason } from "../../src/machine/machine.ts";
-import { STATE, TLB_BASE, TLB_ENTRY } from "../../src/machine/state-layout.ts";
+import { STATE } from "../../src/machine/state-layout.ts";
 import type { Assembler } from "../../src/uasm/assembler.ts";
 import { InterpreterEngine } from "../../src/engine/index.ts";
 import { TestMachine, type TestMachineOptions } from "../../src/engine/testing.ts";
@@ -99,10 +99,7 @@ function fpuOf({ machine: { cpu } }: TestMachine): Int32Array {
   return cpu.state.subarray(STATE.fpr >>> 2, (STATE.fcsr >>> 2) + 1);
 }
 
-function tlbOf({ machine: { memory, cpu } }: TestMachine): Int32Array {
-  const start = TLB_BASE >>> 2;
-  return memory.i32.subarray(start, start + cpu.tlb.entries * TLB_ENTRY.words);
-}
+const tlbOf = ({ machine: { cpu } }: TestMachine): Int32Array => cpu.tlb.snapshot();
 
 function ramOf({ machine: { memory } }: TestMachine): Int32Array {
   const { i32, plan } = memory;

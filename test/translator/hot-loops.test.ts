@@ -35,14 +35,16 @@ describe("a hot loop", () => {
     const pair = loop(DEFAULT_POLICY);
     pair.run(hot * sampleEvery - 80);
     expect(pair.translations).toBe(0);
-    pair.run(200);
+    // After each sample some instructions more, up to the next jump.
+    const seeking = 8 * hot;
+    pair.run(seeking);
     expect(pair.translations).toBe(1);
     // A record that would raise. Only the one at the start of the block is still looked at.
     const { memory } = pair.translated.machine;
     const records = memory.i32[(memory.plan.codeMap >>> 2) + CODE_PA / PAGE]!;
     for (const index of [1, 2, 3]) memory.u8.fill(3, records + index * RECORD.bytes, records + index * 8 + 1);
     expect(pair.run(4000)).toEqual(BUDGET);
-    expect(pair.translated.gpr(v0)).toBe((3 * (hot * sampleEvery + 4120)) / 4);
+    expect(pair.translated.gpr(v0)).toBe((3 * (hot * sampleEvery - 80 + seeking + 4000)) / 4);
   });
 
   test("ends at every budget exactly", () => {
@@ -320,6 +322,23 @@ test("MTC0 to LLAddr ends a link where ERET does not, and nowhere else", () => {
   }
 });
 
+test.each(["24Kc", "P5600"])("MTC0 to EBase on a %s writes what the CPU lets it", (model) => {
+  const pair = new EnginePair({ model }).code((a) => {
+    const again = a.bind();
+    // With EBase.WG the upper bits too, every other time.
+    a.addiu(t0, t0, 0x5800);
+    a.sll(t1, t0, 8);
+    a.addu(t1, t1, t0);
+    a.mtc0(t1, ...cp0Operands(CP0.EBase));
+    a.mfc0(v0, ...cp0Operands(CP0.EBase));
+    a.xor(v1, v1, v0);
+    a.b(again);
+    a.nop();
+  });
+  for (let run = 0; run < 20; run++) expect(pair.run(97)).toEqual(BUDGET);
+  expect(pair.translations).toBeGreaterThan(0);
+});
+
 describe("exceptions in translated code", () => {
   test.each(["taken", "not taken", "likely", "jump", "none"] as const)(
     "name the right instruction: branch %s",
@@ -546,7 +565,7 @@ describe("translated code that changes", () => {
   });
 
   test("gets another translation where it leads to code that was never reached before", () => {
-    const pair = new EnginePair({}, { ...DEFAULT_POLICY, sampleEvery: 20 }).code((a) => {
+    const pair = new EnginePair({}, { ...DEFAULT_POLICY, sampleEvery: 20, hot: 16 }).code((a) => {
       const again = a.bind();
       const rare = a.label();
       a.addiu(t0, t0, 1);

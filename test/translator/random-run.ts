@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { CAUSE, CP0, cp0Operands, ENTRY_LO, STATUS } from "../../src/isa/cp0.ts";
+import { CAUSE, CP0, cp0Operands, ENTRY_LO, FTLB, STATUS } from "../../src/isa/cp0.ts";
 import { FCR, FCSR } from "../../src/isa/fpu.ts";
 import { GPR } from "../../src/isa/registers.ts";
 import type { BusRegion, MmioDevice } from "../../src/machine/bus.ts";
@@ -229,6 +229,9 @@ export function prepare(s: Subject, run: Run, wired = 1): void {
   s.write32(VARIABLES + VARIABLE.period, period);
   s.write32(VARIABLES + VARIABLE.start, start);
   s.write32(VARIABLES + VARIABLE.shared, shared ? 1 : 0);
+  // An FTLB begins empty, in the half of the runs that have it.
+  s.setCp0("Config6", 0);
+  s.setCp0("Config6", (seed & 1) === 0 ? 0 : FTLB.C6_EN);
   for (let index = 0; index < s.tlbEntries; index++) map(s, index, 0x8000_0000 + index * 0x2000, 0, 0, 0);
   map(s, 0, MAPPED_CODE, CODE_PAGE, CODE_PAGE + 0x1000, 0x1f);
   s.setCp0("Wired", wired);
@@ -257,7 +260,7 @@ export function prepare(s: Subject, run: Run, wired = 1): void {
 export function bareSubject(machine: Machine): Subject {
   const { cpu, ops } = machine;
   return {
-    tlbEntries: cpu.tlb.entries,
+    tlbEntries: cpu.tlb.vtlbEntries,
     gpr: cpu.gpr,
     write32: (pa, word) => machine.write32(pa, word),
     cp0: (name) => ops.readCp0(CP0[name]) >>> 0,

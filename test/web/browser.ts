@@ -33,6 +33,14 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: PATH, args: FLAGS });
 }
 
+/** Milliseconds that the CPUs have worked for all processes of the browser, whatever else the computer does. */
+export async function cpuTime(page: Page): Promise<number> {
+  const session = await page.context().browser()!.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.reduce((sum, each) => sum + each.cpuTime * 1000, 0);
+}
+
 /** What the guest's console shows. */
 export function consoleText(page: Page): Promise<string> {
   return page.locator(".xterm-rows").innerText();

@@ -2,38 +2,60 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SHELL_READY } from "../../src/archives/root-file-system.ts";
-import { makeDeb } from "../../src/guests/test-support.ts";
+import { makeDeb } from "../../src/guests/test-packages.ts";
 import { createGuest, explanationText } from "../../src/index.ts";
 import { cachedGuest } from "../boot/run-guest.ts";
 import { dropFiles, frameTime, untilConsoleShows } from "./browser.ts";
 import { describePage } from "./describe-page.ts";
 
 const BOOT = 180_000;
+/** Boots are timed so often in Node and in the browser by turns; the shortest count. */
+const ROUNDS = 2;
+/** A boot in the browser may take so many times as long as in Node. */
+const MOST_RATIO = 1.5;
 
 const debian = await cachedGuest("debian");
 const teLinux = await cachedGuest("kvm-linux-4k");
 
 describePage("Linux on the page", (opened) => {
   describe.skipIf(debian.paths === undefined)("Debian", () => {
-    it("boots to its shell when its packages are dropped", { timeout: 2 * BOOT }, async () => {
-      const { page, site } = opened();
-      const { kernel, initrd } = debian.paths!;
-      const node = nodeBoot({ kernel, initrd, mode: "bare" });
-      await page.goto(site.url);
-      const kernelPackage = await makeDeb({
-        name: "linux-image-6.1.0-50-4kc-malta",
-        files: { "boot/vmlinuz-6.1.0-50-4kc-malta": readFileSync(kernel) },
-      });
-      await dropFiles(page, { "linux-image.deb": kernelPackage, "initrd.gz": readFileSync(initrd) });
-      const began = performance.now();
-      await untilConsoleShows(page, SHELL_READY, BOOT);
-      const seconds = (performance.now() - began) / 1000;
-      console.log(`Debian to its shell: ${seconds.toFixed(1)} s in Chromium, ${node.toFixed(1)} s in Node`);
-      await page.locator(".console").click();
-      await page.keyboard.type("echo $((6 * 7)) is it\n");
-      await untilConsoleShows(page, "42 is it");
-      expect(new URL(page.url()).searchParams.get("mode")).toBe("bare");
-    });
+    it(
+      "boots to its shell when its packages are dropped, about as fast as in Node",
+      {
+        timeout: 4 * BOOT,
+      },
+      async () => {
+        const { page, site } = opened();
+        const { kernel, initrd } = debian.paths!;
+        const files = {
+          "linux-image.deb": await makeDeb({
+            name: "linux-image-6.1.0-50-4kc-malta",
+            files: { "boot/vmlinuz-6.1.0-50-4kc-malta": readFileSync(kernel) },
+          }),
+          "initrd.gz": readFileSync(initrd),
+        };
+        const [node, browser]: [number[], number[]] = [[], []];
+        for (let round = 0; round < ROUNDS; round++) {
+          node.push(nodeBoot({ kernel, initrd, mode: "bare" }));
+          await page.goto(site.url);
+          await untilConsoleShows(page, "kseg>");
+          const began = performance.now();
+          await dropFiles(page, files);
+          await untilConsoleShows(page, SHELL_READY, BOOT);
+          browser.push((performance.now() - began) / 1000);
+        }
+        const ratio = Math.min(...browser) / Math.min(...node);
+        const list = (times: readonly number[]): string => times.map((time) => time.toFixed(1)).join(", ");
+        console.log(
+          `Debian to its shell: Node ${list(node)} s, Chromium ${list(browser)} s: ratio ${ratio.toFixed(2)}`,
+        );
+        expect(ratio).toBeLessThan(MOST_RATIO);
+        await page.locator(".console").click();
+        await page.keyboard.type("echo $((6 * 7)) is it\n");
+        await untilConsoleShows(page, "42 is it");
+        expect(new URL(page.url()).searchParams.get("mode")).toBe("bare");
+      },
+    );
   });
 
   describe.skipIf(teLinux.paths === undefined)("under trap and emulate", () => {
@@ -43,7 +65,8 @@ describePage("Linux on the page", (opened) => {
       const files = { kernel: readFileSync(kernel), initrd: readFileSync(initrd) };
       await page.goto(`${site.url}?append=${encodeURIComponent(append)}`);
       await dropFiles(page, { [basename(kernel)]: files.kernel, [basename(initrd)]: files.initrd });
-      await untilConsoleShows(page, "Run /init", BOOT);
+      // Long before the shell, which asks the terminal where its cursor is: the answer is input that the twin has not.
+      await untilConsoleShows(page, "Memory: ", BOOT);
       await page.getByRole("button", { name: "Pause" }).click();
       await page.getByText("paused").waitFor();
       const guest = createGuest({ ...files, append, onConsole() {} });
@@ -54,13 +77,8 @@ describePage("Linux on the page", (opened) => {
       await page.getByText(`${inspection.guestTlb().length} of 512 entries in use`).waitFor();
       const { pc } = inspection.registers();
       await page.getByRole("button", { name: "pc", exact: true }).click();
-      // Which entry of the host TLB is written depends on where the run was interrupted; no guest can tell.
-      const withoutIndex = (text: string | null): string =>
-        (text ?? "").replaceAll(/entry \d+ of/g, "entry of");
-      const text = withoutIndex(explanationText(inspection.explain(pc)));
-      await expect
-        .poll(async () => withoutIndex(await page.locator(".journey pre").textContent()), { timeout: 10_000 })
-        .toBe(text);
+      const text = explanationText(inspection.explain(pc));
+      await expect.poll(() => page.locator(".journey pre").textContent(), { timeout: 10_000 }).toBe(text);
       await page.getByRole("button", { name: "Run", exact: true }).click();
       await untilConsoleShows(page, SHELL_READY, BOOT);
       await page.locator(".console").click();

@@ -6,9 +6,11 @@ import {
   createGuest,
   explanationText,
   generatedCode,
+  restoreGuest,
   type Guest,
   type GuestConfig,
 } from "../../src/index.ts";
+import { unpackSnapshot } from "../../src/web/snapshot-file.ts";
 import { ROOT } from "../project/tree.ts";
 import { accessibilityProblems, dropFiles, frameTime, untilConsoleShows } from "./browser.ts";
 import { describePage } from "./describe-page.ts";
@@ -68,6 +70,67 @@ describePage("the views of a guest", (opened) => {
       await view.getByRole("button", { name: "Explain" }).click();
       const text = explanationText(inspection.explain(address));
       await expect.poll(() => page.locator(".journey pre").textContent(), { timeout: 10_000 }).toBe(text);
+      // No line is cut off at the side.
+      const hidden = await page.evaluate<number>(
+        `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector(".journey pre"))`,
+      );
+      expect(hidden).toBe(0);
+    }
+  });
+
+  it("shows an entry that is picked with its fields, and the way of its page", async () => {
+    const { page, site } = opened();
+    await page.goto(site.url);
+    const guest = await pausedTwin(page);
+    const inspection = guest.inspect();
+    const entries = { Host: inspection.hostTlb(), Guest: inspection.guestTlb() };
+    for (const whose of ["Host", "Guest"] as const) {
+      const entry = entries[whose].find(({ halves }) => halves[0].valid)!;
+      const { index, vpn2, halves } = entry;
+      const grid = page.getByRole("application", { name: new RegExp(`^${whose} TLB`) });
+      await grid.focus();
+      for (let n = 0; n <= index % 64; n++) await page.keyboard.press("ArrowRight");
+      for (let n = 0; n < Math.floor(index / 64); n++) await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Enter");
+      const table = page.getByRole("table", { name: `${whose} TLB entry ${index}: VPN2 ${hex(vpn2)}` });
+      await table.waitFor();
+      const row = await table.locator("tbody tr").first().locator("td").allInnerTexts();
+      const [{ virtual, physical, valid, dirty, cache }] = halves;
+      const flags = [valid, dirty].map((flag) => (flag ? "1" : "0"));
+      expect(row).toEqual([hex(virtual), hex(physical), ...flags, String(cache), "0", "0"]);
+      const text = explanationText(inspection.explain(virtual));
+      await expect.poll(() => page.locator(".journey pre").textContent(), { timeout: 10_000 }).toBe(text);
+    }
+    expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
+  it("colours what was refilled lately, the stronger the later", async () => {
+    const { page, site } = opened();
+    await page.goto(site.url);
+    const guest = await pausedTwin(page, { refillLog: true });
+    const { refilled, present } = guest.inspect().gvaMap({ mode: "kernel" }, 0, 0xffff_ffff, 2 ** 22)!;
+    const cells = [...present.keys()].filter((cell) => present[cell]! > 0);
+    expect(cells.filter((cell) => refilled[cell]! >= 0).length).toBeGreaterThan(0);
+    const map = page.getByRole("application", { name: /^Kernel root/ });
+    const section = page.locator(".gva-map").filter({ has: map });
+    for (const cell of cells) {
+      const [x, y] = [(cell % 64) + 0.5, Math.floor(cell / 64) + 0.5];
+      const ago = refilled[cell]!;
+      // Between the colours of an empty cell and of one that was refilled just now, by how long ago it was.
+      const strength = await page.evaluate<number>(`(() => {
+        const canvas = document.querySelector('canvas[aria-label^="Kernel root"]');
+        const red = (x, y) => canvas.getContext("2d")
+          .getImageData(x * canvas.width / 64, y * canvas.height / 16, 1, 1).data[0];
+        const full = getComputedStyle(document.documentElement).getPropertyValue("--writable").slice(1, 3);
+        const empty = red(63.5, 0.5);
+        return (red(${x}, ${y}) - empty) / (Number.parseInt(full, 16) - empty);
+      })()`);
+      expect(strength).toBeCloseTo(0.12 + 0.88 * (ago < 0 ? 0 : 1 - ago / 1024), 1);
+      const box = (await map.boundingBox())!;
+      await map.hover({ position: { x: (x * box.width) / 64, y: (y * box.height) / 16 } });
+      const lately =
+        ago < 0 ? "not refilled lately" : ago === 0 ? "refilled last" : `refilled ${ago} refills ago`;
+      await section.getByText(`writable; ${lately}`).waitFor();
     }
   });
 
@@ -93,7 +156,7 @@ describePage("the views of a guest", (opened) => {
     }
     const map = guest.inspect().gvaMap({ mode: "kernel" }, 0x4000_0000, 0x403f_ffff, 4096)!;
     const ptes = map.present.reduce((sum, each) => sum + each, 0);
-    await page.getByText(new RegExp(`^${count(ptes)} PTEs here`)).waitFor();
+    await page.getByText(new RegExp(`^${count(ptes)} PTEs here`)).waitFor({ state: "attached" });
     await page.keyboard.press("Enter");
     expect(await page.getByLabel("Guest virtual address").inputValue()).toMatch(/^40[0-3]/);
   });
@@ -133,6 +196,39 @@ describePage("the views of a guest", (opened) => {
     await view.getByText(`pc ${hex(next)}`).waitFor();
   });
 
+  it("shows code anywhere, and stops at breakpoints there, which are listed", async () => {
+    const { page, site } = opened();
+    await page.goto(site.url);
+    await page.getByRole("tab", { name: "CPU" }).click();
+    const guest = await pausedTwin(page);
+    const view = page.getByRole("tabpanel", { name: "CPU" });
+    const vector = 0x4000_0180;
+    await view.getByLabel("Address of the code").fill(hex(vector));
+    await page.keyboard.press("Enter");
+    const [first] = guest.inspect().code(vector, 0, 0);
+    await view
+      .locator(".code li")
+      .filter({ hasText: hex(vector) })
+      .getByText(first!.text)
+      .waitFor();
+    await view.getByRole("button", { name: hex(vector), exact: true }).click();
+    const listed = view.getByRole("group", { name: "Breakpoints" });
+    await listed.getByRole("button", { name: hex(vector) }).waitFor();
+    // The guest's timer leads there.
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByText("at breakpoint").waitFor();
+    guest.debug.setBreakpoint(vector);
+    while (guest.run(10_000_000).kind !== "debug");
+    expect(await timeShown(page)).toBe(guest.time);
+    await view.getByText(`pc ${hex(vector)}`).waitFor();
+    await listed.getByRole("button", { name: hex(vector) }).click();
+    await listed.getByText("No breakpoints").waitFor();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    const before = await timeShown(page);
+    await untilTimePasses(page, before);
+    await page.getByText("running").waitFor();
+  });
+
   it("runs to the next exit, and no further", async () => {
     const { page, site } = opened();
     await page.goto(site.url);
@@ -145,7 +241,7 @@ describePage("the views of a guest", (opened) => {
     expect(await timeShown(page)).toBe(guest.time);
   });
 
-  it("comes back to the previous exit", async () => {
+  it("comes back to the previous exit, in the same state", async () => {
     const { page, site } = opened();
     await page.goto(site.url);
     const guest = await pausedTwin(page);
@@ -156,12 +252,22 @@ describePage("the views of a guest", (opened) => {
       await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(guest.time);
       return guest.time;
     };
+    const hashOfPage = async (): Promise<string> => {
+      const download = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Save state" }).click();
+      const saved = await unpackSnapshot(readFileSync(await (await download).path()));
+      return restoreGuest(saved, { onConsole() {} }).hash();
+    };
+    await page.getByRole("tab", { name: "Guest" }).click();
     const first = await toNextExit();
-    const exits = exitsOf(guest);
+    const [exits, hash] = [exitsOf(guest), guest.hash()];
+    expect(await hashOfPage()).toBe(hash);
     const second = await toNextExit();
+    expect(await hashOfPage()).toBe(guest.hash());
     await page.getByRole("button", { name: "To previous exit" }).click();
     await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(first);
     await page.getByText(`${count(exits)} exits`).waitFor();
+    expect(await hashOfPage()).toBe(hash);
     await page.getByRole("button", { name: "To next exit" }).click();
     await expect.poll(() => timeShown(page), { timeout: 20_000 }).toBe(second);
   });
@@ -188,27 +294,94 @@ describePage("the views of a guest", (opened) => {
     await untilConsoleShows(page, "poweroff");
     await page.getByRole("tab", { name: "Guest" }).click();
     await page.getByText("Saved state: mine.kseg").waitFor();
+    const settings = page.getByRole("form", { name: "Settings" });
+    expect(await settings.getByLabel("Guest TLB").inputValue()).toBe("64");
+    expect(await settings.getByLabel("Host CPU").inputValue()).toBe("34Kc");
+    await page.getByRole("tab", { name: "Compare" }).click();
+    await page.getByRole("button", { name: "Run both" }).click();
+    await page.getByText("A saved state has no beginning").waitFor();
     await dropFiles(page, { "cut.kseg": saved.subarray(0, saved.length - 100) });
     await page.getByRole("alert").filter({ hasText: "the file is damaged or not complete" }).waitFor();
   });
 
-  it("TLB miss shows the words of the handler that were executed", async () => {
+  it("TLB miss shows fast and slow misses side by side, with the words that ran", async () => {
     const { page, site } = opened();
     await page.goto(site.url);
     await untilConsoleShows(page, PROMPT);
     await page.getByRole("tab", { name: "TLB miss" }).click();
-    await page.locator(".console").click();
-    await page.keyboard.type("touch 600 1000000\n");
-    await page.getByRole("button", { name: /^Follow/ }).click();
-    await page.getByText("at miss").waitFor();
-    const column = page.locator(".misses section").filter({ hasText: "Settled by the handler" });
-    await column.getByText("27 host instructions").waitFor();
-    const words = (await column.locator(".code li span:first-of-type").allInnerTexts()).slice(0, 27);
+    const [fast, slow] = [
+      page.getByRole("region", { name: "Fast" }),
+      page.getByRole("region", { name: "Slow" }),
+    ];
+    // A guest that runs shows misses by itself; nothing has made it take a slow one.
+    await fast.getByText("refill handler 27 instructions").waitFor();
+    await slow.getByText("type demand 40 into the demo guest").waitFor();
     const listed = [...generatedCode("refill").matchAll(/^[0-9a-f]{8}: ([0-9a-f]{8})/gm)].map(
       ([, word]) => word,
     );
-    expect(words).toEqual(listed);
+    const words = fast.locator(".code .executed span:nth-of-type(2)");
+    expect(await words.allInnerTexts()).toEqual(listed);
+    await slow.getByRole("button", { name: "Follow one" }).click();
+    await page.locator(".console").click();
+    await page.keyboard.type("demand 40\n");
+    await page.getByText("at miss").waitFor();
+    await slow.getByText(/^exit the hypervisor settles tlbmiss_(ld|st) in TypeScript/).waitFor();
+    const way = (await slow.locator(".way li").allInnerTexts()).map((line) => line.split(" ")[0]);
+    expect([way[0], way[1], way[2], way.at(-1)]).toEqual(["fault", "refill", "guest", "retry"]);
+    // The figure is that of all pieces.
+    const pieces = (await slow.locator(".way").innerText()).matchAll(/ (\d+) instructions?$/gm);
+    const all = [...pieces].reduce((sum, [, instructions]) => sum + Number(instructions), 0);
+    expect(await slow.locator(".last span").first().innerText()).toBe(String(all));
+    for (const name of ["way out", "way in"]) {
+      const part = slow.locator("details").filter({ hasText: name });
+      await part.locator("summary").click();
+      const [, ran, there] = /(\d+) of (\d+) words ran/.exec(await part.locator("summary").innerText())!;
+      expect(Number(ran), name).toBeGreaterThan(20);
+      expect(await part.locator(".executed").count(), name).toBe(Number(ran));
+      expect(await part.locator("li:not(.label)").count(), name).toBe(Number(there));
+    }
+    // Bars are to the same scale.
+    const width = async (column: typeof fast): Promise<number> => {
+      let sum = 0;
+      for (const part of await column.locator(".bar").first().locator("span").all())
+        sum += (await part.boundingBox())!.width;
+      return sum;
+    };
+    const figure = async (column: typeof fast): Promise<number> =>
+      Number(await column.locator(".last span").first().innerText());
+    expect((await width(slow)) / (await width(fast))).toBeCloseTo(
+      (await figure(slow)) / (await figure(fast)),
+      1,
+    );
     expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
+  it("TLB miss shows as many misses as it follows at once", async () => {
+    const { page, site } = opened();
+    await page.goto(`${site.url}?refill=slow`);
+    await untilConsoleShows(page, PROMPT);
+    await page.getByRole("tab", { name: "TLB miss" }).click();
+    await page.getByRole("button", { name: "Follow the next 8 misses" }).click();
+    await page.getByText("at miss").waitFor();
+    expect(await page.getByRole("region", { name: "Slow" }).locator(".last li").count()).toBe(8);
+  });
+
+  it("TLB miss says what a guest without a handler, or without a hypervisor, has", async () => {
+    const { page, site } = opened();
+    await page.goto(`${site.url}?refill=slow`);
+    await untilConsoleShows(page, PROMPT);
+    await page.getByRole("tab", { name: "TLB miss" }).click();
+    await page.getByText("with refill slow there is no handler").waitFor();
+    await page
+      .getByRole("region", { name: "Slow" })
+      .getByText(/^exit the hypervisor settles/)
+      .first()
+      .waitFor();
+    await page.goto(`${site.url}?mode=bare`);
+    await untilConsoleShows(page, PROMPT);
+    await page.getByRole("tab", { name: "TLB miss" }).click();
+    await page.getByText("its own kernel settles its misses").waitFor();
+    expect(await page.getByRole("region", { name: "Fast" }).isVisible()).toBe(false);
   });
 
   it("Compare runs one guest under two configurations", async () => {

@@ -29,8 +29,11 @@ export class Activity {
   constructor(session: GuestSession) {
     this.element = el("div", { class: "activity" }, this.exits.element, this.refills.element);
     session.addEventListener("restart", () => {
-      this.exits.clear();
-      this.refills.clear();
+      const isBare = !session.hypervisor;
+      this.exits.clear(isBare ? "None: this guest is directly on the machine, without a hypervisor." : null);
+      this.refills.clear(
+        isBare ? "None that a hypervisor would count: the guest's own kernel does them." : null,
+      );
     });
     session.client.listen({ sample: ({ sample }) => this.show(sample) });
   }

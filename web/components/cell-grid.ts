@@ -1,9 +1,14 @@
 import { colour, el, onColourScheme } from "../dom.ts";
 
-/** A cell: a colour of the style sheet, how full of it the cell is (0 to 1), and a letter if there is room. */
-export interface Cell {
+/** A colour of the style sheet, and how strong it is within its outline: 0 to 1. */
+export interface Fill {
   readonly colour: `--${string}`;
-  readonly level: number;
+  readonly strength: number;
+}
+
+/** A cell: what it is filled with, side by side, and a letter if there is room. */
+export interface Cell {
+  readonly fills: readonly Fill[];
   readonly letter?: string;
 }
 
@@ -19,9 +24,15 @@ interface GridOptions {
 
 /** How long a cell is lit up that has changed, in milliseconds. */
 const GLOW = 700;
+/** It is lit up along its edges, for so much of its shorter side: what it is can still be seen. */
+const GLOW_EDGE = 0.25;
 /** Cells below this many pixels have no gaps; from this many on they have letters. */
 const GAP_FROM = 5;
 const LETTER_FROM = 16;
+/** Fills from this many pixels on have an outline in their full colour. */
+const OUTLINE_FROM = 3;
+/** How strong a fill is at least, with an outline and without. */
+const PALEST = { outlined: 0.12, plain: 0.4 } as const;
 const TALLEST_CELL = 26;
 
 const KEYS: Readonly<Record<string, (columns: number) => number>> = {
@@ -155,8 +166,19 @@ export class CellGrid {
       fill("--empty", 1);
       context.fillRect(...rectangle(index));
       if (cell === null) continue;
-      fill(cell.colour, 0.35 + 0.65 * cell.level);
-      context.fillRect(...rectangle(index));
+      const [x, y, w, h] = rectangle(index);
+      const part = w / cell.fills.length;
+      for (const [i, { colour: of, strength }] of cell.fills.entries()) {
+        const isOutlined = Math.min(part, h) >= OUTLINE_FROM;
+        const palest = isOutlined ? PALEST.outlined : PALEST.plain;
+        fill(of, palest + (1 - palest) * strength);
+        context.fillRect(x + i * part, y, part, h);
+        if (!isOutlined) continue;
+        fill(of, 1);
+        context.strokeStyle = context.fillStyle;
+        context.lineWidth = 1;
+        context.strokeRect(x + i * part + 0.5, y + 0.5, part - 1, h - 1);
+      }
     }
     this.drawGlows(rectangle, fill, context);
     if (width >= LETTER_FROM) this.drawLetters(rectangle, fill, context);
@@ -178,13 +200,19 @@ export class CellGrid {
     fill: (of: `--${string}`, level: number) => void,
     context: CanvasRenderingContext2D,
   ): void {
-    fill("--on-cell", 1);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.font = "600 12px system-ui, sans-serif";
+    context.lineJoin = "round";
+    context.lineWidth = 4;
     for (const [index, cell] of this.cells.entries()) {
       if (cell?.letter === undefined) continue;
       const [x, y, w, h] = rectangle(index);
+      // On an edge of paper a letter can be read whatever the cell's colour is.
+      fill("--panel", 1);
+      context.strokeStyle = context.fillStyle;
+      context.strokeText(cell.letter, x + w / 2, y + h / 2);
+      fill("--ink", 1);
       context.fillText(cell.letter, x + w / 2, y + h / 2);
     }
   }
@@ -201,8 +229,12 @@ export class CellGrid {
         this.glows.delete(index);
         continue;
       }
-      fill(of, left * 0.75);
-      context.fillRect(...rectangle(index));
+      fill(of, left);
+      const [x, y, w, h] = rectangle(index);
+      const edge = Math.min(w, h) * GLOW_EDGE;
+      context.strokeStyle = context.fillStyle;
+      context.lineWidth = edge;
+      context.strokeRect(x + edge / 2, y + edge / 2, w - edge, h - edge);
     }
     if (this.glows.size > 0) this.redraw();
   }

@@ -1,7 +1,7 @@
 import { TICKS_PER_SECOND, type Stats } from "../../src/index.ts";
-import type { RunState, Sample, Settings } from "../../src/web/index.ts";
+import { changeSettings, type RunState, type Sample, type Settings } from "../../src/web/index.ts";
 import { button, count, el } from "../dom.ts";
-import { GuestSession } from "../guest-session.ts";
+import { GuestSession, type ChosenFiles } from "../guest-session.ts";
 import type { View } from "./tabs.ts";
 
 /** Two ways to run a guest that are worth comparing. */
@@ -95,6 +95,11 @@ export class CompareView implements View {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
+      if (this.session.snapshot !== null) {
+        this.state.textContent =
+          "A saved state has no beginning to start from: choose a kernel, or the demo guest, under Guest.";
+        return;
+      }
       void this.compare(COMPARISONS[Number(this.what.value)]!);
     });
     this.element = el(
@@ -120,10 +125,12 @@ export class CompareView implements View {
     this.start.disabled = true;
     const samples: (Sample | null)[] = [null, null];
     const names = sides.map(([name]) => name);
+    // The page's guest may become another one meanwhile.
+    const { settings: own, files } = this.session;
     try {
       for (const [i, [name, settings]] of sides.entries()) {
         this.state.textContent = `running: ${name}`;
-        const end = await this.run({ ...this.session.settings, ...settings }, (sample) => {
+        const end = await this.run(changeSettings(own, settings), files, (sample) => {
           samples[i] = sample;
           this.show(names, samples);
         });
@@ -140,7 +147,7 @@ export class CompareView implements View {
   }
 
   /** Runs one side to its end; "paused" if it was stopped before. */
-  private run(settings: Settings, onSample: (sample: Sample) => void): Promise<RunState> {
+  private run(settings: Settings, files: ChosenFiles, onSample: (sample: Sample) => void): Promise<RunState> {
     const side = new GuestSession();
     this.running = side;
     const ended = new Promise<RunState>((resolve) => {
@@ -148,22 +155,18 @@ export class CompareView implements View {
         sample: ({ sample }) => onSample(sample),
         console: ({ bytes }) => side.client.shown(bytes.length),
         started: () => {
-          if (this.session.files.kernel === undefined)
+          if (files.kernel === undefined)
             side.client.send(new TextEncoder().encode(`${this.typed.value}\npoweroff\n`));
         },
       });
       side.addEventListener("change", () => {
-        if (side.state.kind === "off" || side.state.kind === "failed") resolve(side.state);
+        if (side.state?.kind === "off" || side.state?.kind === "failed") resolve(side.state);
       });
+      side.addEventListener("refused", () => resolve({ kind: "failed", report: side.problem! }));
       side.addEventListener("closed", () => resolve({ kind: "paused" }));
     });
-    void side.start(fitting(settings), this.session.files);
-    // The last sample comes behind the state.
-    return ended.then(async (state) => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      side.close();
-      return state;
-    });
+    void side.start(settings, files);
+    return ended.finally(() => side.close());
   }
 
   private stop(note: string): void {
@@ -208,16 +211,4 @@ function row(name: string, samples: readonly (Sample | null)[], of: (sample: Sam
       ),
     ),
   );
-}
-
-/** Without what is about the hypervisor, if there is none. */
-function fitting({ append, memory, mode, hostCpu, engine, ...rest }: Settings): Settings {
-  const machine = {
-    ...(append !== undefined && { append }),
-    ...(memory !== undefined && { memory }),
-    ...(mode !== undefined && { mode }),
-    ...(hostCpu !== undefined && { hostCpu }),
-    ...(engine !== undefined && { engine }),
-  };
-  return mode === "bare" ? machine : { ...machine, ...rest };
 }

@@ -1,7 +1,7 @@
 import type { CodeView, Cp0View, RegistersView } from "../../src/index.ts";
 import { GPR } from "../../src/index.ts";
 import type { Views } from "../../src/web/index.ts";
-import { button, el, hex, setText } from "../dom.ts";
+import { button, el, hex, parseAddress, setText } from "../dom.ts";
 import type { GuestSession } from "../guest-session.ts";
 import type { View } from "./tabs.ts";
 
@@ -39,6 +39,16 @@ export class CpuView implements View {
   );
   private readonly noCode = el("li", {}, "The guest has no memory there.");
   private readonly breakpoints = new Set<number>();
+  private readonly stops = el("div", { class: "stops", role: "group", "aria-label": "Breakpoints" });
+  private readonly around = el("input", {
+    type: "text",
+    "aria-label": "Address of the code",
+    placeholder: "address",
+    size: "10",
+    spellcheck: "false",
+  });
+  /** Whose code is shown: around an address, or what is executed next. */
+  private center: number | "pc" = "pc";
   private readonly values = new Map<string, HTMLElement>();
   private shown: Views | null = null;
   private visible = false;
@@ -52,13 +62,27 @@ export class CpuView implements View {
     }
     this.code.append(this.noCode, ...this.lines.map(({ element }) => element));
     this.whose.addEventListener("change", () => this.showCp0());
+    const form = el(
+      "form",
+      { class: "explain" },
+      this.around,
+      el("button", { type: "submit" }, "Show"),
+      button("pc", "The code that is executed next", () => this.showAround("pc")),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const address = parseAddress(this.around.value);
+      if (address !== null) this.showAround((address & ~3) >>> 0);
+    });
     this.element = el(
       "div",
       { class: "view cpu" },
-      el("section", {}, el("h2", {}, "Code ", this.where), this.code),
+      el("section", {}, el("h2", {}, "Code ", this.where), form, this.stops, this.code),
       el("section", {}, el("h2", {}, "Registers"), this.registers),
       el("section", { class: "wide" }, el("h2", {}, "CP0, ", this.whose), this.cp0),
     );
+    this.showStops();
+    session.addEventListener("restart", () => this.showAround("pc"));
     session.client.listen({
       views: ({ views }) => {
         if (this.visible && views.registers !== undefined) this.show(views);
@@ -68,9 +92,18 @@ export class CpuView implements View {
 
   onShown(shown: boolean): void {
     this.visible = shown;
-    if (!shown) return;
-    const code = { around: "pc", before: BEFORE, after: AFTER } as const;
+    if (shown) this.watch();
+  }
+
+  private watch(): void {
+    const code = { around: this.center, before: BEFORE, after: AFTER } as const;
     this.session.client.watch({ registers: true, cp0: true, code });
+  }
+
+  private showAround(center: number | "pc"): void {
+    this.center = center;
+    this.around.value = center === "pc" ? "" : hex(center);
+    if (this.visible) this.watch();
   }
 
   private show(views: Views): void {
@@ -102,8 +135,20 @@ export class CpuView implements View {
   private toggleBreakpoint(address: number): void {
     if (!this.breakpoints.delete(address)) this.breakpoints.add(address);
     this.session.client.setBreakpoints([...this.breakpoints]);
+    this.showStops();
     const { code, registers } = this.shown!;
     this.showCode(code ?? [], registers!.pc);
+  }
+
+  /** The breakpoints, wherever they are: a click removes one. */
+  private showStops(): void {
+    const stops = [...this.breakpoints].sort((a, b) => a - b);
+    this.stops.replaceChildren(
+      stops.length === 0 ? "No breakpoints: an address in the code below sets one." : "Breakpoints: ",
+      ...stops.map((address) =>
+        button(`${hex(address)} ×`, "Remove this breakpoint", () => this.toggleBreakpoint(address)),
+      ),
+    );
   }
 
   private showCp0(): void {

@@ -6,7 +6,10 @@ import type { GuestClient } from "../../src/web/index.ts";
 
 /** The guest's serial console. What is typed into it goes to the guest. */
 export class GuestConsole {
-  readonly element = el("section", { class: "console", "aria-label": "Serial console of the guest" });
+  readonly element = el("section", {
+    class: "console",
+    "aria-label": "Serial console of the guest; F6 leaves it",
+  });
   private readonly terminal = new Terminal({
     fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
     fontSize: 13,
@@ -19,8 +22,10 @@ export class GuestConsole {
   constructor(client: GuestClient) {
     const { terminal } = this;
     terminal.loadAddon(this.fit);
-    // Shift+Tab leaves the console, for those who have no mouse; guests hardly ever want it.
-    terminal.attachCustomKeyEventHandler(({ key, shiftKey }) => !(key === "Tab" && shiftKey));
+    // What leaves the console, for those who have no mouse; guests hardly ever want it.
+    terminal.attachCustomKeyEventHandler(
+      ({ key, shiftKey }) => !(key === "F6" || (key === "Tab" && shiftKey)),
+    );
     const encoder = new TextEncoder();
     terminal.onData((text) => client.send(encoder.encode(text)));
     terminal.onBinary((text) => client.send(Uint8Array.from(text, (character) => character.charCodeAt(0))));
@@ -45,6 +50,11 @@ export class GuestConsole {
     });
     new ResizeObserver(() => this.fit.fit()).observe(this.element);
     terminal.focus();
+  }
+
+  /** Takes the keyboard to the console. */
+  focus(): void {
+    this.terminal.focus();
   }
 
   /** Empties the screen. */

@@ -1,5 +1,5 @@
 import { readSettings, SETTINGS, settingText, type Setting, type Settings } from "../../src/web/index.ts";
-import { button, el } from "../dom.ts";
+import { button, el, messageOf } from "../dom.ts";
 import type { ChosenFiles, GuestSession } from "../guest-session.ts";
 import type { View } from "./tabs.ts";
 
@@ -11,13 +11,14 @@ export class GuestForm implements View {
   private readonly inputs = new Map<Setting, HTMLInputElement | HTMLSelectElement>();
   private readonly problem = el("p", { class: "problem", role: "alert" });
   private readonly fileNames = el("p", { class: "files" });
+  private readonly save: HTMLButtonElement;
+  /** What the user has chosen. What is shown may have come with a file instead, as all of a saved state does. */
+  private own: Settings = {};
+  /** What is shown has been changed since, and so is the user's. */
+  private edited = false;
 
   /** `choose` is called with files that the user has picked. */
-  constructor(
-    session: GuestSession,
-    start: (settings: Settings, files: ChosenFiles) => void,
-    choose: (files: readonly File[]) => void,
-  ) {
+  constructor(session: GuestSession, choose: (files: readonly File[]) => void) {
     this.session = session;
     const picker = el("input", { type: "file", multiple: true, class: "hidden", "aria-label": "Files" });
     picker.tabIndex = -1;
@@ -33,9 +34,14 @@ export class GuestForm implements View {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.attempt(() => start(this.read(), session.files));
+      this.edited = true;
+      this.start(session.files);
     });
     form.addEventListener("change", () => this.disableWhatBareHasNot());
+    form.addEventListener("input", () => (this.edited = true));
+    this.save = button("Save state", "Keep the guest as it is in a file, to be chosen or dropped later", () =>
+      session.client.save(),
+    );
     this.element = el(
       "div",
       { class: "view guest" },
@@ -45,26 +51,23 @@ export class GuestForm implements View {
       el(
         "div",
         { class: "buttons" },
-        button("Choose files…", "Kernel, initrd, or Debian packages", () => picker.click()),
-        button("Demo guest", "The guest that comes with kseg", () =>
-          this.attempt(() => start(this.read(), {})),
-        ),
-        button("Save state", "Keep the guest as it is in a file, to be chosen or dropped later", () =>
-          session.client.save(),
-        ),
+        button("Choose files…", "Kernel, initrd, Debian packages, or a saved state", () => picker.click()),
+        button("Demo guest", "The guest that comes with kseg", () => this.start({})),
+        this.save,
         picker,
       ),
       el(
         "p",
         { class: "hint" },
-        "A 32-bit MIPS ELF kernel and its initrd, or Debian's packages linux-image-…-4kc-malta and busybox-static for mipsel. They can also be dropped onto the page, and never leave this computer.",
+        "A 32-bit MIPS ELF kernel and its initrd, or Debian's packages linux-image-…-4kc-malta and busybox-static for mipsel; or a saved state (guest.kseg), from which a guest goes on. They can also be dropped onto the page, and never leave this computer. Kernels that were not built for trap and emulate run in mode bare, unless the host CPU has EVA.",
       ),
       el("h2", {}, "Settings"),
       form,
     );
     session.client.listen({ saved: ({ snapshot }) => download("guest.kseg", snapshot) });
     session.addEventListener("restart", () => this.show());
-    session.addEventListener("change", () => this.showProblem(session.problem));
+    session.addEventListener("refused", () => this.showProblem(session.problem));
+    session.addEventListener("change", () => this.enableSave());
     this.show();
   }
 
@@ -72,19 +75,32 @@ export class GuestForm implements View {
     if (shown) this.session.client.watch({});
   }
 
-  /** Says what is wrong; null: nothing. */
-  showProblem(message: string | null): void {
-    this.problem.textContent = message ?? "";
-    this.problem.hidden = message === null;
+  /** Shows settings as the user's, before there is a guest. */
+  propose(settings: Settings): void {
+    this.own = settings;
+    this.showSettings(settings);
   }
 
-  private attempt(action: () => void): void {
+  /** The settings for another guest. Throws `SettingError`. */
+  chosen(): Settings {
+    if (this.edited) this.own = this.read();
+    return this.own;
+  }
+
+  /** Starts a guest of these files. */
+  private start(files: ChosenFiles): void {
+    this.showProblem(null);
     try {
-      this.showProblem(null);
-      action();
+      void this.session.start(this.chosen(), files);
     } catch (error) {
-      this.showProblem(error instanceof Error ? error.message : String(error));
+      this.showProblem(messageOf(error));
     }
+  }
+
+  /** Says what is wrong; null: nothing. */
+  private showProblem(message: string | null): void {
+    this.problem.textContent = message ?? "";
+    this.problem.hidden = message === null;
   }
 
   private field(setting: Setting): HTMLElement {
@@ -113,13 +129,24 @@ export class GuestForm implements View {
 
   private show(): void {
     const { settings, files, snapshot } = this.session;
-    for (const [setting, input] of this.inputs) input.value = settingText(settings, setting);
-    this.disableWhatBareHasNot();
+    this.showSettings(settings);
     const kernel = files.kernel?.name ?? "the demo guest";
     const parts = [snapshot === null ? `Kernel: ${kernel}` : `Saved state: ${snapshot.name}`];
     if (files.initrd !== undefined) parts.push(`initrd: ${files.initrd.name}`);
     this.fileNames.textContent = parts.join(" · ");
     this.showProblem(this.session.problem);
+    this.enableSave();
+  }
+
+  private showSettings(settings: Settings): void {
+    this.edited = false;
+    for (const [setting, input] of this.inputs) input.value = settingText(settings, setting);
+    this.disableWhatBareHasNot();
+  }
+
+  private enableSave(): void {
+    const { state } = this.session;
+    this.save.disabled = state === null || state.kind === "failed";
   }
 
   private disableWhatBareHasNot(): void {

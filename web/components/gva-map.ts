@@ -1,7 +1,7 @@
 import type { GvaMapView, RootView } from "../../src/index.ts";
-import { bytes, el, hex } from "../dom.ts";
+import { bytes, count, el, hex } from "../dom.ts";
 import { CellGrid, type Cell } from "./cell-grid.ts";
-import { CHANGE } from "./legend.ts";
+import { CHANGE, fillOf, LATELY } from "./legend.ts";
 
 const MAP_COLUMNS = 64;
 /** Cells of a map: at the end of all zooming, a page each. */
@@ -43,10 +43,9 @@ export class GvaMap {
     }
     const pages = map.present.reduce((sum, each) => sum + each, 0);
     const whose = root === undefined ? "" : `, guest ASID ${root.guestAsid}, tables at ${hex(root.pgd)}`;
-    this.summary.textContent = `${pages.toLocaleString("en-US")} PTEs here${whose}`;
-    const perCell = map.bucketSize / map.pageSize;
+    this.summary.textContent = `${count(pages)} PTEs here${whose}`;
     this.grid.show(
-      map.present.map((present, i) => cellOf(present, map.writable[i]!, perCell)),
+      map.present.map((present, i) => cellOf(present, map.writable[i]!, map.refilled[i]!)),
       MAP_COLUMNS,
     );
     if (before?.first !== map.first || before.bucketSize !== map.bucketSize) return this.grid.reset();
@@ -64,16 +63,21 @@ export class GvaMap {
     const from = first + index * bucketSize;
     const present = map.present[index]!;
     const writable = map.writable[index]!;
+    const lately = present === 0 ? "" : `; ${refillText(map.refilled[index]!)}`;
     if (bucketSize === pageSize)
-      return `${hex(from)}: ${present === 0 ? "no PTE" : writable === 1 ? "writable" : "read-only"}`;
+      return `${hex(from)}: ${present === 0 ? "no PTE" : writable === 1 ? "writable" : "read-only"}${lately}`;
     const range = `${hex(from)}–${hex(from + bucketSize - 1)}, ${bytes(bucketSize)}`;
-    return `${range}: ${present} of ${bucketSize / pageSize} pages, ${writable} writable`;
+    return `${range}: ${present} of ${bucketSize / pageSize} pages, ${writable} writable${lately}`;
   }
 }
 
-function cellOf(present: number, writable: number, pages: number): Cell | null {
+/** In the colour of what most of its pages may be used for, the stronger the later one of them was refilled. */
+function cellOf(present: number, writable: number, refilled: number): Cell | null {
   if (present === 0) return null;
-  // On a scale on which one page of many is seen.
-  const level = pages === 1 ? 1 : Math.log2(1 + present) / Math.log2(1 + pages);
-  return { colour: writable * 2 >= present ? "--c1" : "--c6", level };
+  return { fills: [fillOf(writable * 2 >= present, refilled < 0 ? 0 : 1 - refilled / LATELY)] };
+}
+
+function refillText(refilled: number): string {
+  if (refilled < 0) return "not refilled lately";
+  return refilled === 0 ? "refilled last" : `refilled ${count(refilled)} refills ago`;
 }

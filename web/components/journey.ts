@@ -5,25 +5,53 @@ import {
   type ModeExplanation,
   type TlbEntryView,
 } from "../../src/index.ts";
-import { el, hex } from "../dom.ts";
+import { bytes, el, hex } from "../dom.ts";
 
 /** The way of an address to memory: GVA, GPA, HPA, what lies between, and what accesses there would do now. */
 export class Journey {
   readonly element: HTMLElement;
+  private readonly entry = el("table", { class: "entry" });
   private readonly stations = el("ol", { class: "stations" });
-  private readonly text = el("pre", { tabindex: "0", "aria-label": "Every step of the way" });
+  private readonly text = el("pre", { role: "group", "aria-label": "Every step of the way" });
 
   constructor() {
-    this.element = el("div", { class: "journey" }, this.stations, this.text);
+    this.element = el("div", { class: "journey" }, this.entry, this.stations, this.text);
   }
 
   /** `entry` is the TLB entry that it is about, if it is one. */
   show(explanation: Explanation, entry: TlbEntryView | HostTlbEntryView | null): void {
     const mode = modeOf(explanation, entry);
+    this.entry.hidden = entry === null;
+    if (entry !== null) this.entry.replaceChildren(...decoded(entry));
     this.stations.replaceChildren(...stations(explanation, mode));
     const text = explanationText(explanation);
-    if (this.text.textContent !== text) this.text.textContent = text;
+    if (this.text.textContent !== text) this.text.replaceChildren(...lines(text));
   }
+}
+
+/** Each line by itself, so that what does not fit goes on below where it began. */
+const lines = (text: string): HTMLElement[] => text.split(/(?<=\n)/).map((line) => el("span", {}, line));
+
+/** A TLB entry with its fields, a row for each of its pages. */
+function decoded(entry: TlbEntryView | HostTlbEntryView): HTMLElement[] {
+  const { index, vpn2, pageSize, global, asid, halves } = entry;
+  const whose = "space" in entry ? "Host" : "Guest";
+  const space = global ? "global" : `ASID ${asid.toString(16).padStart(2, "0")}`;
+  const flag = (set: boolean): string => (set ? "1" : "0");
+  const names = ["page", "physical", "V", "D", "C", "RI", "XI"];
+  const rows = halves.map(({ virtual, physical, valid, dirty, cache, readInhibit, executeInhibit }) => [
+    ...[hex(virtual), hex(physical), flag(valid), flag(dirty)],
+    ...[String(cache), flag(readInhibit), flag(executeInhibit)],
+  ]);
+  return [
+    el(
+      "caption",
+      {},
+      `${whose} TLB entry ${index}: VPN2 ${hex(vpn2)}, pages of ${bytes(pageSize)}, ${space}`,
+    ),
+    el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((value) => el("td", {}, value))))),
+  ];
 }
 
 /** The mode whose address space it is, or the one that the guest is in. */

@@ -18,6 +18,8 @@ export class RateChart {
   readonly element: HTMLElement;
   private readonly plot: HTMLElement;
   private readonly rates: readonly Rate[];
+  private readonly none = el("p", { class: "hint", hidden: true });
+  private readonly list: HTMLElement;
   private readonly totals: HTMLElement[];
   private readonly items: HTMLElement[];
   private chart: uPlot | null = null;
@@ -33,13 +35,15 @@ export class RateChart {
     this.items = rates.map(({ name, colour: of }, i) =>
       el("li", { style: `--swatch: var(${of})` }, el("span", {}, name), " ", this.totals[i]!),
     );
+    this.list = el("ul", { "aria-label": `${title}: totals` }, el("li", {}, "Total:"), ...this.items);
     this.plot = el("div", { class: "plot", role: "img", "aria-label": `${title} per second, as a chart` });
     this.element = el(
       "section",
       { class: "rates" },
       el("h2", {}, title, el("small", {}, " per second")),
+      this.none,
       this.plot,
-      el("ul", { "aria-label": `${title}: totals` }, ...this.items),
+      this.list,
     );
     new ResizeObserver(() => this.resize()).observe(this.plot);
     onColourScheme(() => this.rebuild());
@@ -63,8 +67,11 @@ export class RateChart {
     this.draw();
   }
 
-  /** Forgets everything: there is another guest. */
-  clear(): void {
+  /** Forgets everything: there is another guest. `none` says why nothing is counted there, if that is so. */
+  clear(none: string | null): void {
+    this.none.textContent = none ?? "";
+    this.none.hidden = none === null;
+    this.plot.hidden = this.list.hidden = none !== null;
     this.times = [];
     this.values = this.rates.map(() => []);
     this.before = null;
@@ -103,7 +110,7 @@ export class RateChart {
       height: Math.max(this.plot.clientHeight, 60),
       legend: { show: false },
       cursor: { show: false },
-      padding: [6, 4, 0, 0],
+      padding: [6, 14, 0, 0],
       scales: {
         x: { time: false, range: (_, least, most) => [Math.max(least ?? 0, most - SPAN), Math.max(most, 1)] },
         y: { range: (_, _least, most) => [0, Math.max(most * 1.05, 10)] },

@@ -47,6 +47,11 @@ export class Tabs {
     this.show(views[0]!);
   }
 
+  /** Takes the keyboard to the tab that is shown. */
+  focus(): void {
+    this.tabs[this.views.indexOf(this.shown!)]!.focus();
+  }
+
   show(view: View): void {
     if (view === this.shown) return;
     this.shown?.onShown?.(false);

@@ -19,7 +19,9 @@ export class Toolbar {
     "Run the guest up to its next exit into the hypervisor",
     () => this.session.client.step("exit"),
   );
+  private readonly restart: HTMLButtonElement;
   private readonly state = el("strong", { class: "state" });
+  private readonly hint = el("span", { role: "status" });
   private readonly figures = {
     time: el("span"),
     speed: el("span"),
@@ -28,8 +30,9 @@ export class Toolbar {
   };
   private last: Sample | null = null;
 
-  constructor(session: GuestSession, extra: readonly HTMLElement[] = []) {
+  constructor(session: GuestSession) {
     this.session = session;
+    this.restart = button("Restart", "Start the guest from its beginning", () => session.restart());
     const { time, speed, exits, refills } = this.figures;
     this.element = el(
       "header",
@@ -42,30 +45,39 @@ export class Toolbar {
         this.back,
         this.step,
         this.exit,
-        button("Restart", "Start the guest from its beginning", () => session.restart()),
-        ...extra,
+        this.restart,
       ),
-      el("div", { class: "figures" }, this.state, time, speed, exits, refills),
+      el("div", { class: "figures" }, this.state, time, speed, exits, refills, this.hint),
+      el("small", { class: "keys" }, el("kbd", {}, "F6"), " console or views"),
     );
     session.addEventListener("change", () => this.showState());
-    session.addEventListener("restart", () => (this.last = null));
-    session.client.listen({ sample: ({ sample }) => this.showFigures(sample) });
+    session.addEventListener("refused", () => this.showState());
+    session.addEventListener("restart", () => {
+      this.last = null;
+      this.hint.textContent = session.snapshot === null ? "" : "restored: press Enter for a prompt";
+      this.showState();
+    });
+    session.client.listen({
+      sample: ({ sample }) => this.showFigures(sample),
+      console: () => (this.hint.textContent = ""),
+    });
     this.showState();
   }
 
   private toggle(): void {
-    if (this.session.state.kind === "running") this.session.client.pause();
+    if (this.session.state?.kind === "running") this.session.client.pause();
     else this.session.client.run();
   }
 
   private showState(): void {
-    const { state } = this.session;
-    this.run.textContent = state.kind === "running" ? "Pause" : "Run";
-    this.run.disabled = state.kind === "off" || state.kind === "failed";
-    this.back.disabled = this.step.disabled = this.exit.disabled = state.kind !== "paused";
-    this.state.textContent =
-      state.kind === "paused" && state.at !== undefined ? `at ${state.at}` : state.kind;
-    this.state.dataset["state"] = state.kind;
+    const { state, problem } = this.session;
+    const kind = state?.kind ?? (problem === null ? "starting" : "no guest");
+    this.run.textContent = kind === "running" ? "Pause" : "Run";
+    this.run.disabled = kind !== "running" && kind !== "paused";
+    this.back.disabled = this.step.disabled = this.exit.disabled = kind !== "paused";
+    this.restart.disabled = state === null;
+    this.state.textContent = state?.kind === "paused" && state.at !== undefined ? `at ${state.at}` : kind;
+    this.state.dataset["state"] = kind;
   }
 
   private showFigures(sample: Sample): void {

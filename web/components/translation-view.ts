@@ -1,6 +1,6 @@
 import type { HostTlbEntryView, TlbEntryView } from "../../src/index.ts";
 import type { MapRequest, Views, Watched } from "../../src/web/index.ts";
-import { button, bytes, el, hex } from "../dom.ts";
+import { button, bytes, el, hex, parseAddress } from "../dom.ts";
 import type { GuestSession } from "../guest-session.ts";
 import { GvaMap, MAP_CELLS } from "./gva-map.ts";
 import { Journey } from "./journey.ts";
@@ -28,6 +28,7 @@ export class TranslationView implements View {
   private readonly tables: HTMLElement;
   private readonly hostTlb = new TlbGrid("Host TLB", (entry) => this.pickEntry(entry));
   private readonly guestTlb = new TlbGrid("Guest TLB", (entry) => this.pickEntry(entry));
+  private readonly colours = legend();
   private readonly journey = new Journey();
   private readonly addressInput = el("input", {
     type: "text",
@@ -62,8 +63,8 @@ export class TranslationView implements View {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (/^(0x)?[0-9a-f]{1,8}$/i.test(this.addressInput.value.trim()))
-        this.explain(Number.parseInt(this.addressInput.value, 16));
+      const address = parseAddress(this.addressInput.value);
+      if (address !== null) this.explain(address);
     });
     this.element = el(
       "div",
@@ -71,7 +72,7 @@ export class TranslationView implements View {
       this.tables,
       this.hostTlb.element,
       this.guestTlb.element,
-      legend(),
+      this.colours,
       form,
       this.journey.element,
     );
@@ -99,6 +100,7 @@ export class TranslationView implements View {
     this.guestTlb.clear();
     this.tables.hidden = this.isBare;
     this.guestTlb.element.hidden = this.isBare;
+    this.colours.classList.toggle("without-maps", this.isBare);
     if (this.visible) this.watch();
   }
 

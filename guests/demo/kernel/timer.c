@@ -11,22 +11,29 @@
 u32 ticks;
 static u32 next_compare;
 
-void timer_init(void) {
-  next_compare = read_count() + COUNT_PER_TICK;
+/* Moves on to the next tick, which also acknowledges the interrupt. False if that is over
+ * already: Compare is written before Count is looked at, or Count might slip past it in
+ * between, and would take 43 seconds to come round. */
+static bool next_tick(void) {
+  next_compare += COUNT_PER_TICK;
   write_compare(next_compare);
+  hazard();
+  return (int)(read_count() - next_compare) < 0;
+}
+
+void timer_init(void) {
+  next_compare = read_count();
+  while (!next_tick())
+    ;
 }
 
 void timer_interrupt(void) {
   stats.timer_interrupts++;
-  /* Interrupts may have been off for several ticks: count them all. Compare is written
-   * before Count is looked at, or Count might slip past it in between. */
+  /* Interrupts may have been off for several ticks: count them all. */
   do {
     ticks++;
     current->ticks++;
-    next_compare += COUNT_PER_TICK;
-    write_compare(next_compare); /* also acknowledges the interrupt */
-    hazard();
-  } while ((int)(read_count() - next_compare) >= 0);
+  } while (!next_tick());
   wakeup_ticks();
   reschedule = true;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { measure, type Effort } from "./measure.ts";
+import { agreedTime, measure, type Effort } from "./measure.ts";
 import { asidTurns, lookup, PAGE_COUNTS, PLAIN, REFILLS, TRAPS, type MmuProgram } from "./programs.ts";
 import { HEAD, textOfBoot, textOfPart } from "./report.ts";
 
@@ -64,9 +64,19 @@ describe("what one of each is", () => {
   });
 });
 
+test.each([
+  ["of stretches that agree", [980, 1000, 1010, 1020, 5000], 1010],
+  ["below nothing", [-31_451, -31_452, -31_450, -31_453, -31_454], null],
+  ["of stretches that do not agree", [-20_000, 300, 31_451, 40_000, 90_000], null],
+  ["of one stretch", [12], 12],
+])("a time %s", (_, values, time) => {
+  expect(agreedTime(values)).toBe(time);
+});
+
 test("the table has a line for each, and the real system's figures beside ours", () => {
   const costs = [
     { name: "DI", nanoseconds: 123.4, hostInstructions: 101, exits: 0, fastExits: 1, real: 578 },
+    { name: "EI", nanoseconds: null, hostInstructions: 99, exits: 0, fastExits: 1 },
   ];
   const boot = { guest: "g", rows: [{ name: "all", exits: 23_084, real: 169_091 }] };
   const lines = (HEAD + textOfPart({ title: "traps", costs }) + textOfBoot(boot)).split("\n");
@@ -74,6 +84,7 @@ test("the table has a line for each, and the real system's figures beside ours",
     "ns host instr. exits fast exits real system",
     "traps",
     "DI 123 101 0 1 578",
+    "EI noise 99 0 1",
     "exits of the boot of g, up to its shell",
     "all 23,084 169,091",
     "",

@@ -19,8 +19,9 @@ const WIDTH = 12;
 
 const right = (text: string): string => text.padStart(WIDTH);
 /** A figure with as many digits as say something; nothing for what was not measured. */
-function figure(value: number | undefined): string {
+function figure(value: number | null | undefined): string {
   if (value === undefined) return right("");
+  if (value === null) return right("noise");
   const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toFixed(2));
   return right(rounded.toLocaleString("en-US"));
 }

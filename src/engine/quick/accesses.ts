@@ -10,6 +10,7 @@ import {
   SOFT_TLB,
   STATE,
   TLB_LISTS,
+  TLB_USE,
 } from "../../machine/state-layout.ts";
 import { LOAD_AROUND } from "../imports.ts";
 import { MEMORY, type Code } from "../wasm/code.ts";
@@ -102,6 +103,8 @@ function emitTranslateMapped(
   r.when(r.ne(r.and(lo, needed), needed), rare);
   // Pages that may be forbidden to read or execute, and those beyond 4 GiB.
   const unusual = r.variable(r.shr(r.and(lo, ENTRY_LO.PFN), 26));
+  if (access === ACCESS.fetch)
+    r.store(entry, TLB_ENTRY_AT.used, r.or(r.load(entry, TLB_ENTRY_AT.used), TLB_USE.fetched));
   const inhibit = access === ACCESS.fetch ? ENTRY_LO.XI : ENTRY_LO.RI;
   if (model.rixi) r.set(unusual, r.or(unusual, r.and(lo, inhibit)));
   if (model.xpa) {

@@ -1,13 +1,14 @@
 import { CAUSE, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE, VECTOR_OFFSET } from "../../isa/exceptions.ts";
 import type { Cpu } from "../../machine/cpu.ts";
-import { BAD_INSTR_CODES, endsInstruction } from "../../machine/exception-kinds.ts";
+import { endsInstruction, recordsInstruction } from "../../machine/exception-kinds.ts";
 import { MODE, type Mode } from "../../machine/modes.ts";
 import {
   CODE_BANK_OFFSET,
   CODE_PAGE,
   EMPTY_BANK,
   PAGE_SIZE,
+  REFILL_LOG,
   SOFT_TLB,
   STATE,
 } from "../../machine/state-layout.ts";
@@ -29,7 +30,7 @@ export function codeEntry(r: Routine, va: Value): Value {
 const maskOf = (has: (code: number) => boolean): number =>
   Array.from({ length: 32 }, (_, code) => code).reduce((mask, n) => (has(n) ? mask | (1 << n) : mask), 0);
 const ENDS_INSTRUCTION = maskOf(endsInstruction);
-const RECORDED = maskOf((code) => BAD_INSTR_CODES.has(code));
+const RECORDED = maskOf(recordsInstruction);
 
 const has = (r: Routine, value: Value, bits: number): Value => r.ne(r.and(value, bits), 0);
 
@@ -104,6 +105,13 @@ export function buildInstructionAt(): Code {
   return r.finish(r.add(page, r.and(va, PAGE_SIZE - 4)));
 }
 
+/** `RefillLog.note`. */
+function emitNoteRefill(r: Routine): void {
+  const place = r.shl(r.and(r.state(STATE.refills), REFILL_LOG.entries - 1), 2);
+  const page = r.and(r.cp0(CP0.BadVAddr), -PAGE_SIZE);
+  r.store(place, REFILL_LOG.base, r.or(r.or(page, REFILL_LOG.isOne), r.asid));
+}
+
 /**
  * (exception code, `VECTOR`) → 1 if the current instruction has raised the exception, 0 if nothing has
  * happened because it takes more than this form knows. No interrupts; see `Cpu.raise`.
@@ -148,6 +156,7 @@ export function buildEnterException(target: QuickTarget, instructionAt: number):
     r.set(cause, r.or(r.and(cause, ~CAUSE.BD), r.select(inDelaySlot, CAUSE.BD, 0)));
     r.when(vector, () => {
       r.set(offset, VECTOR_OFFSET.refill);
+      if (target.machine.config.refillLog === true) emitNoteRefill(r);
       r.count(STATE.refills);
     });
   });
@@ -279,6 +288,14 @@ export function buildMtc0(target: QuickTarget, raise: number): Code {
         r.answer(0);
       });
   }
+  r.when(r.eq(index, CP0.EBase), () => {
+    // With the write gate there are more bits to write.
+    const gate = cpu.cp0Specs.get(CP0.EBase)!.writable & EBASE.WG;
+    r.when(r.not(r.and(value, gate)), () => {
+      r.setCp0(CP0.EBase, merged(CP0.EBase));
+      r.answer(0);
+    });
+  });
   // The hypervisor's way back to the guest ends links by it. Elsewhere it does nothing.
   r.when(r.eq(index, CP0.LLAddr), () => {
     const endsLink = r.not(r.and(value, 1));

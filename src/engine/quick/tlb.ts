@@ -1,16 +1,19 @@
 import { CP0, ENTRY_HI, ENTRY_LO, INDEX } from "../../isa/cp0.ts";
+import type { FtlbModel } from "../../machine/cpu-models.ts";
 import { MODE } from "../../machine/modes.ts";
 import {
   BANK_TABLE,
   CODE_BANK_OFFSET,
+  FTLB_WORDS,
   SOFT_TLB,
   STATE,
   TLB_BASE,
   TLB_ENTRY,
   TLB_LISTS,
+  TLB_USE,
 } from "../../machine/state-layout.ts";
 import { hashShiftFor, NONE, SPREAD } from "../../machine/tlb-lists.ts";
-import { I64, MEMORY, PLAIN, type Code } from "../wasm/code.ts";
+import { MEMORY, PLAIN, type Code } from "../wasm/code.ts";
 import { emitAdvance, emitDenied } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
@@ -148,7 +151,10 @@ export function buildWriteEntry(target: QuickTarget): Code {
   return r.finish(1);
 }
 
-/** Has the soft TLB forget what the entry maps, and takes the entry out of its list. */
+/**
+ * Has the soft TLB forget what the entry maps, and takes the entry out of its list. Translated code goes on after that
+ * unless it may lie in such a page itself.
+ */
 function emitForget(
   r: Routine,
   target: QuickTarget,
@@ -172,19 +178,18 @@ function emitForget(
       });
     });
   }
-  r.setState(STATE.stale, 1);
+  r.when(r.and(r.load(entry, AT.used), TLB_USE.fetched), () => {
+    r.store(entry, AT.used, TLB_USE.written);
+    r.setState(STATE.stale, 1);
+  });
   const link = r.variable(listOf(r, target, first));
   r.while(r.ne(r.load(link), index), () => r.set(link, r.add(r.shl(r.load(link), 2), TLB_LISTS.next)));
   r.store(link, 0, r.load(r.shl(index, 2), TLB_LISTS.next));
 }
 
-/** Random, as `SystemOps` works it out. */
-function emitRandom(r: Routine, { machine }: QuickTarget): Variable {
+/** Pushes an i64: the instructions since reset or the last write of Wired. */
+function pushRetired(r: Routine): void {
   const { code } = r;
-  const last = machine.cpu.tlb.entries - 1;
-  const wired = r.cp0(CP0.Wired);
-  const places = r.variable(r.sub(last + 1, r.select(r.ltU(wired, last), wired, last)));
-  const [retired, by] = [code.local(I64), code.local(I64)];
   code.const32(0);
   code.memory(MEMORY.i64Load, STATE.sliceEnd);
   r.push(r.state(STATE.remaining));
@@ -193,25 +198,53 @@ function emitRandom(r: Routine, { machine }: QuickTarget): Variable {
   code.const32(0);
   code.memory(MEMORY.i64Load, STATE.randomStart);
   code.op(PLAIN.i64Sub);
-  code.setLocal(retired);
-  r.push(places);
-  code.op(PLAIN.i64ExtendI32U);
-  code.setLocal(by);
-  return r.variable(
-    r.sub(last, () => {
-      code.get(retired);
-      code.get(by);
-      code.op(PLAIN.i64RemU);
-      code.op(PLAIN.i32WrapI64);
-    }),
+}
+
+/** Random: see `randomIndex`. */
+function randomIndex(r: Routine, { machine }: QuickTarget): Value {
+  const { code } = r;
+  const last = machine.cpu.tlb.vtlbEntries - 1;
+  const wired = r.cp0(CP0.Wired);
+  return r.sub(last, () => {
+    pushRetired(r);
+    r.push(r.sub(last + 1, r.select(r.ltU(wired, last), wired, last)));
+    code.op(PLAIN.i64ExtendI32U);
+    code.op(PLAIN.i64RemU);
+    code.op(PLAIN.i32WrapI64);
+  });
+}
+
+/** The FTLB's set, from 0, for what EntryHi names. */
+function ftlbSet(r: Routine, { sets }: FtlbModel): Value {
+  return r.and(r.shr(r.cp0(CP0.EntryHi), r.load(FTLB_WORDS.pairShift)), sets - 1);
+}
+
+/** Whether the CP0 registers say an entry that is for the FTLB. */
+const isForFtlb = (r: Routine): Value => r.eq(r.cp0(CP0.PageMask), r.load(FTLB_WORDS.pageMask));
+
+/** The entry that TLBWR writes: see `Tlb.randomPlace`. */
+function emitRandomPlace(r: Routine, target: QuickTarget): Variable {
+  const { ftlb, vtlbEntries } = target.machine.cpu.tlb;
+  if (ftlb === null) return r.variable(randomIndex(r, target));
+  const place = r.variable();
+  const retired: Value = () => {
+    pushRetired(r);
+    r.code.op(PLAIN.i32WrapI64);
+  };
+  const way = r.shr(r.mul(retired, SPREAD), 32 - Math.log2(ftlb.ways));
+  r.when(
+    isForFtlb(r),
+    () => r.set(place, r.add(vtlbEntries, r.add(r.mul(way, ftlb.sets), ftlbSet(r, ftlb)))),
+    () => r.set(place, randomIndex(r, target)),
   );
+  return place;
 }
 
 /** `tlbwr`. */
 export function buildTlbwr(target: QuickTarget, writeEntry: number, raise: number): Code {
   const r = new Routine(0);
   emitDenied(r, raise);
-  const index = emitRandom(r, target);
+  const index = emitRandomPlace(r, target);
   r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwr"))));
   emitAdvance(r);
   return r.finish(1);
@@ -219,13 +252,21 @@ export function buildTlbwr(target: QuickTarget, writeEntry: number, raise: numbe
 
 /** `tlbwi`. */
 export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: number): Code {
-  const { cpu } = target.machine;
+  const { tlb, model } = target.machine.cpu;
+  const { ftlb, vtlbEntries } = tlb;
   const r = new Routine(0);
   emitDenied(r, raise);
-  const index = r.remainder(r.and(r.cp0(CP0.Index), ~INDEX.P), cpu.tlb.entries);
-  const invalidates = cpu.model.tlbInvalidate ? r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV) : 0;
-  r.when(invalidates, () => r.answer(r.call(target.complete("tlbwi"))));
-  r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwi"))));
+  const complete = (): void => r.answer(r.call(target.complete("tlbwi")));
+  const index = r.variable(r.and(r.cp0(CP0.Index), ~INDEX.P));
+  if (ftlb === null) r.set(index, r.remainder(index, vtlbEntries));
+  else {
+    const place = r.variable(r.sub(index, vtlbEntries));
+    const isInSet = r.eq(r.and(place, ftlb.sets - 1), ftlbSet(r, ftlb));
+    const isInFtlb = r.and(r.ltU(place, ftlb.ways * ftlb.sets), r.and(isForFtlb(r), isInSet));
+    r.when(r.not(r.or(r.ltU(index, vtlbEntries), isInFtlb)), complete);
+  }
+  if (model.tlbInvalidate) r.when(r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV), complete);
+  r.when(r.not(r.call(writeEntry, index)), complete);
   emitAdvance(r);
   return r.finish(1);
 }

@@ -4,10 +4,11 @@ import { I32 } from "../wasm/code.ts";
 import { i32Function, type FunctionType } from "../wasm/module.ts";
 
 /**
- * What translated code calls: `enter` goes on at an address, `goesOn` says whether it may go on after MTC0, the
- * others are the engine's slow paths.
+ * What translated code calls: `enter` goes on at an address, `comeBack` has exception handlers come back (`buildComeBack`),
+ * the others are the engine's slow paths.
  */
-export type CallTarget = "enter" | "goesOn" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
+export type CallTarget =
+  "enter" | "comeBack" | SlowAccess | "raise" | "linkToRam" | "storeToRam" | HelperName;
 
 /** How a region reaches other regions and the engine. */
 export interface Linkage {
@@ -40,8 +41,8 @@ export const SLOW_SIZE_BITS = 3;
 /** The interpreter's slow paths as translated code calls them: see `buildSlowAccess`. */
 export const SLOW_ACCESS_TYPE = i32Function(5, true);
 
-/** Type of `goesOn`. */
-export const GOES_ON_TYPE = i32Function(3, true);
+/** Type of `comeBack`. */
+export const COME_BACK_TYPE = i32Function(2, true);
 
 /** Returned in place of the remaining instructions: PC, and what else there is, are in the state block. */
 export const STATE_LEFT = -0x8000_0000;

@@ -42,7 +42,7 @@ export function flowOf(region: Region): Flow {
 /** Which block each edge leads to. */
 class Ways {
   private readonly region: Region;
-  private readonly cutEdges = new Set<string>();
+  private readonly cutEdges = new Set<Edge>();
   /** By head of an inner loop: the empty block in front of it that is the head of the loop around it. */
   private readonly outerHeads = new Map<Block, Block>();
 
@@ -58,7 +58,7 @@ class Ways {
   /** The block that `edge` leads to, or undefined if it leaves. */
   target(from: Block, edge: Edge): Block | undefined {
     const to = this.region.blocks.get(edge.to);
-    if (to === undefined || this.cutEdges.has(keyOf(from, edge))) return undefined;
+    if (to === undefined || this.cutEdges.has(edge)) return undefined;
     const outer = this.outerHeads.get(to);
     return outer === undefined || from === to || from === outer ? to : outer;
   }
@@ -67,8 +67,8 @@ class Ways {
     return from.edges.flatMap((edge) => this.target(from, edge) ?? []);
   }
 
-  cut(from: Block, edge: Edge): void {
-    this.cutEdges.add(keyOf(from, edge));
+  cut(edge: Edge): void {
+    this.cutEdges.add(edge);
   }
 
   /** From here on only `head` itself turns back to it: all others lead to an empty block in front of it. */
@@ -80,8 +80,6 @@ class Ways {
     });
   }
 }
-
-const keyOf = (from: Block, edge: Edge): string => `${from.start} ${edge.to}`;
 
 /** Reverse postorder by depth-first search, then dominators by iteration (Cooper, Harvey, Kennedy). */
 function numberBlocks(ways: Ways): Numbering {
@@ -147,7 +145,7 @@ function cutIrreducible({ order, numberOf, dominators }: Numbering, ways: Ways):
       const target = ways.target(block, edge);
       const to = target === undefined ? Infinity : numberOf.get(target)!;
       if (to > number || dominates(dominators, to, number)) continue;
-      ways.cut(block, edge);
+      ways.cut(edge);
       found = true;
     }
   });
@@ -170,10 +168,10 @@ function splitHeads({ order, numberOf }: Numbering, ways: Ways): boolean {
 
 function buildFlow(numbering: Numbering, ways: Ways): Flow {
   const { order, numberOf, dominators } = numbering;
-  const nodes = order.map((block, number): FlowNode => ({
-    ...{ block, order: number, children: [] },
-    ...{ isMerge: false, loop: null, inTightLoop: false },
-  }));
+  const nodes = order.map((block, number): FlowNode => {
+    const children: FlowNode[] = [];
+    return { block, order: number, children, isMerge: false, loop: null, inTightLoop: false };
+  });
   const predecessors: FlowNode[][] = nodes.map(() => []);
   const forward = nodes.map(() => 0);
   for (const node of nodes) {

@@ -1,5 +1,5 @@
 import { EXC_CODE } from "../../isa/exceptions.ts";
-import type { Expr, GprField, ImmField, Statement } from "../../isa/ir.ts";
+import type { Expr, GprField, HelperName, ImmField, Statement } from "../../isa/ir.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Endian } from "../../machine/memory.ts";
@@ -11,8 +11,14 @@ import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts"
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
 import { pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
-import { registerUse, type Block, type Instruction } from "./region.ts";
+import type { Block, Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
+
+/** Operations that go on behind themselves, as a rule, also when they have raised an exception. */
+const COMES_BACK: ReadonlySet<HelperName> = new Set<HelperName>([
+  ...(["mfc0", "mtc0", "mfhc0", "mthc0", "di", "ei", "rdhwr"] as const),
+  ...(["tlbp", "tlbr", "tlbwi", "tlbwr", "tlbinv", "tlbinvf", "cache", "cachee", "synci"] as const),
+]);
 
 /** What the emitter has to know of the function around it. */
 export interface Surroundings {
@@ -49,6 +55,9 @@ export class InstructionEmitter {
   private readonly knownPages: KnownPage[] = [];
   private readonly keptPages: KeptPages;
   private pageShares: ReadonlyMap<Instruction, PageShare> = new Map();
+  /** The instruction under way, and where its operands come from. */
+  private current!: Instruction;
+  private readonly source: OperandSource;
   /** Instructions of the current block from the current one on. */
   private notExecuted = 0;
   /** In a delay slot: pushes where the branch leads. */
@@ -75,6 +84,7 @@ export class InstructionEmitter {
     this.whole = code.local(I64);
     this.budgetChanged = code.local(I32);
     this.access = new MemoryAccess(code, endian, this.dataBank);
+    this.source = this.operands();
   }
 
   /** Takes the block's instructions from the budget. */
@@ -130,10 +140,9 @@ export class InstructionEmitter {
    */
   emit(instruction: Instruction, slotTarget: (() => void) | null): void {
     this.slotTarget = slotTarget;
-    this.registers.load(registerUse(instruction).reads);
-    const source = this.operands(instruction);
-    for (const statement of instruction.operation.statements)
-      this.emitStatement(source, statement, instruction);
+    this.current = instruction;
+    this.registers.load(instruction.reads);
+    for (const statement of instruction.operation.statements) this.emitStatement(statement, instruction);
     if (this.hadSlowPath) this.emitLeaveIfBudgetChanged(instruction.at);
     this.slotTarget = null;
     this.executed();
@@ -141,22 +150,39 @@ export class InstructionEmitter {
 
   /** Emits the statements of `instruction` in front of the first for which `isLast` holds, and returns that. */
   emitUpTo(instruction: Instruction, isLast: (s: Statement) => boolean): Statement {
-    const source = this.operands(instruction);
+    this.current = instruction;
     for (const statement of instruction.operation.statements) {
       if (isLast(statement)) return statement;
-      this.emitStatement(source, statement, instruction);
+      this.emitStatement(statement, instruction);
     }
     throw new Error(`${instruction.operation.row.mnemonic} does not end its block`);
   }
 
-  operands({ operation, word, at }: Instruction): OperandSource {
+  /** Pushes what `e` is to `instruction`, be it the one under way or not. */
+  pushFor(instruction: Instruction, e: Expr): void {
+    const { current } = this;
+    this.current = instruction;
+    this.push(e);
+    this.current = current;
+  }
+
+  private push(e: Expr): void {
+    pushExpr(this.code, this.source, e);
+  }
+
+  /** The value of a field of the instruction under way. */
+  private operand(name: GprField | ImmField): number {
+    const { operation, word } = this.current;
+    return fieldValue(operation.slots.get(name)!.field, word);
+  }
+
+  private operands(): OperandSource {
     const { code, registers } = this;
-    const value = (name: GprField | ImmField): number => fieldValue(operation.slots.get(name)!.field, word);
     return {
-      gpr: (field) => registers.push(value(field)),
-      fpr: (field) => loadState(code, STATE.fpr + value(field) * 4),
-      field: (field) => code.const32(value(field)),
-      pc: () => this.around.pushVa(at),
+      gpr: (field) => registers.push(this.operand(field)),
+      fpr: (field) => loadState(code, STATE.fpr + this.operand(field) * 4),
+      field: (field) => code.const32(this.operand(field)),
+      pc: () => this.around.pushVa(this.current.at),
       hi: () => registers.pushHi(),
       lo: () => registers.pushLo(),
       temp: (id) => (this.temps[id] ??= code.local(I32)),
@@ -218,26 +244,21 @@ export class InstructionEmitter {
 
   // --- statements ---
 
-  private emitStatement(source: OperandSource, s: Statement, instruction: Instruction): void {
-    const { code, registers } = this;
-    const push = (e: Expr): void => pushExpr(code, source, e);
+  private emitStatement(s: Statement, instruction: Instruction): void {
+    const { code, registers, source } = this;
     switch (s.kind) {
-      case "setGpr": {
-        const register = fieldValue(instruction.operation.slots.get(s.field)!.field, instruction.word);
-        return registers.write(register, () => push(s.value));
-      }
-      case "setFpr": {
-        const register = fieldValue(instruction.operation.slots.get(s.field)!.field, instruction.word);
-        return storeState(code, STATE.fpr + register * 4, () => push(s.value));
-      }
+      case "setGpr":
+        return registers.write(this.operand(s.field), () => this.push(s.value));
+      case "setFpr":
+        return storeState(code, STATE.fpr + this.operand(s.field) * 4, () => this.push(s.value));
       case "requireFpu":
         return this.emitRequireFpu(instruction.at);
       case "setLink":
-        return registers.write(GPR.ra, () => push(s.value));
+        return registers.write(GPR.ra, () => this.push(s.value));
       case "setHi":
-        return registers.writeHi(() => push(s.value));
+        return registers.writeHi(() => this.push(s.value));
       case "setLo":
-        return registers.writeLo(() => push(s.value));
+        return registers.writeLo(() => this.push(s.value));
       case "setHiLo":
         pushExpr64(code, source, s.value);
         code.setLocal(this.whole);
@@ -253,7 +274,7 @@ export class InstructionEmitter {
         });
         return;
       case "let":
-        push(s.value);
+        this.push(s.value);
         code.setLocal(source.temp(s.id));
         return;
       case "let64":
@@ -261,44 +282,44 @@ export class InstructionEmitter {
         code.setLocal(source.temp64(s.id));
         return;
       case "load":
-        push(s.address);
+        this.push(s.address);
         if (s.linked && s.user) this.emitDropAndLeave(instruction.at);
         else if (s.linked) this.emitLoadLinked(instruction.at);
         else {
           const { old } = s;
-          const pushOld = old === null ? null : (): void => push(old);
+          const pushOld = old === null ? null : (): void => this.push(old);
           const miss = (): void => this.emitLoadMiss(s, instruction.at);
           this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
         }
         code.setLocal(source.temp(s.id));
         return;
       case "store":
-        push(s.address);
+        this.push(s.address);
         this.access.emitStore(
           s,
-          () => push(s.value),
+          () => this.push(s.value),
           () => this.emitStoreMiss(s, instruction.at),
           this.pageUse(instruction, s.kind),
         );
         return;
       case "storeConditional":
-        push(s.address);
+        this.push(s.address);
         if (s.user) {
           this.emitDropAndLeave(instruction.at);
           code.setLocal(source.temp(s.id));
           return;
         }
-        return this.emitStoreConditional(source.temp(s.id), () => push(s.value), instruction.at);
+        return this.emitStoreConditional(source.temp(s.id), () => this.push(s.value), instruction.at);
       case "raise":
         return this.emitRaise(EXC_CODE[s.exception], instruction.at);
       case "raiseIf":
-        push(s.condition);
+        this.push(s.condition);
         code.ifUnlikely();
         this.emitRaise(EXC_CODE[s.exception], instruction.at);
         code.end();
         return;
       case "helper":
-        return this.emitHelper(source, s, instruction);
+        return this.emitHelper(s, instruction);
       case "branch":
       case "jump":
         throw new Error(`${instruction.operation.row.mnemonic} inside a block`);
@@ -322,28 +343,26 @@ export class InstructionEmitter {
   }
 
   private emitRaise(code: number, at: number): void {
+    this.emitCallRaise(code, at);
+    this.emitReturnState();
+  }
+
+  private emitCallRaise(code: number, at: number): void {
     this.spillState(at);
     this.code.const32(code);
     this.code.call(this.callTarget("raise"));
     this.code.drop();
-    this.emitReturnState();
   }
 
-  private emitHelper(
-    source: OperandSource,
-    s: Statement & { kind: "helper" },
-    { at, word, operation }: Instruction,
-  ): void {
-    const { code } = this;
-    const field = (name: ImmField): number => {
-      const slot = operation.slots.get(name);
-      return slot === undefined ? 0 : fieldValue(slot.field, word);
-    };
+  private emitHelper(s: Statement & { kind: "helper" }, instruction: Instruction): void {
+    const { code, source } = this;
+    const { at, operation } = instruction;
+    const field = (name: ImmField): number => (operation.slots.has(name) ? this.operand(name) : 0);
     const index = field("rdNumber") * 8 + field("sel");
-    const value = (): void => pushExpr(code, source, s.args.at(-1)!);
+    const value = (): void => this.push(s.args.at(-1)!);
     const inline = inlineOperation(code, this.around.cp0Specs, s.name, index, value);
     if (inline === null) {
-      this.callHelper(source, s, at);
+      this.callHelper(s, instruction);
       return;
     }
     inline.condition();
@@ -355,32 +374,55 @@ export class InstructionEmitter {
       code.setLocal(this.budgetChanged);
     }
     code.else();
-    if (inline.elseRaises) this.emitRaise(EXC_CODE.CpU, at);
-    else this.callHelper(source, s, at);
+    if (inline.elseRaises) {
+      this.emitCallRaise(EXC_CODE.CpU, at);
+      this.emitComeBack(s, instruction);
+    } else this.callHelper(s, instruction);
     code.end();
   }
 
   /** Calls a privileged operation. It says whether the state block tells where to go on. */
-  private callHelper(source: OperandSource, s: Statement & { kind: "helper" }, at: number): void {
-    const { code } = this;
-    this.spillState(at);
-    for (const arg of s.args) pushExpr(code, source, arg);
+  private callHelper(s: Statement & { kind: "helper" }, instruction: Instruction): void {
+    const { code, source } = this;
+    this.spillState(instruction.at);
+    for (const arg of s.args) this.push(arg);
     code.call(this.callTarget(s.name));
     code.if();
-    if (s.name === "mtc0" && this.slotTarget === null) {
-      this.around.pushVa(at + 4);
-      this.pushBudget();
-      code.get(this.dataBank);
-      code.call(this.callTarget("goesOn"));
-      code.op(PLAIN.i32Eqz);
-      code.if();
-      this.emitReturnState();
-      code.end();
-    } else this.emitReturnState();
+    this.emitComeBack(s, instruction);
+    if (s.id !== null) {
+      code.else();
+      loadState(code, STATE.mmioData);
+      code.setLocal(source.temp(s.id));
+    }
     code.end();
     this.emitAfterSlowPath();
+  }
+
+  /**
+   * Goes on behind the current instruction if that is where the state block leads, or what handles the exception that
+   * it has raised; leaves otherwise. Whoever has emulated it may have changed registers.
+   */
+  private emitComeBack(s: Statement & { kind: "helper" }, { at, operation }: Instruction): void {
+    const { code, source } = this;
+    if (!COMES_BACK.has(s.name) || this.slotTarget !== null) {
+      this.emitReturnState();
+      return;
+    }
+    this.around.pushVa(at + 4);
+    code.get(this.dataBank);
+    code.call(this.callTarget("comeBack"));
+    code.op(PLAIN.i32Eqz);
+    code.brIf(this.around.left());
+    loadState(code, STATE.remaining);
+    this.pushBudget();
+    code.op(PLAIN.i32Ne);
+    code.brIf(this.around.left());
+    this.registers.reload();
     if (s.id === null) return;
-    loadState(code, STATE.mmioData);
+    const result = operation.statements.find(({ kind }) => kind === "setGpr") as Statement & {
+      kind: "setGpr";
+    };
+    loadState(code, STATE.gpr + 4 * this.operand(result.field));
     code.setLocal(source.temp(s.id));
   }
 

@@ -1,7 +1,8 @@
 import type { Expr, Statement } from "../../isa/ir.ts";
-import { fieldValue } from "../../isa/operands.ts";
+import { fieldValue, type Field } from "../../isa/operands.ts";
 import type { FlowNode } from "./flow.ts";
-import { registerUse, type Block, type Instruction } from "./region.ts";
+import { OPERATIONS, type Operation } from "../operations.ts";
+import { operationsThat, type Block, type Instruction } from "./region.ts";
 
 /** What an access does with a page that other accesses through the same register go to. */
 export interface PageShare {
@@ -24,26 +25,48 @@ interface BasedAccess {
 const isPlainAccess = (s: Statement): s is Access =>
   (s.kind === "load" && !s.linked && !s.user) || (s.kind === "store" && !s.user);
 
-function basedAccess(instruction: Instruction): BasedAccess | null {
-  const access = instruction.operation.statements.find(isPlainAccess);
-  if (access === undefined) return null;
-  const sum = sumOf(access.address, instruction);
-  return sum === null ? null : { kind: access.kind, base: sum.base, offset: sum.constant };
+/** Where the operands of a sum of a register and a constant lie in the word. */
+interface Sum {
+  readonly base: Field;
+  readonly constant: Field;
 }
 
-/** The register and the constant whose sum `e` is, or null. */
-function sumOf(e: Expr, { operation, word }: Instruction): { base: number; constant: number } | null {
+/** The operands of `e` in words of `operation`, if it is such a sum. */
+function sumOf(e: Expr, { slots }: Operation): Sum | null {
   if (e.kind !== "binary" || e.op !== "add") return null;
   const { left, right } = e;
   if (left.kind !== "gpr" || right.kind !== "field") return null;
-  const value = (field: typeof left.field | typeof right.field): number =>
-    fieldValue(operation.slots.get(field)!.field, word);
-  return { base: value(left.field), constant: value(right.field) };
+  return { base: slots.get(left.field)!.field, constant: slots.get(right.field)!.field };
 }
 
-/** Whether the instruction may change what pages there are. Those that only raise leave if they do. */
-const mayChangeMap = (s: Statement): boolean =>
-  s.kind === "helper" || s.kind === "storeConditional" || (s.kind === "load" && s.linked);
+/** Plain accesses of memory whose address is such a sum. */
+const BASED_ACCESSES = new Map<Operation, Sum & Pick<Access, "kind">>();
+/** Operations that add a constant to a register, and the field of the register that takes the sum. */
+const ADDITIONS = new Map<Operation, Sum & { readonly to: Field }>();
+for (const operation of OPERATIONS) {
+  const { statements, slots } = operation;
+  const access = statements.find(isPlainAccess);
+  const address = access === undefined ? null : sumOf(access.address, operation);
+  if (address !== null) BASED_ACCESSES.set(operation, { ...address, kind: access!.kind });
+  const [only, ...more] = statements;
+  const sum = only?.kind === "setGpr" && more.length === 0 ? sumOf(only.value, operation) : null;
+  if (sum !== null && only?.kind === "setGpr")
+    ADDITIONS.set(operation, { ...sum, to: slots.get(only.field)!.field });
+}
+
+function basedAccess({ operation, word }: Instruction): BasedAccess | null {
+  const access = BASED_ACCESSES.get(operation);
+  if (access === undefined) return null;
+  const { kind, base, constant } = access;
+  return { kind, base: fieldValue(base, word), offset: fieldValue(constant, word) };
+}
+
+/** Operations that may change what pages there are. Those that only raise leave if they do. */
+const CHANGING_MAP = operationsThat((statements) =>
+  statements.some(
+    (s) => s.kind === "helper" || s.kind === "storeConditional" || (s.kind === "load" && s.linked),
+  ),
+);
 
 const instructionsOf = ({ body, branch, delaySlot }: Block): Instruction[] =>
   [...body, branch, delaySlot].filter((instruction) => instruction !== null);
@@ -81,8 +104,8 @@ export function keptPagesOf(nodes: readonly FlowNode[]): KeptPages {
       continue;
     const blocks = [...loop].map(({ block }) => block);
     const instructions = blocks.flatMap(instructionsOf);
-    if (instructions.some(({ operation }) => operation.statements.some(mayChangeMap))) continue;
-    const jumping = instructions.reduce((all, i) => all | (isStep(i) ? 0 : registerUse(i).writes), 0);
+    if (instructions.some(({ operation }) => CHANGING_MAP.has(operation))) continue;
+    const jumping = instructions.reduce((all, i) => all | (isStep(i) ? 0 : i.writes), 0);
     const pages: KeptPage[] = [];
     for (const { kind, base, offset } of instructions.flatMap((i) => basedAccess(i) ?? [])) {
       if ((jumping & (1 << base)) !== 0 || base === 0) continue;
@@ -101,13 +124,10 @@ export function keptPagesOf(nodes: readonly FlowNode[]): KeptPages {
 }
 
 /** Whether the instruction adds a small constant to a register. */
-function isStep(instruction: Instruction): boolean {
-  const { operation, word } = instruction;
-  const [only, ...more] = operation.statements;
-  if (only?.kind !== "setGpr" || more.length > 0) return false;
-  const sum = sumOf(only.value, instruction);
-  const register = fieldValue(operation.slots.get(only.field)!.field, word);
-  return sum !== null && sum.base === register && Math.abs(sum.constant) <= MOST_STEP;
+function isStep({ operation, word }: Instruction): boolean {
+  const sum = ADDITIONS.get(operation);
+  if (sum === undefined || Math.abs(fieldValue(sum.constant, word)) > MOST_STEP) return false;
+  return fieldValue(sum.base, word) === fieldValue(sum.to, word);
 }
 
 // --- pages shared in a block ---
@@ -118,34 +138,37 @@ function isStep(instruction: Instruction): boolean {
  */
 export function pageSharesOf(block: Block, kept: KeptPages): ReadonlyMap<Instruction, PageShare> {
   const shares = new Map<Instruction, PageShare>();
-  const groups = new Map<string, Instruction[]>();
   const keptHere = kept.get(block) ?? [];
+  /** What may be joined by accesses that come later. */
+  let open: { readonly kind: Access["kind"]; readonly base: number; readonly members: Instruction[] }[] = [];
   let pages = keptHere.length;
-  const end = (key: string): void => {
-    const group = groups.get(key) ?? [];
-    groups.delete(key);
-    if (group.length < 2) return;
-    group.forEach((instruction, n) =>
+  const end = (members: readonly Instruction[]): void => {
+    if (members.length < 2) return;
+    members.forEach((instruction, n) =>
       shares.set(instruction, { page: pages, role: n === 0 ? "first" : "again", forBoth: false }),
     );
     pages++;
   };
-  for (const instruction of instructionsOf(block)) {
+  const visit = (instruction: Instruction): void => {
     const access = basedAccess(instruction);
-    const page = keptHere.find(({ base }) => base === access?.base);
-    if (page !== undefined) {
-      shares.set(instruction, { page: page.page, role: "kept", forBoth: page.loads && page.stores });
-    } else if (access !== null) {
-      const key = `${access.kind} ${access.base}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [instruction]);
-      else group.push(instruction);
+    if (access !== null) {
+      const { kind, base } = access;
+      const page = keptHere.find((one) => one.base === base);
+      const group = open.find((one) => one.kind === kind && one.base === base);
+      if (page !== undefined) {
+        shares.set(instruction, { page: page.page, role: "kept", forBoth: page.loads && page.stores });
+      } else if (group === undefined) open.push({ kind, base, members: [instruction] });
+      else group.members.push(instruction);
     }
-    const changed = instruction.operation.statements.some(mayChangeMap);
-    const { writes } = registerUse(instruction);
-    for (const key of groups.keys())
-      if (changed || (writes & (1 << Number(key.split(" ")[1]))) !== 0) end(key);
-  }
-  for (const key of groups.keys()) end(key);
+    if (open.length === 0) return;
+    const ended = CHANGING_MAP.has(instruction.operation) ? -1 : instruction.writes;
+    if (!open.some(({ base }) => (ended & (1 << base)) !== 0)) return;
+    for (const { base, members } of open) if ((ended & (1 << base)) !== 0) end(members);
+    open = open.filter(({ base }) => (ended & (1 << base)) === 0);
+  };
+  for (const instruction of block.body) visit(instruction);
+  if (block.branch !== null) visit(block.branch);
+  if (block.delaySlot !== null) visit(block.delaySlot);
+  for (const { members } of open) end(members);
   return shares;
 }

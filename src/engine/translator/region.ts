@@ -1,10 +1,10 @@
 import type { Decoder } from "../../isa/decode.ts";
 import { rowIndex } from "../../isa/instructions.ts";
-import type { Statement } from "../../isa/ir.ts";
+import type { GprField, Statement } from "../../isa/ir.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import { GPR } from "../../isa/registers.ts";
 import { PAGE_SIZE } from "../../machine/state-layout.ts";
-import { OPERATIONS, type Operation } from "../operations.ts";
+import { OPERATIONS, type Operation, type Slot } from "../operations.ts";
 
 /** An instruction to be translated: its place in the page, its word, and what it means. */
 export interface Instruction {
@@ -12,6 +12,9 @@ export interface Instruction {
   readonly at: number;
   readonly word: number;
   readonly operation: Operation;
+  /** Registers that it reads and writes, as bits; bit 0 stands for HI and LO. */
+  readonly reads: number;
+  readonly writes: number;
 }
 
 /** A way from a block to another place of the page. */
@@ -30,7 +33,7 @@ export type Ending =
   | { readonly kind: "branch"; readonly taken: number; readonly likely: boolean }
   /** A branch that links: taken, it calls. */
   | { readonly kind: "branchCall"; readonly callee: number }
-  /** A jump to a known place in the page. */
+  /** A jump to a known place in the page, or a branch that is always taken. */
   | { readonly kind: "goto"; readonly target: number }
   /** `callee` is the place called relative to the page, if it is known; right at the region's address only. */
   | { readonly kind: "call"; readonly callee: number | null }
@@ -90,23 +93,31 @@ const KERNEL_ADDRESSES = 0x8000_0000;
 /** Helpers that write general registers behind the translator's back. */
 const WRITES_REGISTERS: ReadonlySet<string> = new Set(["wrpgpr", "rdpgpr"]);
 
+/** Whether there is a statement of a kind among some. */
 const has = (statements: readonly Statement[], kind: Statement["kind"]): boolean =>
   statements.some((s) => s.kind === kind);
 
-/** Whether the instruction saves its return address. */
-function links({ statements }: Operation): boolean {
-  return has(statements, "setLink") || (has(statements, "jump") && has(statements, "setGpr"));
-}
+/** The operations whose statements are such that `holds`. */
+export const operationsThat = (
+  holds: (statements: readonly Statement[]) => boolean,
+): ReadonlySet<Operation> => new Set(OPERATIONS.filter(({ statements }) => holds(statements)));
 
-function isTranslatable({ statements }: Operation): boolean {
-  const likelyCall = has(statements, "setLink") && statements.some((s) => s.kind === "branch" && s.likely);
-  return !likelyCall && !statements.some((s) => s.kind === "helper" && WRITES_REGISTERS.has(s.name));
-}
+/** Those that save their return address. */
+const LINKING = operationsThat((s) => has(s, "setLink") || (has(s, "jump") && has(s, "setGpr")));
+const isLikely = (statements: readonly Statement[]): boolean =>
+  statements.some((s) => s.kind === "branch" && s.likely);
+/** Branches that execute their delay slots only if taken. */
+const LIKELY = operationsThat(isLikely);
+const NOT_TRANSLATABLE = operationsThat(
+  (s) =>
+    (has(s, "setLink") && isLikely(s)) ||
+    s.some((one) => one.kind === "helper" && WRITES_REGISTERS.has(one.name)),
+);
 
 /** Whether it is a jump to an address in a register that is no return, such as one through a table. */
 export function isTableJump(operation: Operation, word: number): boolean {
   const { statements, slots } = operation;
-  if (!has(statements, "jump") || slots.has("index") || links(operation)) return false;
+  if (!has(statements, "jump") || slots.has("index") || LINKING.has(operation)) return false;
   return fieldValue(slots.get("rs")!.field, word) !== GPR.ra;
 }
 
@@ -131,6 +142,8 @@ class RegionFinder {
   private readonly found = new Map<number, Instruction>();
   private readonly starts = new Set<number>();
   private readonly entries: readonly number[];
+  /** By word of the page, once looked at; null if it cannot be translated. */
+  private readonly instructions: (Instruction | null | undefined)[] = [];
   private usesAbsolute = false;
 
   constructor(page: PageCode, entries: readonly number[]) {
@@ -143,12 +156,24 @@ class RegionFinder {
   }
 
   private instruction(at: number): Instruction | null {
-    if (at < 0 || at >= PAGE_SIZE || this.page.hasBreakpoint(at)) return null;
+    if (at < 0 || at >= PAGE_SIZE) return null;
+    let instruction = this.instructions[at >>> 2];
+    if (instruction === undefined) {
+      instruction = this.decode(at);
+      this.instructions[at >>> 2] = instruction;
+    }
+    return instruction;
+  }
+
+  private decode(at: number): Instruction | null {
+    if (this.page.hasBreakpoint(at)) return null;
     const word = this.page.word(at);
     const row = this.page.decode(word);
     if (row === null) return null;
     const operation = OPERATIONS[rowIndex(row)]!;
-    return isTranslatable(operation) ? { at, word, operation } : null;
+    if (NOT_TRANSLATABLE.has(operation)) return null;
+    const { reads, writes } = registerUse(operation, word);
+    return { at, word, operation, reads, writes };
   }
 
   /** The delay slot of the branch at `at`, if it can be translated along with it. */
@@ -224,13 +249,15 @@ class RegionFinder {
     const { at, word, operation } = instruction;
     const offset = operation.slots.get("offset");
     if (offset !== undefined) {
-      if (links(operation)) return { kind: "branchCall", callee: takenBy(instruction) };
-      const likely = operation.statements.some((s) => s.kind === "branch" && s.likely);
-      return { kind: "branch", taken: takenBy(instruction), likely };
+      const taken = takenBy(instruction);
+      if (LINKING.has(operation)) return { kind: "branchCall", callee: taken };
+      if (isAlwaysTaken(instruction)) return { kind: "goto", target: taken };
+      return { kind: "branch", taken, likely: LIKELY.has(operation) };
     }
     const index = operation.slots.get("index");
+    const isCall = LINKING.has(operation);
     if (index === undefined) {
-      if (links(operation)) return { kind: "call", callee: null };
+      if (isCall) return { kind: "call", callee: null };
       if (!isTableJump(operation, word)) return { kind: "return" };
       return this.hasSwitch ? { kind: "goto", target: SWITCH } : { kind: "jump" };
     }
@@ -238,9 +265,19 @@ class RegionFinder {
     const target = (((next & 0xf000_0000) | fieldValue(index.field, word)) >>> 0) - this.page.va;
     const inPage = target >= 0 && target < PAGE_SIZE;
     if (inPage) this.usesAbsolute = true;
-    if (links(operation)) return { kind: "call", callee: target };
+    if (isCall) return { kind: "call", callee: target };
     return inPage ? { kind: "goto", target } : { kind: "jump" };
   }
+}
+
+/** Whether it is a branch that compares a register with itself, as assemblers write B. */
+function isAlwaysTaken({ operation, word }: Instruction): boolean {
+  const branch = operation.statements.find((s) => s.kind === "branch");
+  if (branch?.condition.kind !== "binary" || branch.condition.op !== "eq") return false;
+  const { left, right } = branch.condition;
+  if (left.kind !== "gpr" || right.kind !== "gpr") return false;
+  const register = (field: GprField): number => fieldValue(operation.slots.get(field)!.field, word);
+  return register(left.field) === register(right.field);
 }
 
 /** The block that leads to `entries`. */
@@ -276,46 +313,46 @@ function edgesOf(ending: Ending, end: number): readonly Edge[] {
   }
 }
 
-/** General registers that an instruction reads and writes, as bits; bit 0 stands for HI and LO. */
-export interface RegisterUse {
-  readonly reads: number;
-  readonly writes: number;
-}
+/** Registers that are read and written, as bits; bit 0 stands for HI and LO. */
+export type RegisterUse = Pick<Instruction, "reads" | "writes">;
 
 /** The bit that stands for HI and LO among registers: $zero needs none. */
 export const HI_LO = 1;
 
-/** Registers that `instruction` reads and writes. */
-export function registerUse({ operation, word }: Instruction): RegisterUse {
-  const bitOf = (field: string): number => {
-    const slot = operation.slots.get(field as never)!;
-    return (1 << fieldValue(slot.field, word)) & ~1;
-  };
-  let reads = 0;
-  let writes = 0;
-  for (const field of operation.uses.reads) if (operation.slots.get(field)!.isGpr) reads |= bitOf(field);
-  for (const field of operation.uses.writes) writes |= bitOf(field);
-  if (operation.uses.readsHiLo) reads |= HI_LO;
-  if (operation.uses.writesHiLo) writes |= HI_LO;
-  if (has(operation.statements, "setLink")) writes |= 1 << GPR.ra;
+/** Registers that an instruction reads and writes. */
+function registerUse({ uses, slots, statements }: Operation, word: number): RegisterUse {
+  const bitOf = ({ field }: Slot): number => (1 << fieldValue(field, word)) & ~1;
+  let reads = uses.readsHiLo ? HI_LO : 0;
+  let writes = uses.writesHiLo ? HI_LO : 0;
+  for (const name of uses.reads) {
+    const slot = slots.get(name)!;
+    if (slot.isGpr) reads |= bitOf(slot);
+  }
+  for (const name of uses.writes) writes |= bitOf(slots.get(name)!);
+  if (has(statements, "setLink")) writes |= 1 << GPR.ra;
   return { reads, writes };
 }
 
 /** Registers of a whole block; a likely branch's delay slot is not always executed and left out. */
 export function blockUse({ body, branch, delaySlot, ending }: Block): RegisterUse {
-  const always = [...body, branch, ending.kind === "branch" && ending.likely ? null : delaySlot];
-  return usesOfAll(always);
+  return joinedUse(body, branch, ending.kind === "branch" && ending.likely ? null : delaySlot);
 }
 
-/** What all of some instructions read and write. */
-export function usesOfAll(instructions: readonly (Instruction | null)[]): RegisterUse {
-  let reads = 0;
-  let writes = 0;
-  for (const instruction of instructions) {
-    if (instruction === null) continue;
-    const use = registerUse(instruction);
-    reads |= use.reads;
-    writes |= use.writes;
+/** What all of a block may read and write. */
+export function widestUse({ body, branch, delaySlot }: Block): RegisterUse {
+  return joinedUse(body, branch, delaySlot);
+}
+
+function joinedUse(
+  body: readonly Instruction[],
+  branch: Instruction | null,
+  delaySlot: Instruction | null,
+): RegisterUse {
+  let reads = (branch?.reads ?? 0) | (delaySlot?.reads ?? 0);
+  let writes = (branch?.writes ?? 0) | (delaySlot?.writes ?? 0);
+  for (const instruction of body) {
+    reads |= instruction.reads;
+    writes |= instruction.writes;
   }
   return { reads, writes };
 }

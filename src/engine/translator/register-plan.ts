@@ -1,10 +1,10 @@
 import type { Flow, FlowNode } from "./flow.ts";
-import { blockUse, usesOfAll, type Edge } from "./region.ts";
+import { blockUse, widestUse, type Edge } from "./region.ts";
 
 const ALL = -1;
 
 /**
- * What local variables hold at the start of a block, as bits (see `registerUse`). `valid` ones have the
+ * What local variables hold at the start of a block, as bits (see `RegisterUse`). `valid` ones have the
  * register's value; `dirty` ones, all of them valid, have a newer one than memory.
  */
 export interface RegisterState {
@@ -120,7 +120,7 @@ function keptRegisters(nodes: readonly FlowNode[]): number[] {
 function usedIn(loop: ReadonlySet<FlowNode>): number {
   let used = 0;
   for (const { block } of loop) {
-    const { reads, writes } = usesOfAll([...block.body, block.branch, block.delaySlot]);
+    const { reads, writes } = widestUse(block);
     used |= reads | writes;
   }
   return used;
@@ -135,11 +135,11 @@ function backEdgesInto(ways: readonly Way[], validAfter: (node: FlowNode, edge: 
 
 function factsOf(node: FlowNode): Facts {
   const { reads, writes } = blockUse(node.block);
-  const slot = usesOfAll([node.block.delaySlot]);
+  const slot = node.block.delaySlot;
   // A loop that calls finds nothing in local variables when it turns.
   const { loop } = node;
   const preload = loop !== null && node.inTightLoop && !callsIn(loop) ? usedIn(loop) : 0;
-  return { reads, writes, slot: slot.reads, slotWrites: slot.writes, preload };
+  return { reads, writes, slot: slot?.reads ?? 0, slotWrites: slot?.writes ?? 0, preload };
 }
 
 const callsIn = (loop: ReadonlySet<FlowNode>): boolean =>

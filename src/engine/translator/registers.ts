@@ -13,6 +13,16 @@ interface Home {
   readonly state: number;
 }
 
+const NONE: readonly number[] = [];
+
+/** The numbers of the registers that the bits of `mask` stand for. */
+function numbersIn(mask: number): readonly number[] {
+  if (mask === 0) return NONE;
+  const numbers: number[] = (mask & HI_LO) === 0 ? [] : [HI, LO];
+  for (let rest = mask & ~HI_LO; rest !== 0; rest &= rest - 1) numbers.push(31 - Math.clz32(rest & -rest));
+  return numbers;
+}
+
 /** Emits what moves registers between the state block and local variables. */
 export class Registers {
   private readonly code: Code;
@@ -43,33 +53,37 @@ export class Registers {
     return { valid: this.valid, dirty: this.dirty };
   }
 
-  private *homes(mask: number): Iterable<Home> {
-    if ((mask & HI_LO) !== 0) {
-      yield this.home(HI);
-      yield this.home(LO);
-    }
-    for (let n = 1; n < 32; n++) if ((mask & (1 << n)) !== 0) yield this.home(n);
-  }
-
   /** Loads those of `mask` that are not in their local variables. */
   load(mask: number): void {
-    for (const { local, state } of this.homes(mask & ~this.valid)) {
+    this.loadAll(mask & ~this.valid);
+    this.valid |= mask;
+  }
+
+  private loadAll(mask: number): void {
+    for (const number of numbersIn(mask)) {
+      const { local, state } = this.home(number);
       loadState(this.code, state);
       this.code.setLocal(local);
     }
-    this.valid |= mask;
   }
 
   /** Stores those of `mask` that memory does not know yet. They count as dirty still: this may be one of two ways. */
   spill(mask: number): void {
-    for (const { local, state } of this.homes(mask & this.dirty))
+    for (const number of numbersIn(mask & this.dirty)) {
+      const { local, state } = this.home(number);
       storeState(this.code, state, () => this.code.get(local));
+    }
   }
 
   /** Everything is in memory now, whatever way led here. */
   clean(): void {
     this.spill(-1);
     this.dirty = 0;
+  }
+
+  /** Loads again what is in local variables, after code that may have changed any register in memory. */
+  reload(): void {
+    this.loadAll(this.valid);
   }
 
   /** After code that may have changed any register. */

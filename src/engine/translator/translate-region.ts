@@ -2,20 +2,12 @@ import type { Expr, Statement } from "../../isa/ir.ts";
 import { CODE_PAGE, PAGE_SIZE, STATE } from "../../machine/state-layout.ts";
 import type { Endian } from "../../machine/memory.ts";
 import { pushTranslation } from "../chain.ts";
-import { loadState, pushExpr, storeState } from "../compile-ir.ts";
+import { loadState, storeState } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
 import { STATE_LEFT, type Linkage } from "./calling.ts";
 import { flowOf, type Flow, type FlowNode } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
-import {
-  registerUse,
-  SWITCH,
-  takenBy,
-  type Block,
-  type Edge,
-  type Instruction,
-  type Region,
-} from "./region.ts";
+import { SWITCH, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
 import { keptPagesOf } from "./page-sharing.ts";
 import type { Cp0Specs } from "./privileged.ts";
 import { planRegisters, type RegisterPlan } from "./register-plan.ts";
@@ -316,11 +308,16 @@ class RegionTranslator {
 
   private emitTransfer(node: FlowNode, block: Block, branch: Instruction, slot: Instruction): void {
     const { code, emitter } = this;
-    this.registers.load(registerUse(branch).reads);
+    this.registers.load(branch.reads);
     const last = emitter.emitUpTo(branch, isTransferStatement);
-    const source = emitter.operands(branch);
+    if (last.kind === "branch" && block.ending.kind === "goto") {
+      emitter.executed();
+      emitter.emit(slot, () => this.pushVa(takenBy(branch)));
+      this.emitEdge(node, block.edges[0]!);
+      return;
+    }
     if (last.kind === "branch") {
-      let pushCondition = (): void => pushExpr(code, source, last.condition);
+      let pushCondition = (): void => emitter.pushFor(branch, last.condition);
       if (!mayWait(last.condition, block, branch, slot)) {
         pushCondition();
         code.setLocal(this.condition);
@@ -329,7 +326,7 @@ class RegionTranslator {
       emitter.executed();
       this.emitBranch(node, block, slot, pushCondition);
     } else if (last.kind === "jump") {
-      pushExpr(code, source, last.target);
+      emitter.pushFor(branch, last.target);
       code.setLocal(emitter.target);
       emitter.executed();
       emitter.emit(slot, () => code.get(emitter.target));
@@ -452,7 +449,7 @@ class RegionTranslator {
  */
 function mayWait(condition: Expr, { ending }: Block, branch: Instruction, slot: Instruction): boolean {
   if (ending.kind !== "branch" || !readsRegistersOnly(condition)) return false;
-  return ending.likely || (registerUse(branch).reads & registerUse(slot).writes) === 0;
+  return ending.likely || (branch.reads & slot.writes) === 0;
 }
 
 const readsRegistersOnly = (e: Expr): boolean =>

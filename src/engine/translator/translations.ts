@@ -16,7 +16,7 @@ import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts
 import { FIRST_ROW_OP, OPERATIONS } from "../operations.ts";
 import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
-import { GOES_ON_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
+import { COME_BACK_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
 import { findRegion, isTableJump, type Region } from "./region.ts";
 import { translateRegion } from "./translate-region.ts";
 
@@ -34,8 +34,8 @@ export interface TranslationPolicy {
 
 /** What serves a booting Linux. */
 export const DEFAULT_POLICY: TranslationPolicy = {
-  sampleEvery: 2048,
-  hot: 16,
+  sampleEvery: 8192,
+  hot: 32,
   mostDoublings: 8,
   mostBytes: 8 << 20,
 };
@@ -127,7 +127,7 @@ export class Translations {
 
   /** Takes what the interpreter's module exports for translated code. */
   connect(exports: Readonly<WebAssembly.ModuleImports>): void {
-    for (const name of ["enter", "goesOn"]) this.callable[name] = exports[name]!;
+    for (const name of ["enter", "comeBack"]) this.callable[name] = exports[name]!;
     for (const name of QUICK_FORMS) this.callable[name] = exports[quickName(name)] ?? this.callable[name]!;
     for (const name of SLOW_ACCESSES) this.callable[name] = exports[slowName(name)]!;
     this.notTranslated = exports["notTranslated"];
@@ -370,8 +370,7 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
       for (const instruction of [...body, branch, delaySlot])
         for (const s of instruction?.operation.statements ?? []) {
           if (s.kind === "helper") {
-            names.add(s.name).add("raise");
-            if (s.name === "mtc0") names.add("goesOn");
+            names.add(s.name).add("raise").add("comeBack");
           } else if (s.kind === "requireFpu") names.add("coprocessorUnusable");
           else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
           else if (s.kind === "storeConditional") names.add("storeToRam");
@@ -385,6 +384,6 @@ function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">>
 const isSlowAccess = (name: CallTarget): name is SlowAccess => SLOW_ACCESSES.includes(name as SlowAccess);
 
 function typeOf(name: Exclude<CallTarget, "enter">): FunctionType {
-  if (name === "goesOn") return GOES_ON_TYPE;
+  if (name === "comeBack") return COME_BACK_TYPE;
   return isSlowAccess(name) ? SLOW_ACCESS_TYPE : i32Function(IMPORTS[name], true);
 }

@@ -1,3 +1,5 @@
+import { Bytes } from "./bytes.ts";
+
 /**
  * A WebAssembly function body under construction (WebAssembly core specification, section 5.4 "Instructions").
  * Methods append one instruction each; operands are pushed before, as on the stack machine.
@@ -35,30 +37,6 @@ export const MEMORY = {
   i32Load16U: [0x2f, 1], i32Store: [0x36, 2], i64Store: [0x37, 2], i32Store8: [0x3a, 0], i32Store16: [0x3b, 1],
 } as const;
 
-/** Appends `value` as unsigned LEB128. */
-export function unsignedLeb(out: number[], value: number): void {
-  value >>>= 0;
-  while (value >= 0x80) {
-    out.push((value & 0x7f) | 0x80);
-    value >>>= 7;
-  }
-  out.push(value);
-}
-
-/** Appends a 32-bit `value` as signed LEB128. */
-function signedLeb(out: number[], value: number): void {
-  value |= 0;
-  for (;;) {
-    const byte = value & 0x7f;
-    value >>= 7;
-    if ((value === 0 && (byte & 0x40) === 0) || (value === -1 && (byte & 0x40) !== 0)) {
-      out.push(byte);
-      return;
-    }
-    out.push(byte | 0x80);
-  }
-}
-
 /** Depth of an enclosing block, for branches that are written before the block's place is known. */
 export interface Label {
   readonly depth: number;
@@ -68,7 +46,7 @@ export interface Label {
 export type BranchHint = readonly [at: number, likely: 0 | 1];
 
 export class Code {
-  readonly bytes: number[] = [];
+  private readonly bytes = new Bytes(1024);
   /** Hints with places in `bytes`. */
   private readonly hinted: BranchHint[] = [];
   private readonly locals: ValueType[] = [];
@@ -90,48 +68,49 @@ export class Code {
   }
   const32(value: number): void {
     this.bytes.push(OP.i32Const);
-    signedLeb(this.bytes, value);
+    this.bytes.signed(value);
   }
   /** A 64-bit constant that fits 32 signed bits. */
   const64(value: number): void {
     this.bytes.push(OP.i64Const);
-    signedLeb(this.bytes, value);
+    this.bytes.signed(value);
   }
   get(local: number): void {
     this.bytes.push(OP.localGet);
-    unsignedLeb(this.bytes, local);
+    this.bytes.unsigned(local);
   }
   setLocal(local: number): void {
     this.bytes.push(OP.localSet);
-    unsignedLeb(this.bytes, local);
+    this.bytes.unsigned(local);
   }
   tee(local: number): void {
     this.bytes.push(OP.localTee);
-    unsignedLeb(this.bytes, local);
+    this.bytes.unsigned(local);
   }
   memory(access: readonly [number, number], offset: number): void {
-    this.bytes.push(access[0], access[1]);
-    unsignedLeb(this.bytes, offset);
+    this.bytes.push(access[0]);
+    this.bytes.push(access[1]);
+    this.bytes.unsigned(offset);
   }
   call(functionIndex: number): void {
     this.bytes.push(OP.call);
-    unsignedLeb(this.bytes, functionIndex);
+    this.bytes.unsigned(functionIndex);
   }
   /** Calls the function at the table index on the stack; `type` is an index of the module's types. */
   callIndirect(type: number): void {
     this.bytes.push(OP.callIndirect);
-    unsignedLeb(this.bytes, type);
+    this.bytes.unsigned(type);
     this.bytes.push(0);
   }
   /** Calls in place of the current function, whose results become those of the one called. */
   returnCall(functionIndex: number): void {
     this.bytes.push(OP.returnCall);
-    unsignedLeb(this.bytes, functionIndex);
+    this.bytes.unsigned(functionIndex);
   }
   /** The same through the table; see `callIndirect`. */
   returnCallIndirect(type: number): void {
     this.bytes.push(OP.returnCallIndirect);
-    unsignedLeb(this.bytes, type);
+    this.bytes.unsigned(type);
     this.bytes.push(0);
   }
   drop(): void {
@@ -164,7 +143,8 @@ export class Code {
     return this.open(OP.if, type);
   }
   private open(opcode: number, type: number): Label {
-    this.bytes.push(opcode, type);
+    this.bytes.push(opcode);
+    this.bytes.push(type);
     return { depth: this.depth++ };
   }
   else(): void {
@@ -176,11 +156,11 @@ export class Code {
   }
   br(label: Label): void {
     this.bytes.push(OP.br);
-    unsignedLeb(this.bytes, this.depth - 1 - label.depth);
+    this.bytes.unsigned(this.depth - 1 - label.depth);
   }
   brIf(label: Label): void {
     this.bytes.push(OP.brIf);
-    unsignedLeb(this.bytes, this.depth - 1 - label.depth);
+    this.bytes.unsigned(this.depth - 1 - label.depth);
   }
   /** A `br_if` whose condition is mostly false. */
   brIfUnlikely(label: Label): void {
@@ -190,9 +170,9 @@ export class Code {
   /** Branches to `labels[index]`, or to `otherwise` if the index is out of range. */
   brTable(labels: readonly Label[], otherwise: Label): void {
     this.bytes.push(OP.brTable);
-    unsignedLeb(this.bytes, labels.length);
-    for (const label of labels) unsignedLeb(this.bytes, this.depth - 1 - label.depth);
-    unsignedLeb(this.bytes, this.depth - 1 - otherwise.depth);
+    this.bytes.unsigned(labels.length);
+    for (const label of labels) this.bytes.unsigned(this.depth - 1 - label.depth);
+    this.bytes.unsigned(this.depth - 1 - otherwise.depth);
   }
 
   /** The hints given, in order, with places as of what `finish` returns. */
@@ -201,16 +181,20 @@ export class Code {
     return this.hinted.map(([at, likely]) => [before + at, likely]);
   }
 
-  private declarations(): number[] {
-    const out: number[] = [];
-    unsignedLeb(out, this.locals.length);
-    for (const type of this.locals) out.push(1, type);
+  private declarations(): Bytes {
+    const out = new Bytes(8 + 2 * this.locals.length);
+    out.unsigned(this.locals.length);
+    for (const type of this.locals) {
+      out.push(1);
+      out.push(type);
+    }
     return out;
   }
 
   /** The body as the code section holds it: local declarations, instructions, final end. */
-  finish(): number[] {
-    const out = this.declarations().concat(this.bytes);
+  finish(): Bytes {
+    const out = this.declarations();
+    out.append(this.bytes);
     out.push(OP.end);
     return out;
   }

@@ -1,4 +1,5 @@
-import { I32, unsignedLeb, type Code, type ValueType } from "./code.ts";
+import { Bytes } from "./bytes.ts";
+import { I32, type Code, type ValueType } from "./code.ts";
 
 /** A function type: parameters and results, in order. */
 export interface FunctionType {
@@ -16,6 +17,8 @@ const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 1
 const NAMES = { module: 0, functions: 1 } as const;
 const KIND = { function: 0, table: 1, memory: 2 } as const;
 const FUNCREF = 0x70;
+/** Magic number and version. */
+const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
 /**
  * Builds a binary module (WebAssembly core specification, section 5.5) that imports a memory as "env"."memory"
@@ -24,6 +27,8 @@ const FUNCREF = 0x70;
  */
 export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
+  /** Index of each type by what it says. */
+  private readonly typeIndexes = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
   private readonly functions: { type: number; body: Code }[] = [];
   private readonly exports: { name: string; index: number }[] = [];
@@ -43,9 +48,13 @@ export class ModuleBuilder {
 
   /** Index of a function type, for indirect calls. */
   typeIndex(type: FunctionType): number {
-    const key = JSON.stringify(type);
-    const known = this.types.findIndex((t) => JSON.stringify(t) === key);
-    return known >= 0 ? known : this.types.push(type) - 1;
+    const key = `${type.parameters.join()}>${type.results.join()}`;
+    let index = this.typeIndexes.get(key);
+    if (index === undefined) {
+      index = this.types.push(type) - 1;
+      this.typeIndexes.set(key, index);
+    }
+    return index;
   }
 
   /** Declares an imported function and returns its index. */
@@ -70,99 +79,107 @@ export class ModuleBuilder {
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
   build(memoryPages: number): Uint8Array<ArrayBuffer> {
-    const parts: (readonly number[])[] = [[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
-    const section = (id: number, items: readonly number[][]): void => {
-      const count = leb(items.length);
-      parts.push([id], leb(count.length + lengthOf(items)), count, ...items);
+    const out = new Bytes(1024);
+    for (const byte of HEADER) out.push(byte);
+    const section = (id: number, count: number, emit: (content: Bytes) => void): void => {
+      const content = new Bytes(1024);
+      content.unsigned(count);
+      emit(content);
+      out.push(id);
+      out.sized(content);
     };
-    section(SECTION.type, this.types.map(encodeType));
-    const memory = [...text("env"), ...text("memory"), KIND.memory, 1];
-    unsignedLeb(memory, memoryPages);
-    unsignedLeb(memory, memoryPages);
-    const tables = this.hasTable ? [[...text("env"), ...text("table"), KIND.table, FUNCREF, 0, 0]] : [];
-    section(SECTION.import, [
-      memory,
-      ...tables,
-      ...this.imports.map(({ name, type }) => [...text("env"), ...text(name), KIND.function, ...leb(type)]),
-    ]);
-    section(
-      SECTION.function,
-      this.functions.map((f) => leb(f.type)),
-    );
-    section(
-      SECTION.export,
-      this.exports.map((e) => [...text(e.name), KIND.function, ...leb(e.index)]),
-    );
-    parts.push(this.branchHints());
-    section(
-      SECTION.code,
-      this.functions.map((f) => {
-        const body = f.body.finish();
-        return leb(body.length).concat(body);
-      }),
-    );
-    const functionNames = this.functionNames.map(([index, name]) => [...leb(index), ...text(name)]);
-    const names = [
-      ...sized(NAMES.module, text(this.name)),
-      ...sized(NAMES.functions, [...leb(functionNames.length), ...functionNames.flat()]),
-    ];
-    parts.push(sized(SECTION.custom, [...text("name"), ...names]));
-    return joined(parts);
+    section(SECTION.type, this.types.length, (content) => {
+      for (const type of this.types) emitType(content, type);
+    });
+    const imported = 1 + (this.hasTable ? 1 : 0) + this.imports.length;
+    section(SECTION.import, imported, (content) => this.emitImports(content, memoryPages));
+    section(SECTION.function, this.functions.length, (content) => {
+      for (const { type } of this.functions) content.unsigned(type);
+    });
+    section(SECTION.export, this.exports.length, (content) => {
+      for (const { name, index } of this.exports) {
+        content.text(name);
+        content.push(KIND.function);
+        content.unsigned(index);
+      }
+    });
+    this.emitBranchHints(out);
+    section(SECTION.code, this.functions.length, (content) => {
+      for (const { body } of this.functions) content.sized(body.finish());
+    });
+    this.emitNames(out);
+    return out.copy();
+  }
+
+  private emitImports(content: Bytes, memoryPages: number): void {
+    const emit = (name: string, kind: number): void => {
+      content.text("env");
+      content.text(name);
+      content.push(kind);
+    };
+    emit("memory", KIND.memory);
+    content.push(1);
+    content.unsigned(memoryPages);
+    content.unsigned(memoryPages);
+    if (this.hasTable) {
+      emit("table", KIND.table);
+      for (const byte of [FUNCREF, 0, 0]) content.push(byte);
+    }
+    for (const { name, type } of this.imports) {
+      emit(name, KIND.function);
+      content.unsigned(type);
+    }
   }
 
   /**
    * The custom section that says which way branches mostly go (WebAssembly 3.0, appendix "Custom Sections"), for all
    * functions that have such hints; nothing if there are none.
    */
-  private branchHints(): number[] {
+  private emitBranchHints(out: Bytes): void {
     const hinted = this.functions
       .map(({ body }, n) => ({ index: this.imports.length + n, hints: body.hints }))
       .filter(({ hints }) => hints.length > 0);
-    if (hinted.length === 0) return [];
-    const content = [...text("metadata.code.branch_hint"), ...leb(hinted.length)];
+    if (hinted.length === 0) return;
+    const content = new Bytes(1024);
+    content.text("metadata.code.branch_hint");
+    content.unsigned(hinted.length);
     for (const { index, hints } of hinted) {
-      content.push(...leb(index), ...leb(hints.length));
-      for (const [at, likely] of hints) content.push(...leb(at), 1, likely);
+      content.unsigned(index);
+      content.unsigned(hints.length);
+      for (const [at, likely] of hints) {
+        content.unsigned(at);
+        content.push(1);
+        content.push(likely);
+      }
     }
-    return sized(SECTION.custom, content);
+    out.push(SECTION.custom);
+    out.sized(content);
+  }
+
+  private emitNames(out: Bytes): void {
+    const content = new Bytes(256);
+    content.text("name");
+    const module = new Bytes(32);
+    module.text(this.name);
+    content.push(NAMES.module);
+    content.sized(module);
+    const functions = new Bytes(256);
+    functions.unsigned(this.functionNames.length);
+    for (const [index, name] of this.functionNames) {
+      functions.unsigned(index);
+      functions.text(name);
+    }
+    content.push(NAMES.functions);
+    content.sized(functions);
+    out.push(SECTION.custom);
+    out.sized(content);
   }
 }
 
-const lengthOf = (parts: readonly (readonly number[])[]): number =>
-  parts.reduce((sum, { length }) => sum + length, 0);
-
-/** The parts one behind the other. */
-function joined(parts: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
+function emitType(content: Bytes, { parameters, results }: FunctionType): void {
+  content.push(0x60);
+  for (const types of [parameters, results]) {
+    content.unsigned(types.length);
+    for (const type of types) content.push(type);
   }
-  return out;
-}
-
-function leb(value: number): number[] {
-  const out: number[] = [];
-  unsignedLeb(out, value);
-  return out;
-}
-
-/** A part of a module with its number and size before it. */
-function sized(id: number, content: readonly number[]): number[] {
-  return [id, ...leb(content.length), ...content];
-}
-
-/** A name: its length, then its bytes (ASCII only). */
-function text(name: string): number[] {
-  return [...leb(name.length), ...Array.from(name, (c) => c.charCodeAt(0))];
-}
-
-function encodeType(type: FunctionType): number[] {
-  const out = [0x60];
-  unsignedLeb(out, type.parameters.length);
-  out.push(...type.parameters);
-  unsignedLeb(out, type.results.length);
-  out.push(...type.results);
-  return out;
 }

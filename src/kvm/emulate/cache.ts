@@ -30,7 +30,7 @@ const DONE: CacheOutcome = { kind: "done", translateTo: null };
  * coherent, and caches behind the primary ones it has none.
  */
 export function cache(vcpu: VcpuState, op: number, gva: Gva): CacheOutcome {
-  vcpu.stats.counters.cache++;
+  vcpu.stats.count("cache");
   vcpu.tracer.kvm_exit?.(vcpu.regs.pc, TRACE_EXIT.CACHE);
   const which = op & CACHE_MASK;
   const operation = op >>> 2;

@@ -11,7 +11,7 @@ import { entryLo, TestGuest, type TestGuestOptions } from "../testing.ts";
 import { HWR_OP } from "../trace.ts";
 
 const CODE = 0x4000_1000;
-const { t0, t1, t2, t3, v0 } = GPR;
+const { s0, t0, t1, t2, t3, v0 } = GPR;
 
 function run(
   emit: (asm: Assembler) => void,
@@ -75,6 +75,21 @@ describe("the guest's CP0", () => {
     const kept = writeOnes(index);
     if (expected === null) expect(kept).toBe(run(() => {}).vcpu.cp0[index]! >>> 0);
     else expect(kept).toBe(expected);
+  });
+
+  test("words that are remembered at one place are not taken for each other", () => {
+    const guest = run(
+      (asm) => {
+        for (let round = 0; round < 2; round++) {
+          asm.addiu(s0, 0, -1);
+          asm.mfc0(t0, CP0.PRId >>> 3, 0);
+          asm.mfc0(s0, CP0.Status >>> 3, 0);
+        }
+      },
+      { fastExits: false },
+    );
+    const { gpr } = guest.vcpu.regs;
+    expect([gpr[t0], gpr[s0]]).toEqual([0x0001_9300, 0]);
   });
 
   test("it says that there are 64 TLB entries, and no FPU, watch registers or counters", () => {

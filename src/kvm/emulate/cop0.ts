@@ -1,5 +1,5 @@
 import { cp0Index } from "../../isa/cp0.ts";
-import { decoderFor, operandValue } from "../../isa/decode.ts";
+import { decoderFor, type Decoder } from "../../isa/decode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import { deliver } from "../deliver.ts";
@@ -9,10 +9,10 @@ import { faultingInstruction } from "../guest-memory.ts";
 import { internalError } from "../report.ts";
 import { TRACE_EXIT } from "../trace.ts";
 import type { VcpuExit } from "../vcpu-exit.ts";
-import { executeAgain, faultingPc, finishInstruction, type VcpuState } from "../vcpu-state.ts";
+import { executeAgain, finishInstruction, type VcpuState } from "../vcpu-state.ts";
 import { cache } from "./cache.ts";
 import { changeInterruptEnable, eret, mfc0, mtc0 } from "./cp0.ts";
-import { evaluate } from "./evaluate.ts";
+import { helperCall, operandOf, type HelperCall } from "./helper-call.ts";
 import { resumePc } from "./resume.ts";
 import { tlbinv, tlbinvf, tlbp, tlbr, tlbwi, tlbwr } from "./tlb-ops.ts";
 
@@ -21,19 +21,44 @@ const HYPCALL = { mask: 0xfe00_003f, match: 0x4200_0028, codeShift: 11, codeMask
 /** What hypercall 0 answers: there is no such service (-ENOSYS as KVM numbers it). */
 const NO_SUCH_HYPERCALL = -1000;
 
-const decode = decoderFor("mips32r2");
-const decodeLater = decoderFor("mips32r5");
 /** Instructions of a later release that a guest's CPU has if it has EntryHi.EHINV. */
 const TLB_INVALIDATE: ReadonlySet<string> = new Set(["tlbinv", "tlbinvf"]);
 
-/** The instruction as the guest's CPU knows it, whatever the host's has beyond it. */
-function decodeGuest(vcpu: VcpuState, word: number): ReturnType<typeof decode> {
-  if (vcpu.guestCpu.model.tlbInvalidate) {
-    const later = decodeLater(word);
-    if (later !== null && TLB_INVALIDATE.has(later.mnemonic)) return later;
-  }
-  return decode(word);
+const decode = decoderFor("mips32r2");
+const decodeLater = decoderFor("mips32r5");
+/** The same for a guest's CPU with EHINV, whatever the host's has beyond it. */
+const decodeWithInvalidate: Decoder = (word) => {
+  const later = decodeLater(word);
+  return later !== null && TLB_INVALIDATE.has(later.mnemonic) ? later : decode(word);
+};
+
+/** What `word` is on a guest's CPU. */
+interface Decoded {
+  readonly word: number;
+  /** Null for a reserved encoding. */
+  readonly mnemonic: string | null;
+  /** Null if it is no coprocessor instruction. */
+  readonly call: HelperCall | null;
 }
+
+/** Places that words are remembered at, by some of their bits: a power of two. */
+const REMEMBERED = 256;
+
+/** A decoder that remembers words: a kernel has few that trap, and does not change them. */
+function remember(decoder: Decoder): (word: number) => Decoded {
+  const known = new Array<Decoded | null>(REMEMBERED).fill(null);
+  return (word) => {
+    const place = (word ^ (word >>> 8) ^ (word >>> 16)) & (REMEMBERED - 1);
+    const found = known[place]!;
+    if (found !== null && found.word === word) return found;
+    const row = decoder(word);
+    const call = row === null ? null : helperCall(row, word);
+    return (known[place] = { word, mnemonic: row?.mnemonic ?? null, call });
+  };
+}
+
+const decoded = remember(decode);
+const decodedWithInvalidate = remember(decodeWithInvalidate);
 
 /** An instruction that the guest's CPU does not have. */
 function reserved(vcpu: VcpuState): null {
@@ -51,41 +76,41 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
     executeAgain(vcpu);
     return null;
   }
-  const row = decodeGuest(vcpu, word);
-  if (row === null) return reserved(vcpu);
+  const { mnemonic, call } = vcpu.guestCpu.model.tlbInvalidate ? decodedWithInvalidate(word) : decoded(word);
+  if (mnemonic === null) return reserved(vcpu);
   const resume = resumePc(vcpu);
   if (resume === null)
     return internalError(vcpu, "cannot work out the branch before the instruction that trapped");
+  if (call === null) return internalError(vcpu, `${mnemonic} trapped as a coprocessor instruction`);
   const { gpr } = vcpu.regs;
-  const effect = evaluate(row, word, faultingPc(vcpu), gpr);
-  if (effect?.kind !== "helper")
-    return internalError(vcpu, `${row.mnemonic} trapped as a coprocessor instruction`);
-  const [first = 0, second = 0, third = 0] = effect.args;
+  const operand = (n: number): number => operandOf(call, n, gpr);
   const done = (result?: number): null => {
-    if (result !== undefined && effect.register !== null) gpr[effect.register] = result;
+    if (result !== undefined && call.register !== null) gpr[call.register] = result;
     finishInstruction(vcpu, resume);
     return null;
   };
-  switch (effect.name) {
+  switch (call.name) {
     case "mfc0": {
-      const index = cp0Index(first, second);
-      translateMfc0(vcpu, effect.register ?? 0, index);
+      const index = cp0Index(operand(0), operand(1));
+      translateMfc0(vcpu, call.register ?? 0, index);
       return done(mfc0(vcpu, index));
     }
     case "mtc0": {
-      const index = cp0Index(first, second);
-      translateMtc0(vcpu, operandValue(row, word, "rt"), index);
-      mtc0(vcpu, index, third);
+      const index = cp0Index(operand(0), operand(1));
+      translateMtc0(vcpu, word, index);
+      mtc0(vcpu, index, operand(2));
       return done();
     }
     case "di":
     case "ei":
-      return done(changeInterruptEnable(vcpu, effect.name === "ei"));
+      return done(changeInterruptEnable(vcpu, call.name === "ei"));
     case "rdpgpr":
-      return done(gpr[first]);
-    case "wrpgpr":
-      if (first !== 0) gpr[first] = second;
+      return done(gpr[operand(0)]);
+    case "wrpgpr": {
+      const register = operand(0);
+      if (register !== 0) gpr[register] = operand(1);
       return done();
+    }
     case "tlbp":
       tlbp(vcpu);
       return done();
@@ -100,7 +125,7 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
       return done();
     case "tlbwi":
     case "tlbwr": {
-      const outcome = effect.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
+      const outcome = call.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
       if (outcome.kind === "unsupported") return internalError(vcpu, outcome.why);
       if (outcome.kind === "exception") return null;
       fillAfterTlbWrite(vcpu);
@@ -111,15 +136,17 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
       return null;
     case "wait":
       done();
-      vcpu.stats.counters.wait++;
+      vcpu.stats.count("wait");
       vcpu.tracer.kvm_exit?.(vcpu.regs.pc, TRACE_EXIT.WAIT);
       vcpu.waiting = true;
       return null;
     case "cache": {
-      const outcome = cache(vcpu, first & 31, second >>> 0);
+      const op = operand(0);
+      const gva = operand(1) >>> 0;
+      const outcome = cache(vcpu, op, gva);
       if (outcome.kind === "exception") return null;
       if (outcome.kind === "illegal")
-        return internalError(vcpu, `CACHE operation ${first.toString(16)} on ${(second >>> 0).toString(16)}`);
+        return internalError(vcpu, `CACHE operation ${op.toString(16)} on ${gva.toString(16)}`);
       if (outcome.translateTo !== null) translateCache(vcpu, word, outcome.translateTo);
       return done();
     }

@@ -1,6 +1,7 @@
 import { lowerRow, operandValue } from "../../isa/decode.ts";
 import type { AccessWidth, BinaryOp, Expr, HelperName, Statement } from "../../isa/ir.ts";
 import type { InstructionRow } from "../../isa/row.ts";
+import { helperCall, operandOf } from "./helper-call.ts";
 
 /** What an instruction does with memory or control, worked out from its row of the instruction table. */
 export type Effect =
@@ -29,14 +30,7 @@ export type Effect =
       readonly register: number;
     }
   /** A branch or jump; `target` is where control goes after the delay slot. */
-  | { readonly kind: "branch"; readonly target: number }
-  /** An operation of the machine; `register` takes its value, or is null if it has none or $zero takes it. */
-  | {
-      readonly kind: "helper";
-      readonly name: HelperName;
-      readonly args: readonly number[];
-      readonly register: number | null;
-    };
+  | { readonly kind: "branch"; readonly target: number };
 
 /** What only instructions use that compute: they never need evaluation at an exit. */
 class NotEvaluated extends Error {
@@ -110,16 +104,6 @@ function value(expression: Expr, env: Environment): number {
   }
 }
 
-/** Number of the register that the value of helper call `id` goes to, or null. */
-function resultRegister(id: number | null, env: Environment): number | null {
-  for (const statement of lowerRow(env.row)) {
-    if (statement.kind !== "setGpr" || statement.value.kind !== "temp" || statement.value.id !== id) continue;
-    const register = operandValue(env.row, env.word, statement.field);
-    return register === 0 ? null : register;
-  }
-  return null;
-}
-
 /** Loads and stores of 64 bits: operations on a register of the FPU and an address, of which LUXC1 masks the low bits. */
 const DOUBLES: ReadonlyMap<HelperName, "fpuLoad" | "fpuStore"> = new Map([
   ["ldc1", "fpuLoad"],
@@ -174,13 +158,12 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
       };
     }
     case "helper": {
-      const { name, id } = statement;
-      const args = statement.args.map((arg) => value(arg, env));
-      const double = DOUBLES.get(name);
-      if (double === undefined) return { kind: "helper", name, args, register: resultRegister(id, env) };
-      const [register = 0, address = 0] = args;
-      const aligned = name === "luxc1" || name === "suxc1" ? address & -8 : address;
-      return { kind: double, address: aligned >>> 0, bytes: 8, register };
+      const kind = DOUBLES.get(statement.name);
+      const call = kind === undefined ? null : helperCall(env.row, env.word);
+      if (kind === undefined || call === null) throw new NotEvaluated(statement.name);
+      const [register, address] = [operandOf(call, 0, env.gpr), operandOf(call, 1, env.gpr)];
+      const aligned = call.name === "luxc1" || call.name === "suxc1" ? address & -8 : address;
+      return { kind, address: aligned >>> 0, bytes: 8, register };
     }
     default:
       // Links were written by the CPU when it executed the branch; register writes follow the effect.
@@ -190,7 +173,7 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
 
 /**
  * What the instruction `word` of `row` at `pc` does, given the registers, and FCSR for branches of the FPU: its first
- * effect, or null if it only computes or is left to the FPU. A likely branch that is not taken continues behind its
+ * effect, or null if it only computes or is left to the machine ({@link helperCall}). A likely branch that is not taken continues behind its
  * delay slot, like other branches.
  */
 export function evaluate(

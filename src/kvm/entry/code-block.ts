@@ -1,7 +1,7 @@
 import type { Machine } from "../../machine/machine.ts";
 import { Assembler } from "../../uasm/assembler.ts";
 import { formatListing, type ListingLine } from "../../uasm/listing.ts";
-import { fromKseg0, type HostVa } from "../addresses.ts";
+import { fromKseg0, type Hpa, type HostVa } from "../addresses.ts";
 import {
   emitCommonExit,
   emitDispatch,
@@ -14,6 +14,7 @@ import { emitFastExit, emitGeneralVector } from "./fast-exit.ts";
 import type { FastExitOptions } from "./fast-exit-operations.ts";
 import { emitGuestRefill } from "./refill.ts";
 import type { CodeTarget } from "./target.ts";
+import { buildTrapRoutines, type TrapRoutines } from "./trap-routines.ts";
 
 /**
  * The block of generated code that each vcpu has, and that EBase points at while its guest runs:
@@ -53,6 +54,8 @@ export interface GeneratedCode {
 
 /** The code of a vcpu. */
 export interface VcpuCode extends GeneratedCode {
+  /** What single instruction words have of their own; null if there is nothing. */
+  readonly routines: TrapRoutines | null;
   /** Address of the block: the guest's EBase. */
   readonly block: HostVa;
   /** Address of `vcpu_run(a0 = VCPU pointer)`, to be called like any host function. */
@@ -75,7 +78,8 @@ export function section(
 
 /**
  * Generates the code of a vcpu for its block at `at.guestEbase` (4000h bytes, 4 KiB aligned, in kseg0). Without
- * `fastExit` every exception but a refill is an exit. `withFpu`: the guest may have the host's FPU.
+ * `fastExit` every exception but a refill is an exit. `withFpu`: the guest may have the host's FPU. `routines`: where
+ * the routines for single instructions are to be, if there are to be any.
  */
 export function buildVcpuCode(
   target: CodeTarget,
@@ -83,6 +87,7 @@ export function buildVcpuCode(
   refill: RefillKind,
   fastExit: FastExitOptions | null = null,
   withFpu = false,
+  routines: HostVa | null = null,
 ): VcpuCode {
   const { level } = target;
   const block = at.guestEbase;
@@ -103,7 +108,7 @@ export function buildVcpuCode(
     );
   const generalLimit = (VECTOR.interrupt - VECTOR.general) / 4;
   if (fastExit === null) sections.push(stub("general", VECTOR.general, generalLimit));
-  else sections.push(...fastExitSections(target, at, fastExit, generalLimit));
+  else sections.push(...fastExitSections(target, at, fastExit, generalLimit, routines));
   for (let n = 0; n < VECTOR.interrupts; n++)
     sections.push(stub(`interrupt_${n}`, VECTOR.interrupt + n * VECTOR.spacing, VECTOR.spacing / 4));
   sections.push(
@@ -120,7 +125,14 @@ export function buildVcpuCode(
     }),
   );
   const entries = labelsOf(sections);
-  return { sections, entries, block, vcpuRun: entries["vcpu_run"]!, refill };
+  const made =
+    fastExit === null || routines === null
+      ? null
+      : buildTrapRoutines(
+          { target, addresses: at, options: fastExit, fastExit: block + BLOCK.fastExit },
+          routines,
+        );
+  return { sections, entries, block, vcpuRun: entries["vcpu_run"]!, refill, routines: made };
 }
 
 /** The general vector and the code that it may go to. */
@@ -129,6 +141,7 @@ function fastExitSections(
   at: CodeAddresses,
   options: FastExitOptions,
   vectorLimit: number,
+  routines: HostVa | null,
 ): CodeSection[] {
   const { level } = target;
   const block = at.guestEbase;
@@ -136,7 +149,7 @@ function fastExitSections(
   return [
     section("general", block + VECTOR.general, level, vectorLimit, (asm) => {
       asm.bind("general");
-      emitGeneralVector(asm, target, commonExit, fastExit);
+      emitGeneralVector(asm, target, commonExit, fastExit, routines);
     }),
     section("fast_exit", fastExit, level, (BLOCK.code - BLOCK.fastExit) / 4, (asm) => {
       asm.bind("fast_exit");
@@ -157,6 +170,16 @@ export function labelsOf(sections: readonly CodeSection[]): Record<string, HostV
 export function installCode(machine: Machine, code: GeneratedCode): void {
   for (const { lines } of code.sections)
     for (const { address, word } of lines) machine.write32(fromKseg0(address), word);
+}
+
+/** The same of words. */
+export function installWords(machine: Machine, { base, words }: TrapRoutines): void {
+  words.forEach((word, n) => machine.write32(fromKseg0(base) + 4 * n, word));
+}
+
+/** The blocks of memory that have the code of a vcpu. */
+export function blocksOf({ block, routines }: VcpuCode): Hpa[] {
+  return [fromKseg0(block), ...(routines === null ? [] : [fromKseg0(routines.base)])];
 }
 
 /** The code as text, section by section. */

@@ -4,6 +4,7 @@ import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import type { Label } from "../../uasm/label.ts";
+import type { HostVa } from "../addresses.ts";
 import { ASID_MASK } from "../asid.ts";
 import { GUEST_MODE_MASK, GUEST_USER_MODE } from "../guest-mode.ts";
 import { MM } from "../host-mm.ts";
@@ -12,7 +13,7 @@ import { emitCpuOffset } from "./cpu-number.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { emitCache } from "./fast-exit-cache.ts";
 import { VECTOR } from "./exception-vectors.ts";
-import { emitReadRegister, emitWriteRegister, FIELD, type RegisterTables } from "./fast-exit-registers.ts";
+import { FIELD, type RegisterTables } from "./fast-exit-registers.ts";
 import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
 
 /** What the code of fast exits has to know of the guest. */
@@ -23,18 +24,46 @@ export interface FastExitOptions {
   readonly statusSpecial?: number;
   /** The guest's kernel finds its CP0 registers in memory, and can have changed them there. */
   readonly commpage: boolean;
+  /** Where they are. */
+  readonly cop0: HostVa;
+  /** What MFC0 and MTC0 do to the one with a flat index, if they do no more than that. */
+  readonly masksOf: (cp0: number) => Cp0Masks;
 }
 
-/** What the parts of a fast exit share. The registers are those that `emitFastExit` names. */
-export interface FastExitContext {
+/** Bits of a CP0 register's word in the guest's array that MFC0 shows and that MTC0 changes; 0 if they do anything else. */
+export interface Cp0Masks {
+  readonly read: number;
+  readonly write: number;
+}
+
+/** How code comes to the guest register that field rt of the instruction names. */
+export interface Operand {
+  /** Emits: t1 = the register. Clobbers at and k0. */
+  readonly read: () => void;
+  /** Emits: the register = t1, and the instruction is done. Clobbers at and k0. */
+  readonly write: () => void;
+}
+
+/**
+ * What settles an instruction by itself, be it in the code for all instructions or in a routine for this one. k1 = VCPU
+ * pointer, v1 = guest CP0 array, v0 = its Status.
+ */
+export interface EffectContext {
   readonly target: CodeTarget;
   readonly addresses: CodeAddresses;
   readonly options: FastExitOptions;
-  readonly tables: RegisterTables;
-  /** To the common exit; nothing may have changed. */
+  readonly operand: Operand;
+  /** To the way for whatever is not settled here; nothing may have changed. */
   readonly bail: Label;
   /** The same, with Status as it was. */
   readonly undo: Label;
+  /** Emits the way on for the guest, behind the instruction `slot`. */
+  readonly done: (slot?: () => void) => void;
+}
+
+/** What the parts of a fast exit share. The registers are those that `emitFastExit` names. */
+export interface FastExitContext extends EffectContext {
+  readonly tables: RegisterTables;
   /** The guest goes on at a2. */
   readonly finish: Label;
 }
@@ -78,7 +107,7 @@ export function emitCheckCommpage(asm: Assembler, { bail }: FastExitContext): vo
  * Emits: Status = t2, unless the guest can take an interrupt then, which the hypervisor must see to. The check comes
  * after the store: a line that rises in between makes the CPU leave the guest.
  */
-function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
+function emitChangeStatus(asm: Assembler, context: EffectContext): void {
   storeGuest(asm, t2, CP0.Status);
   loadGuest(asm, a1, CP0.Cause);
   asm.and(at, a1, t2);
@@ -88,7 +117,7 @@ function emitChangeStatus(asm: Assembler, context: FastExitContext): void {
 }
 
 /** Emits: the address space of one mode is live from now on. */
-function emitSwitch(asm: Assembler, { target, addresses }: FastExitContext, user: boolean): void {
+function emitSwitch(asm: Assembler, { target, addresses }: EffectContext, user: boolean): void {
   const mm = user ? userMm(target.cpus) : VCPU.kernelMm;
   if (target.cpus > 1) {
     emitCpuOffset(asm, a3);
@@ -121,20 +150,28 @@ function emitCheckReady(asm: Assembler, user: boolean, otherwise: Label): void {
   asm.nop();
 }
 
-function emitInterruptEnable(asm: Assembler, context: FastExitContext, enable: boolean): void {
-  if (enable) asm.ori(t2, v0, STATUS.IE);
-  else {
-    asm.move(t2, v0);
-    asm.ins(t2, zero, ...fieldOf(STATUS.IE));
-  }
-  if (enable) emitChangeStatus(asm, context);
-  else storeGuest(asm, t2, CP0.Status);
-  asm.comment("Status as it was").move(t1, v0);
-  emitWriteRegister(asm, context.tables);
+/** DI. */
+export function emitDisable(asm: Assembler, context: EffectContext): void {
+  asm.move(t2, v0);
+  asm.ins(t2, zero, ...fieldOf(STATUS.IE));
+  storeGuest(asm, t2, CP0.Status);
+  emitOldStatus(asm, context);
 }
 
-function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
-  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+/** EI. */
+export function emitEnable(asm: Assembler, context: EffectContext): void {
+  asm.ori(t2, v0, STATUS.IE);
+  emitChangeStatus(asm, context);
+  emitOldStatus(asm, context);
+}
+
+function emitOldStatus(asm: Assembler, context: EffectContext): void {
+  asm.comment("Status as it was").move(t1, v0);
+  context.operand.write();
+}
+
+export function emitMtc0Status(asm: Assembler, context: EffectContext): void {
+  context.operand.read();
   const { statusWritable, statusSpecial = 0 } = context.options;
   asm.xor(t2, t1, v0);
   asm.loadConstant(at, STATUS.ERL | statusSpecial);
@@ -151,12 +188,11 @@ function emitMtc0Status(asm: Assembler, context: FastExitContext): void {
   asm.comment("to user mode").beqz(at, context.bail);
   asm.nop();
   emitChangeStatus(asm, context);
-  asm.b(context.finish);
-  asm.nop();
+  context.done();
 }
 
-function emitMtc0EntryHi(asm: Assembler, context: FastExitContext): void {
-  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+export function emitMtc0EntryHi(asm: Assembler, context: EffectContext): void {
+  context.operand.read();
   loadGuest(asm, a1, CP0.EntryHi);
   asm.xor(at, a1, t1);
   asm.comment("another ASID").andi(at, at, ASID_MASK);
@@ -164,12 +200,11 @@ function emitMtc0EntryHi(asm: Assembler, context: FastExitContext): void {
   asm.comment("more than VPN2 and ASID").ext(at, t1, ...fieldOf(~(ENTRY_HI.VPN2 | ENTRY_HI.ASID)));
   asm.bnez(at, context.bail);
   asm.nop();
-  asm.b(context.finish);
-  storeGuest(asm, t1, CP0.EntryHi);
+  context.done(() => storeGuest(asm, t1, CP0.EntryHi));
 }
 
 /** TLBP of an address that the hypervisor has looked up last: that of the TLB exception, as a rule. */
-function emitTlbp(asm: Assembler, context: FastExitContext): void {
+export function emitTlbp(asm: Assembler, context: EffectContext): void {
   const found = asm.label("tlbp_found");
   loadGuest(asm, at, CP0.EntryHi);
   asm.lw(t1, VCPU.probeHi, k1);
@@ -180,22 +215,20 @@ function emitTlbp(asm: Assembler, context: FastExitContext): void {
   loadGuest(asm, t1, CP0.Index);
   asm.or(t1, t1, at);
   asm.bind(found);
-  asm.b(context.finish);
-  storeGuest(asm, t1, CP0.Index);
+  context.done(() => storeGuest(asm, t1, CP0.Index));
 }
 
-function emitCount(asm: Assembler, context: FastExitContext): void {
+export function emitCount(asm: Assembler, context: EffectContext): void {
   asm.lw(at, VCPU.countRuns, k1);
   asm.beqz(at, context.bail);
   asm.lw(at, VCPU.countBias, k1);
   mfc0(asm, t1, CP0.Count);
   asm.addu(t1, t1, at);
-  emitWriteRegister(asm, context.tables);
+  context.operand.write();
 }
 
-function emitEret(asm: Assembler, context: FastExitContext): void {
+export function emitEret(asm: Assembler, context: EffectContext): void {
   const done = asm.label("eret_done");
-  asm.comment("in a delay slot").bltz(t0, context.bail);
   asm.andi(at, v0, STATUS.ERL);
   asm.bnez(at, context.bail);
   loadGuest(asm, a2, CP0.EPC);
@@ -210,8 +243,13 @@ function emitEret(asm: Assembler, context: FastExitContext): void {
   emitSwitch(asm, context, true);
   asm.bind(done);
   mtc0(asm.comment("no LL survives ERET"), zero, CP0.LLAddr);
-  asm.b(context.finish);
-  asm.nop();
+  context.done();
+}
+
+/** On entry t0 is the host's Cause. */
+function emitEretUnlessInSlot(asm: Assembler, context: FastExitContext): void {
+  asm.comment("in a delay slot").bltz(t0, context.bail);
+  emitEret(asm, context);
 }
 
 /** Emits the choice by the instruction in a0, without its field rt in t1: falls through if it is none of them. */
@@ -228,8 +266,8 @@ function emitMatch(
   }
 }
 
-/** Position of rd in MFC0 and MTC0, and of the eight bits between it and sel, which are 0. */
-const MOVE = { rd: 11, zeros: 3, zerosWidth: 8 } as const;
+/** The bits between rd and sel in MFC0 and MTC0, which are 0. */
+const ZEROS = { position: 3, width: 8 } as const;
 /** The bits of MFC0 and MTC0 above rt. */
 const [MFC0, MTC0] = (["mfc0", "mtc0"] as const).map(
   (mnemonic) => encode(mnemonic, { rt: 0, rdNumber: 0, sel: 0 }) >>> FIELD.rs,
@@ -243,7 +281,7 @@ function emitPlainMoves(asm: Assembler, context: FastExitContext): void {
   const [read, write, others] = [asm.label("fast_mfc0"), asm.label("fast_mtc0"), asm.label("fast_others")];
   /** t2 = the mask in a table, a3 = address of the register in the guest's array. */
   const emitLookUp = (masks: number): void => {
-    asm.comment("8 rd, as the bits below it are 0").ext(a3, a0, MOVE.rd - 3, 8);
+    asm.comment("8 rd, as the bits below it are 0").ext(a3, a0, FIELD.rd - 3, 8);
     asm.andi(t1, a0, 7);
     asm.or(a3, a3, t1);
     asm.sll(a3, a3, 2);
@@ -253,7 +291,7 @@ function emitPlainMoves(asm: Assembler, context: FastExitContext): void {
     asm.addu(a3, v1, a3);
   };
   asm.srl(t1, a0, FIELD.rs);
-  asm.ext(at, a0, MOVE.zeros, MOVE.zerosWidth);
+  asm.ext(at, a0, ZEROS.position, ZEROS.width);
   asm.sll(at, at, 3);
   asm.addiu(t1, t1, -MFC0);
   asm.or(t1, t1, at);
@@ -263,18 +301,17 @@ function emitPlainMoves(asm: Assembler, context: FastExitContext): void {
   asm.nop();
   asm.bind(write);
   emitLookUp(CP0_MASKS.write);
-  emitReadRegister(asm, context.tables, a0, FIELD.rt);
+  context.operand.read();
   asm.lw(at, 0, a3);
   asm.xor(t1, t1, at);
   asm.and(t1, t1, t2);
   asm.xor(t1, t1, at);
-  asm.b(context.finish);
-  asm.sw(t1, 0, a3);
+  context.done(() => asm.sw(t1, 0, a3));
   asm.bind(read);
   emitLookUp(CP0_MASKS.read);
   asm.lw(t1, 0, a3);
   asm.and(t1, t1, t2);
-  emitWriteRegister(asm, context.tables);
+  context.operand.write();
   asm.bind(others);
 }
 
@@ -284,11 +321,11 @@ export function emitPrivileged(asm: Assembler, context: FastExitContext): void {
   const move = (mnemonic: "mfc0" | "mtc0", cp0: number): number =>
     encode(mnemonic, { rt, rdNumber: cp0 >>> 3, sel: cp0 & 7 });
   const cases = [
-    [encode("di", { rt }), asm.label("fast_di"), () => emitInterruptEnable(asm, context, false)],
-    [encode("ei", { rt }), asm.label("fast_ei"), () => emitInterruptEnable(asm, context, true)],
+    [encode("di", { rt }), asm.label("fast_di"), () => emitDisable(asm, context)],
+    [encode("ei", { rt }), asm.label("fast_ei"), () => emitEnable(asm, context)],
     [move("mtc0", CP0.Status), asm.label("fast_mtc0_status"), () => emitMtc0Status(asm, context)],
     [move("mfc0", CP0.Count), asm.label("fast_mfc0_count"), () => emitCount(asm, context)],
-    [encode("eret", {}), asm.label("fast_eret"), () => emitEret(asm, context)],
+    [encode("eret", {}), asm.label("fast_eret"), () => emitEretUnlessInSlot(asm, context)],
     [move("mtc0", CP0.EntryHi), asm.label("fast_mtc0_entryhi"), () => emitMtc0EntryHi(asm, context)],
   ] as const;
   const { commpage } = context.options;
@@ -334,7 +371,7 @@ export function emitReserved(asm: Assembler, context: FastExitContext): void {
   asm.ext(at, at, ...fieldOf(CONFIG.C3_ULRI));
   asm.beqz(at, context.bail);
   loadGuest(asm, t1, CP0.UserLocal);
-  emitWriteRegister(asm, context.tables);
+  context.operand.write();
   asm.bind(count);
   emitCheckEnabled(asm, context, HWRENA.CC);
   emitCount(asm, context);
@@ -365,6 +402,5 @@ export function emitSystemCall(asm: Assembler, context: FastExitContext): void {
   asm.comment("vector base").ins(a2, zero, 0, 12);
   asm.addiu(a2, a2, VECTOR.general);
   emitSwitch(asm, context, false);
-  asm.b(context.finish);
-  asm.nop();
+  context.done();
 }

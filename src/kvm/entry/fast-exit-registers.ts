@@ -9,7 +9,7 @@ import { mfc0, mtc0, type CodeTarget } from "./target.ts";
  * free for use too (its slot was written by the stub), and the guest's k1 is in the temporary.
  */
 // prettier-ignore
-const BORROWED: readonly number[] = [
+export const BORROWED: readonly number[] = [
   GPR.at, GPR.v0, GPR.v1, GPR.a0, GPR.a1, GPR.a2, GPR.a3, GPR.t0, GPR.t1, GPR.t2,
 ];
 
@@ -18,17 +18,42 @@ export function slot(reg: number): number {
   return VCPU.gprs + 4 * reg;
 }
 
-/** Emits stores of the borrowed registers to their slots; k1 is the VCPU pointer. */
-export function emitBorrow(asm: Assembler): void {
-  for (const reg of BORROWED) asm.sw(reg, slot(reg), GPR.k1);
+/** Emits stores of borrowed registers to their slots; k1 is the VCPU pointer. */
+export function emitBorrow(asm: Assembler, borrowed: readonly number[]): void {
+  for (const reg of borrowed) asm.sw(reg, slot(reg), GPR.k1);
 }
 
-/** Emits what gives the borrowed registers back; k1 is the VCPU pointer. */
-export function emitGiveBack(asm: Assembler): void {
-  for (const reg of BORROWED) asm.lw(reg, slot(reg), GPR.k1);
+/** Emits what gives borrowed registers back; k1 is the VCPU pointer. */
+export function emitGiveBack(asm: Assembler, borrowed: readonly number[]): void {
+  for (const reg of borrowed) asm.lw(reg, slot(reg), GPR.k1);
 }
 
-const isBorrowed = (reg: number): boolean => reg === GPR.k0 || BORROWED.includes(reg);
+/** Emits: t1 = guest register `reg`, wherever it is while registers are borrowed. */
+export function emitReadGuest(
+  asm: Assembler,
+  target: CodeTarget,
+  reg: number,
+  borrowed: readonly number[],
+): void {
+  const { k0, k1, t1 } = GPR;
+  if (reg === k1) mfc0(asm, t1, target.scratch.temp);
+  else if (reg === k0 || borrowed.includes(reg)) asm.lw(t1, slot(reg), k1);
+  else asm.move(t1, reg);
+}
+
+/** Emits: guest register `reg` = t1. */
+export function emitWriteGuest(
+  asm: Assembler,
+  target: CodeTarget,
+  reg: number,
+  borrowed: readonly number[],
+): void {
+  const { k0, k1, t1, zero } = GPR;
+  if (reg === zero) asm.nop();
+  else if (reg === k1) mtc0(asm, t1, target.scratch.temp);
+  else if (reg === k0 || borrowed.includes(reg)) asm.sw(t1, slot(reg), k1);
+  else asm.move(reg, t1);
+}
 
 /** Routines that reach a guest register by its number: 32 entries of two words each. */
 export interface RegisterTables {
@@ -45,21 +70,15 @@ export function emitRegisterTables(
   tables: RegisterTables,
   afterWrite: Label,
 ): void {
-  const { k0, k1, t1 } = GPR;
   asm.bind(tables.read);
   for (let reg = 0; reg < 32; reg++) {
-    asm.jr(k0);
-    if (reg === k1) mfc0(asm, t1, target.scratch.temp);
-    else if (isBorrowed(reg)) asm.lw(t1, slot(reg), k1);
-    else asm.move(t1, reg);
+    asm.jr(GPR.k0);
+    emitReadGuest(asm, target, reg, BORROWED);
   }
   asm.bind(tables.write);
   for (let reg = 0; reg < 32; reg++) {
     asm.b(afterWrite);
-    if (reg === 0) asm.nop();
-    else if (reg === k1) mtc0(asm, t1, target.scratch.temp);
-    else if (isBorrowed(reg)) asm.sw(t1, slot(reg), k1);
-    else asm.move(reg, t1);
+    emitWriteGuest(asm, target, reg, BORROWED);
   }
 }
 
@@ -72,7 +91,7 @@ function emitEntryAddress(asm: Assembler, word: number, shift: number, table: La
 }
 
 /** Position of register fields in an instruction word. */
-export const FIELD = { rs: 21, rt: 16 } as const;
+export const FIELD = { rs: 21, rt: 16, rd: 11 } as const;
 
 /** Emits: t1 = the guest register that field `shift` of the instruction in `word` names. Clobbers at and k0. */
 export function emitReadRegister(asm: Assembler, tables: RegisterTables, word: number, shift: number): void {

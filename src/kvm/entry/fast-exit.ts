@@ -3,6 +3,7 @@ import { EXC_CODE } from "../../isa/exceptions.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Assembler } from "../../uasm/assembler.ts";
 import { cp0Slot, FAST_EXIT_CODES, VCPU } from "../layout.ts";
+import type { HostVa } from "../addresses.ts";
 import type { CodeAddresses } from "./enter-exit.ts";
 import { emitBranchTarget } from "./fast-exit-branch.ts";
 import {
@@ -14,26 +15,39 @@ import {
   type FastExitOptions,
 } from "./fast-exit-operations.ts";
 import { emitLoadUser } from "./user-access.ts";
-import { emitBorrow, emitGiveBack, emitRegisterTables, slot } from "./fast-exit-registers.ts";
+import {
+  BORROWED,
+  emitBorrow,
+  emitGiveBack,
+  emitReadRegister,
+  emitRegisterTables,
+  emitWriteRegister,
+  FIELD,
+  slot,
+} from "./fast-exit-registers.ts";
 import { fieldOf, mfc0, mtc0, type CodeTarget } from "./target.ts";
+import { emitFindRoutine } from "./trap-routine.ts";
 
 const EXC_CODE_FIELD = fieldOf(CAUSE.ExcCode);
 
 /**
  * Emits the general exception vector with fast exits: frees k0 and k1 as an exception stub does, and goes to
- * `fastExit` for the exceptions that may be settled there, to the common exit for all others.
+ * `fastExit` for the exceptions that may be settled there, to the common exit for all others. Instructions that have
+ * routines by the table at `routines` go there at once.
  */
 export function emitGeneralVector(
   asm: Assembler,
   target: CodeTarget,
   commonExit: number,
   fastExit: number,
+  routines: HostVa | null,
 ): void {
   const { k0, k1 } = GPR;
   const [first, last] = [FAST_EXIT_CODES[0]!, FAST_EXIT_CODES.at(-1)!];
   mtc0(asm.comment("keep the guest's k1"), k1, target.scratch.temp);
   mfc0(asm, k1, target.scratch.vcpu);
   asm.comment("and k0").sw(k0, slot(k0), k1);
+  if (routines !== null) emitFindRoutine(asm, target, routines);
   mfc0(asm, k0, CP0.Cause);
   asm.comment("ExcCode").ext(k0, k0, ...EXC_CODE_FIELD);
   asm.addiu(k0, k0, -first);
@@ -92,21 +106,31 @@ export function emitFastExit(
   commonExit: number,
   options: FastExitOptions,
 ): void {
-  const { at: tmp, k0, k1, v0, v1, a2, t0, t2 } = GPR;
+  const { at: tmp, k0, k1, v0, v1, a0, a2, t0, t2 } = GPR;
+  const tables = { read: asm.label("read_register"), write: asm.label("write_register") };
+  const finish = asm.label("settled");
   const context: FastExitContext = {
     target,
     addresses: at,
     options,
-    tables: { read: asm.label("read_register"), write: asm.label("write_register") },
+    tables,
+    operand: {
+      read: () => emitReadRegister(asm, tables, a0, FIELD.rt),
+      write: () => emitWriteRegister(asm, tables),
+    },
     bail: asm.label("not_settled"),
     undo: asm.label("undo_status"),
-    finish: asm.label("settled"),
+    finish,
+    done: (slotOf = () => asm.nop()) => {
+      asm.b(finish);
+      slotOf();
+    },
   };
   const reserved = asm.label("fast_reserved");
   const systemCall = asm.label("fast_syscall");
   const fetch = asm.label("fetch_instruction");
 
-  emitBorrow(asm);
+  emitBorrow(asm, BORROWED);
   mfc0(asm, t0, CP0.Cause);
   asm.comment("guest CP0 array").lw(v1, VCPU.cop0, k1);
   asm.comment("virtual Status").lw(v0, cp0Slot(CP0.Status), v1);
@@ -136,7 +160,7 @@ export function emitFastExit(
   asm.bind(systemCall);
   emitSystemCall(asm, context);
 
-  asm.bind(context.finish);
+  asm.bind(finish);
   mtc0(asm, a2, CP0.EPC);
   asm.comment("count it by its ExcCode").ext(tmp, t0, ...EXC_CODE_FIELD);
   asm.sll(tmp, tmp, 2);
@@ -145,7 +169,7 @@ export function emitFastExit(
   asm.lw(k0, counter, tmp);
   asm.addiu(k0, k0, 1);
   asm.sw(k0, counter, tmp);
-  emitGiveBack(asm);
+  emitGiveBack(asm, BORROWED);
   asm.lw(k0, slot(k0), k1);
   asm.clearHazard();
   mfc0(asm.comment("the guest's k1"), k1, target.scratch.temp);
@@ -154,9 +178,9 @@ export function emitFastExit(
   asm.bind(context.undo);
   asm.sw(v0, cp0Slot(CP0.Status), v1);
   asm.bind(context.bail);
-  emitGiveBack(asm);
+  emitGiveBack(asm, BORROWED);
   asm.b(commonExit);
   asm.nop();
 
-  emitRegisterTables(asm, target, context.tables, context.finish);
+  emitRegisterTables(asm, target, tables, finish);
 }

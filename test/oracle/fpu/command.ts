@@ -57,8 +57,8 @@ async function run(args: readonly string[]): Promise<boolean> {
     const missing = qemuMissing(endian);
     if (missing !== null) throw new OracleUsageError(missing);
     const failures = await compareSeeds(cpu, endian, first, count);
-    for (const { program, mismatches } of failures.slice(0, Math.max(0, EXPLAINED - failed)))
-      console.log(explain(program, mismatches));
+    for (const { program, engine, mismatches } of failures.slice(0, Math.max(0, EXPLAINED - failed)))
+      console.log(`by ${engine}:\n${explain(program, mismatches)}`);
     failed += failures.length;
     console.log(
       `  ${cpu}, ${endian} endian: programs ${first} to ${first + count - 1}, ${failures.length} of ${count} differ`,

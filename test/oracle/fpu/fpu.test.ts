@@ -17,8 +17,9 @@ describe.each(SLICES)("$cpu, $endian endian, against QEMU", ({ cpu, endian, firs
 
   test.skipIf(missing !== null)("FPU programs end in the same state", { timeout: 120_000 }, async () => {
     const failures = await compareSeeds(cpu, endian, first, count);
-    for (const { program, mismatches } of failures.slice(0, 1)) console.log(explain(program, mismatches));
-    expect(failures.map(({ program }) => program.seed)).toEqual([]);
+    for (const { program, engine, mismatches } of failures.slice(0, 1))
+      console.log(`by ${engine}:\n${explain(program, mismatches)}`);
+    expect(failures.map(({ program, engine }) => `${program.seed} by ${engine}`)).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
-import { createInterpreter } from "../../../src/engine/index.ts";
+import { ENGINES } from "../../../src/engine/index.ts";
 import { CPU_MODELS } from "../../../src/machine/cpu-models.ts";
 import type { Endian } from "../../../src/machine/memory.ts";
-import { ksegMalta, runInQemu } from "../malta.ts";
+import { ENGINE_NAMES, ksegMalta, runInQemu, type EngineName } from "../malta.ts";
 import { compareResults, type Mismatch } from "./compare.ts";
 import { generateProgram, type CpuName, type FpuProgram } from "./generator.ts";
 import { buildImage, programsRun, readResults, type Image } from "./image.ts";
@@ -14,6 +14,7 @@ const INSTRUCTIONS_PER_PROGRAM = 20_000;
 /** A program that did not end the same. */
 export interface Failure {
   readonly program: FpuProgram;
+  readonly engine: EngineName;
   readonly mismatches: readonly Mismatch[];
 }
 
@@ -37,13 +38,13 @@ function runOnQemu(image: Image, cpu: CpuName): Promise<Uint32Array[]> {
   );
 }
 
-function runOnKseg(image: Image, cpu: CpuName): Uint32Array[] {
+function runOnKseg(image: Image, cpu: CpuName, engine: EngineName): Uint32Array[] {
   const { machine, finished, read } = ksegMalta(
     {
       model: CPU_MODELS[cpu]!,
       ...{ endian: image.endian, ramBytes: RAM_BYTES, ram: image.ram, rom: image.rom, hostCalls: false },
     },
-    createInterpreter,
+    ENGINES[engine],
   );
   const stop = machine.run(INSTRUCTIONS_PER_PROGRAM * (image.programs + 1));
   if (!finished())
@@ -53,7 +54,7 @@ function runOnKseg(image: Image, cpu: CpuName): Uint32Array[] {
   return readResults(image.programs, read);
 }
 
-/** Runs programs `first` to `first + count - 1` on both machines; returns those that end differently. */
+/** Runs programs `first` to `first + count - 1` in QEMU and by each engine; returns those that end differently. */
 export async function compareSeeds(
   cpu: CpuName,
   endian: Endian,
@@ -66,11 +67,13 @@ export async function compareSeeds(
     const programs = Array.from({ length }, (_, n) => generateProgram(seed + n, cpu));
     const image = buildImage(programs, endian);
     const running = runOnQemu(image, cpu);
-    const kseg = runOnKseg(image, cpu);
+    const runs = ENGINE_NAMES.map((engine) => ({ engine, results: runOnKseg(image, cpu, engine) }));
     const qemu = await running;
     programs.forEach((program, n) => {
-      const mismatches = compareResults(program, n, kseg[n]!, qemu[n]!);
-      if (mismatches.length > 0) failures.push({ program, mismatches });
+      for (const { engine, results } of runs) {
+        const mismatches = compareResults(program, n, results[n]!, qemu[n]!);
+        if (mismatches.length > 0) failures.push({ program, engine, mismatches });
+      }
     });
   }
   return failures;

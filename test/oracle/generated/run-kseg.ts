@@ -1,6 +1,6 @@
-import { createInterpreter } from "../../../src/engine/index.ts";
+import { ENGINES } from "../../../src/engine/index.ts";
 import { GPR } from "../../../src/isa/registers.ts";
-import { ksegMalta } from "../malta.ts";
+import { ksegMalta, type EngineName } from "../malta.ts";
 import type { Image } from "./image.ts";
 import { RAM_BYTES, VARIABLE, VARIABLES } from "./layout.ts";
 
@@ -18,7 +18,7 @@ export interface KsegRun {
  * Runs an image bare on kseg's machine. It has no Debug mode: SDBBP comes back here, and the way to the driver
  * is taken as the ROM's debug vector takes it.
  */
-export function runInKseg(image: Image): KsegRun {
+export function runInKseg(image: Image, engine: EngineName = "interp"): KsegRun {
   const { model, endian } = image.configuration;
   const { machine, finished, read } = ksegMalta(
     {
@@ -29,7 +29,7 @@ export function runInKseg(image: Image): KsegRun {
       rom: image.rom,
       hostCalls: true,
     },
-    createInterpreter,
+    ENGINES[engine],
   );
   const { cpu } = machine;
   const refills: number[] = [];

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { ENGINE_NAMES } from "../malta.ts";
 import { compareRam, compareReports, type KnownDifference } from "./compare.ts";
 import type { Configuration } from "./configurations.ts";
 import { checkReports } from "./expectations.ts";
@@ -25,6 +27,7 @@ export async function compareConfiguration(configuration: Configuration): Promis
   const image = buildImage(configuration);
   const running = runInQemu(image);
   const run = runInKseg(image);
+  const others = ENGINE_NAMES.filter((engine) => !isDeepStrictEqual(runInKseg(image, engine), run));
   const qemuRam = await running;
   const kseg = readReports(image, "kseg", run.ram);
   const qemu = readReports(image, "QEMU", qemuRam);
@@ -40,6 +43,7 @@ export async function compareConfiguration(configuration: Configuration): Promis
       ...checkReports(image, "kseg", kseg),
       ...checkReports(image, "QEMU", qemu),
       ...complaints,
+      ...others.map((engine) => `kseg does something else by ${engine}`),
       ...compareRam(run.ram, qemuRam),
     ],
     met,

@@ -4,9 +4,8 @@ import type { OracleSuite } from "../suites.ts";
 import { OracleUsageError } from "../usage.ts";
 import { explain } from "./explain.ts";
 import { AVOIDED_DIFFERENCES, REGISTER_DIFFERENCES, TRACE_DIFFERENCES } from "./known-differences.ts";
-import { qemuMissing } from "../malta.ts";
+import { ENGINE_NAMES, qemuMissing, type EngineName } from "../malta.ts";
 import { shrink } from "./shrink.ts";
-import { ENGINE_NAMES, type EngineName } from "./run-kseg.ts";
 import { compareSeeds } from "./suite.ts";
 
 /** Programs to one QEMU process. */

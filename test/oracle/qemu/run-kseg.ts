@@ -1,15 +1,11 @@
 import { ENGINES } from "../../../src/engine/index.ts";
 import { CPU_MODELS } from "../../../src/machine/cpu-models.ts";
-import { ksegMalta } from "../malta.ts";
+import { ksegMalta, type EngineName } from "../malta.ts";
 import { programIndex, readOutcome, UnfinishedError, type Image, type Outcome } from "./image.ts";
 import { RAM_BYTES } from "./layout.ts";
 
 /** More instructions than any program needs, harness included. */
 const INSTRUCTIONS_PER_PROGRAM = 200_000;
-
-/** Engines that images can be run with. */
-export type EngineName = keyof typeof ENGINES;
-export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
 
 /** Instructions that an engine with translations runs at a time: each piece ends somewhere else in the program. */
 const PIECE = 31;

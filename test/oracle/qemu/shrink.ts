@@ -1,6 +1,6 @@
 import type { Endian } from "../../../src/machine/memory.ts";
 import { without, type Program } from "./program.ts";
-import type { EngineName } from "./run-kseg.ts";
+import type { EngineName } from "../malta.ts";
 import { comparePrograms, type Failure } from "./suite.ts";
 
 /**

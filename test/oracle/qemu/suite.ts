@@ -1,12 +1,13 @@
 import { CAUSE } from "../../../src/isa/cp0.ts";
 import { excCodeName } from "../../../src/isa/exceptions.ts";
 import type { Endian } from "../../../src/machine/memory.ts";
+import type { EngineName } from "../malta.ts";
 import { compareReset, compareResults, machineChecked, type Mismatch } from "./compare.ts";
 import { generateProgram } from "./generator.ts";
 import { buildImage } from "./image.ts";
 import { RESULT, TRACE } from "./layout.ts";
 import { layOut, type Program } from "./program.ts";
-import { runInKseg, type EngineName } from "./run-kseg.ts";
+import { runInKseg } from "./run-kseg.ts";
 import { runInQemu } from "./run-qemu.ts";
 
 /** A program whose results differ. */
