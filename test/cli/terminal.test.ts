@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { KSEG, kseg, startProgram, type Running } from "./kseg.ts";
 
@@ -33,6 +34,13 @@ async function ending(running: Running): Promise<{ readonly status: number; read
   const value = (name: string): string | undefined => new RegExp(`${name}=(\\S+)`).exec(stdout)?.[1];
   expect(value("before")).toMatch(/^[0-9a-f]+:/);
   return { status: Number(value("status")), restored: value("after") === value("before") };
+}
+
+/** Waits until process `pid` is stopped: a SIGCONT that comes before the stop is lost, and the stop lasts. */
+async function isStopped(pid: number): Promise<void> {
+  const state = (): string | undefined =>
+    /^\d+ \(.*\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+  while (state() !== "T") await setTimeout(10);
 }
 
 describe.skipIf(missing)("on a terminal", () => {
@@ -123,6 +131,7 @@ describe.skipIf(missing)("on a terminal", () => {
     const pid = Number(/pid=(\d+)/.exec(running.output().stdout)![1]);
     process.kill(pid, "SIGTSTP");
     await running.shows("\u001b[?1049l");
+    await isStopped(pid);
     process.kill(pid, "SIGCONT");
     await running.shows("\u001b[?1049h");
     process.kill(pid, "SIGTERM");
