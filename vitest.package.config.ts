@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { reporters } from "./tools/test-report.ts";
+import { reporters, retry } from "./tools/test-report.ts";
 
 /**
  * `npm run test:package`: what `npm pack` makes, installed in an empty folder, under the versions of Node that it is
@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/package/**/*.test.ts"],
     reporters,
+    retry,
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 1,
