@@ -143,13 +143,15 @@ class Screen {
   private readonly suspend = (): void => {
     this.leave();
     process.kill(process.pid, "SIGSTOP");
+    // It goes on. By SIGCONT's event it would come later than the next look at the counters, which is due.
+    this.enter();
   };
   private isEntered = false;
 
   show(guest: Guest): void {
     if (!this.isEntered) {
+      process.on("exit", this.leave).on("SIGTSTP", this.suspend);
       this.enter();
-      process.on("exit", this.leave).on("SIGTSTP", this.suspend).on("SIGCONT", this.enter);
     }
     this.isEntered = true;
     // A terminal that does not know its size says 0.
@@ -166,7 +168,7 @@ class Screen {
 
   end(): void {
     if (!this.isEntered) return;
-    process.off("exit", this.leave).off("SIGTSTP", this.suspend).off("SIGCONT", this.enter);
+    process.off("exit", this.leave).off("SIGTSTP", this.suspend);
     this.leave();
   }
 }

@@ -132,8 +132,12 @@ describe.skipIf(missing)("on a terminal", () => {
     process.kill(pid, "SIGTSTP");
     await running.shows("\u001b[?1049l");
     await isStopped(pid);
+    // So long that its counters are due to be shown when it goes on.
+    await setTimeout(1100);
     process.kill(pid, "SIGCONT");
     await running.shows("\u001b[?1049h");
+    // Nothing was drawn on the screen that is not its own.
+    expect(running.output().stdout).toContain("\u001b[?1049l\u001b[?1049h");
     process.kill(pid, "SIGTERM");
     expect(await ending(running)).toEqual({ status: 143, restored: true });
   });
