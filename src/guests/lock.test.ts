@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { withLock } from "./lock.ts";
 import { temporaryFolder } from "./test-support.ts";
 
@@ -68,6 +68,16 @@ describe("withLock", () => {
     await utimes(file, ahead, ahead);
     await locked(folder, 0, async () => undefined);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("is in no hurry when a clock is: the computer was asleep, say, and so was the holder", async () => {
+    const folder = newFolder();
+    await locked(folder, 0, async () => {
+      let now = Date.now();
+      const clock = vi.spyOn(Date, "now").mockImplementation(() => (now += 2 * TIMING.deadAfter));
+      await expect(locked(folder, 0, async () => undefined)).rejects.toThrow("in use");
+      clock.mockRestore();
+    });
   });
 
   it("leaves a lock alone that another process took over", async () => {

@@ -1,7 +1,8 @@
 /**
  * Locks on folders of the cache: one process at a time works there. The lock is a file that its holder touches
  * again and again, so a holder that died is noticed on every system and file system, whatever became of its
- * process number. Nothing compares clocks: a lock is dead when it was watched long enough without a change.
+ * process number. Nothing compares clocks: a lock is dead when it was looked at often enough without a change. Looks are
+ * counted, and no time that passes between them: a computer that was asleep has let the holder sleep as well.
  */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -16,7 +17,7 @@ import { STOP_SIGNALS } from "./process.ts";
 export interface LockTiming {
   /** Between two touches by the holder. */
   readonly beat: number;
-  /** Without a change for this long, a lock is dead: many beats, because a loaded machine misses some. */
+  /** Without a change in all looks of this long, a lock is dead: many beats, because a loaded machine misses some. */
   readonly deadAfter: number;
   /** Between two looks by who waits. */
   readonly poll: number;
@@ -64,23 +65,22 @@ export async function withLock<T>(
 ): Promise<T> {
   await makeFolder(folder);
   const file = path.join(folder, LOCK_FILE);
-  const giveUpAt = Date.now() + patience;
-  let seen = { state: "", since: 0 };
+  const giveUpAt = performance.now() + patience;
+  const enough = Math.ceil(timing.deadAfter / timing.poll);
+  let seen = { state: "", looks: 0 };
   const own = `${process.pid} ${randomUUID()}\n`;
   while (!(await guarded(file, () => create(file, own)))) {
     const state = await stateOf(file);
-    const now = Date.now();
     if (state !== seen.state) {
       // A change between two looks is the sign of life that distinguishes a holder from its remains.
-      if (seen.state !== "" && state !== "" && now >= giveUpAt) {
+      if (seen.state !== "" && state !== "" && performance.now() >= giveUpAt) {
         throw new CacheError(
           folder,
           `in use by another kseg command (process ${Number.parseInt(await textOf(file), 10)}); wait until it ends`,
         );
       }
-      seen = { state, since: now };
-    } else if (state !== "" && now - seen.since >= timing.deadAfter)
-      await rm(file, { force: true, recursive: true });
+      seen = { state, looks: 0 };
+    } else if (state !== "" && ++seen.looks >= enough) await rm(file, { force: true, recursive: true });
     await setTimeout(timing.poll);
   }
   const beat = setInterval(() => {
