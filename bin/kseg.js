@@ -48,11 +48,12 @@ async function handOver() {
     return;
   }
   const { spawn } = await import("node:child_process");
+  // First of all: a signal that ended this process alone would leave the other one behind.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: "inherit",
     env: { ...process.env, [HANDED_OVER]: "1" },
   });
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {
     process.stderr.write(`kseg: cannot start ${node}: ${error.message}\n`);
     process.exitCode = 1;

@@ -37,6 +37,14 @@ export async function run(
   options: RunOptions = {},
 ): Promise<string> {
   const label = [path.basename(program), ...args.filter((arg) => /^[a-z]/.test(arg)).slice(0, 2)].join(" ");
+  // A program that outlived this process would go on changing the cache under the next one.
+  let stoppedBy: NodeJS.Signals | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    stoppedBy = signal;
+    child.kill(signal);
+  };
+  // Listened to before there is a program that could be left behind.
+  for (const signal of STOP_SIGNALS) process.once(signal, stop);
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env, LC_ALL: "C" },
@@ -49,14 +57,6 @@ export async function run(
   // A program that does not read its input may close it early; its status says what matters.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
-
-  // A program that outlived this process would go on changing the cache under the next one.
-  let stoppedBy: NodeJS.Signals | null = null;
-  const stop = (signal: NodeJS.Signals): void => {
-    stoppedBy = signal;
-    child.kill(signal);
-  };
-  for (const signal of STOP_SIGNALS) process.once(signal, stop);
 
   const output: string[] = [];
   const recent: string[] = [];
