@@ -96,7 +96,8 @@ export class ConsoleInput {
         this.notify = () => {};
         resolve();
       };
-      const timer = setTimeout(done, SILENCE);
+      // A timer that is due comes before input that is there: a process that had to wait for its turn looks once more.
+      const timer = setTimeout(() => setImmediate(done), SILENCE);
       this.notify = done;
     });
   }
