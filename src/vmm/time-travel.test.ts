@@ -58,14 +58,19 @@ describe.each<Mode>(["te", "bare"])("under %s a guest that can be turned back", 
 });
 
 it("takes as much console input as there is at once", () => {
-  const travel = createTimeTravel({ kernel: image("te"), memory: 32 << 20, onConsole() {} });
   const bytes = new Uint8Array(64 << 20);
-  const began = performance.now();
-  travel.sendInput(bytes);
+  const times: number[] = [];
+  // What else the computer does can only add to that.
+  do {
+    const travel = createTimeTravel({ kernel: image("te"), memory: 32 << 20, onConsole() {} });
+    const began = performance.now();
+    travel.sendInput(bytes);
+    times.push(performance.now() - began);
+    expect(travel.inputPending).toBe(bytes.length);
+    travel.destroy();
+  } while (times.length < 5 && Math.min(...times) >= 3000);
   // It is copied into the log and into the queue, each in a fraction of this.
-  expect(performance.now() - began).toBeLessThan(3000);
-  expect(travel.inputPending).toBe(bytes.length);
-  travel.destroy();
+  expect(Math.min(...times)).toBeLessThan(3000);
 });
 
 it("keeps input that the guest has not taken once, however many snapshots there are", () => {

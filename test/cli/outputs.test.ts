@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kseg, start } from "./kseg.ts";
+import { kseg, start, until } from "./kseg.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kseg-outputs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,12 +130,16 @@ it.skipIf(process.platform === "win32")(
   async () => {
     const [snapshot, record] = [at("twice.snapshot"), at("twice.tape")];
     const pipe = fullPipe();
-    const { child, result } = start([...RUN, "--save", snapshot, "--record", record], {
+    const files = ["--save", snapshot, "--record", record];
+    const { child, result, output } = start([...RUN, ...files, "--gdb", "0", "--gdb-no-wait"], {
       stdio: ["pipe", pipe, "pipe"],
     });
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    child.kill("SIGHUP");
+    // That line comes when signals are listened to, and before the guest has printed anything.
+    await until(() => output().stderr.includes("gdb can connect"));
     await new Promise((resolve) => setTimeout(resolve, 1000));
+    child.kill("SIGHUP");
+    // The last file that is written before the reader is waited for.
+    await until(() => existsSync(record));
     child.kill("SIGHUP");
     expect((await result).status).toBe(129);
     closeSync(pipe);

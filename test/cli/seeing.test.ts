@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readTrace } from "../inspect/perfetto-schema.ts";
-import { kseg, start, startProgram } from "./kseg.ts";
+import { kseg, start, startProgram, until } from "./kseg.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kseg-seeing-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,13 +43,19 @@ describe("kseg run --trace", () => {
   test("goes to a pipe as fast as that is read", async () => {
     const pipe = file("pipe");
     await startProgram("mkfifo", [pipe]).result;
-    const reader = startProgram("sh", ["-c", `sleep 0.2; wc -c < ${pipe}`]);
-    // Opening it for writing needs someone who reads.
-    await startProgram("sh", ["-c", `exec 3>${pipe}; sleep 0.1`]).result;
-    void reader;
     const cat = startProgram("sh", ["-c", `cat ${pipe} > ${file("read")}`]);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // A pipe can be opened for writing once somebody reads, who has not come to its end while it is open.
+    let writer = -1;
+    await until(() => {
+      try {
+        writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
     const result = await kseg(["run", "--quiet", "--trace", pipe], { input: "churn 20\npoweroff\n" });
+    closeSync(writer);
     expect(result.status).toBe(0);
     await cat.result;
     expect(readTrace(readFileSync(file("read"))).length).toBeGreaterThan(1000);
