@@ -3,12 +3,17 @@ import { ENTRY_HI } from "../isa/cp0.ts";
 /** Stands for no entry. */
 export const NONE = -1;
 /** Lists for each entry of the TLB: fewer make lists longer. */
-const LISTS_PER_ENTRY = 2;
+const LISTS_PER_ENTRY = { least: 2, most: 16 } as const;
+/** As many lists as small TLBs have: most are empty then, or have one entry, and a look-up takes few branches. */
+const SMALL_LISTS = 1024;
 /** Spreads page numbers evenly: 2^32 divided by the golden ratio (Knuth, "Sorting and Searching", 6.4). */
 export const SPREAD = 0x9e37_79b1;
 
 /** The number of lists of a TLB. */
-export const listsFor = (entries: number): number => 2 ** Math.ceil(Math.log2(entries * LISTS_PER_ENTRY));
+export function listsFor(entries: number): number {
+  const few = Math.min(SMALL_LISTS, entries * LISTS_PER_ENTRY.most);
+  return 2 ** Math.ceil(Math.log2(Math.max(few, entries * LISTS_PER_ENTRY.least)));
+}
 
 /** A page's list is its number times {@link SPREAD}, shifted to the right by this. */
 export const hashShiftFor = (entries: number): number => 32 - Math.log2(listsFor(entries));

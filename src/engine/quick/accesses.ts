@@ -1,7 +1,8 @@
-import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, LL_ADDR_SHIFT, PW } from "../../isa/cp0.ts";
+import { CONTEXT, CP0, ENTRY_HI, ENTRY_LO, LL_ADDR_SHIFT, PW, STATUS } from "../../isa/cp0.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
 import type { CpuModel } from "../../machine/cpu-models.ts";
 import { ACCESS, type Access } from "../../machine/mmu.ts";
+import { MODE } from "../../machine/modes.ts";
 import {
   PAGE_SIZE,
   SEGMENT_MAPPED,
@@ -17,7 +18,7 @@ import { MEMORY, type Code } from "../wasm/code.ts";
 import { codeEntry, VECTOR } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
-import { TLB_ENTRY_AT } from "./tlb.ts";
+import { compared, TLB_ENTRY_AT } from "./tlb.ts";
 
 /** Functions of the same module that accesses need. */
 export interface AccessHelpers {
@@ -25,10 +26,10 @@ export interface AccessHelpers {
   readonly enterException: number;
 }
 
-/** Entry of the current data bank for `va`. */
-function dataEntry(r: Routine, va: Value): Value {
+/** Entry for `va` of the data bank at `bank`, of the current one if nothing else is said. */
+function dataEntry(r: Routine, va: Value, bank: Value = r.state(STATE.dataBank)): Value {
   const number = r.and(r.shr(va, 12), SOFT_TLB.dataEntries - 1);
-  return r.add(r.state(STATE.dataBank), r.shl(number, SOFT_TLB.dataEntryShift));
+  return r.add(bank, r.shl(number, SOFT_TLB.dataEntryShift));
 }
 
 /** Raises the refill exception for `va`, and answers 0. If it cannot, it calls `rare`, which answers. */
@@ -57,6 +58,11 @@ interface Physical {
   readonly writable: Variable;
 }
 
+/** Where `mode` finds the segment of `va`: of `SEGMENT_ROUTES`. */
+function routeOf(r: Routine, mode: Value, va: Value): Value {
+  return r.load(r.shl(r.or(r.shl(mode, 3), r.shr(va, 29)), 2), SEGMENT_ROUTES.base);
+}
+
 /** Translates `va`; see `Mmu.translate`. `missed` deals with an address that no TLB entry maps, `rare` with all else. */
 function emitTranslate(
   r: Routine,
@@ -68,8 +74,7 @@ function emitTranslate(
   rare: () => void,
 ): Physical {
   const [pa, writable] = [r.variable(), r.variable(1)];
-  const eighth = r.shl(r.or(r.shl(r.state(STATE.mode), 3), r.shr(va, 29)), 2);
-  const route = r.variable(r.load(eighth, SEGMENT_ROUTES.base));
+  const route = r.variable(routeOf(r, r.state(STATE.mode), va));
   r.when(r.eq(route, SEGMENT_OTHER), rare);
   r.when(
     r.eq(route, SEGMENT_MAPPED),
@@ -133,18 +138,72 @@ function emitFind(
   access: Access,
   rare: () => void,
 ): Found {
-  const { memory, mmu } = target.machine;
   r.when(r.and(r.state(STATE.slowAccesses), 1 << access), rare);
-  const place = r.variable();
   const refill = (): void => emitRefill(r, target, helpers, va, access, rare);
   const { pa, writable } = emitTranslate(r, target, helpers, va, access, refill, rare);
+  return { writable, ...emitInRam(r, target, pa, rare) };
+}
+
+/** Where physical address `pa` is in RAM; what is elsewhere is left to `rare`, which answers. */
+function emitInRam(
+  r: Routine,
+  { machine: { memory, mmu } }: QuickTarget,
+  pa: Variable,
+  rare: () => void,
+): Omit<Found, "writable"> {
+  const place = r.variable();
   for (const { base, size, offset } of mmu.ram)
     r.when(r.ltU(r.sub(pa, base), size), () =>
       r.set(place, r.add(r.sub(pa, base), memory.plan.ram + offset)),
     );
   r.when(r.not(place), rare);
   const page = r.shr(r.sub(place, memory.plan.ram), 12);
-  return { place, writable, records: r.variable(r.load(r.shl(page, 2), memory.plan.codeMap)) };
+  return { place, records: r.variable(r.load(r.shl(page, 2), memory.plan.codeMap)) };
+}
+
+/** Enters the page of `va`, which is at `place`, into the soft TLB's data bank at `bank`. */
+function emitEnterData(r: Routine, bank: Value, va: Variable, place: Variable, writable: Variable): void {
+  const entry = r.variable(dataEntry(r, va, bank));
+  const tag = r.variable(r.and(va, -PAGE_SIZE));
+  r.store(entry, SOFT_TLB.readTag, tag);
+  r.store(entry, SOFT_TLB.writeTag, r.select(writable, tag, SOFT_TLB.emptyTag));
+  r.store(entry, SOFT_TLB.addend, r.sub(place, va));
+}
+
+/** (va, place of a TLB entry that maps it, data bank): enters that page into the bank, if it is RAM. Answers 0. */
+export function buildEnterMapped(target: QuickTarget): Code {
+  const r = new Routine(3);
+  const [va, entry, bank] = [r.parameter(0), r.parameter(1), r.parameter(2)];
+  const nothing = (): void => r.answer(0);
+  const [pa, writable] = [r.variable(), r.variable()];
+  emitTranslateMapped(r, target.machine.cpu.model, entry, va, ACCESS.load, { pa, writable }, nothing);
+  const { place, records } = emitInRam(r, target, pa, nothing);
+  r.when(records, () => r.set(writable, 0));
+  emitEnterData(r, bank, va, place, writable);
+  return r.finish(0);
+}
+
+/**
+ * (place of a TLB entry): if the entry maps the address of the last TLB miss, has the soft TLB know both pages for the
+ * mode that the handler of that miss comes back to, so that the access finds them when it is made again. Answers 0.
+ */
+export function buildEnterRefilled(enterMapped: number): Code {
+  const r = new Routine(1);
+  const entry = r.parameter(0);
+  const [va, status] = [r.variable(r.cp0(CP0.BadVAddr)), r.variable(r.cp0(CP0.Status))];
+  const expected = r.and(status, STATUS.EXL | STATUS.ERL | STATUS.SM);
+  const bits = r.variable(compared(r, r.load(TLB_LISTS.onlyMask)));
+  const isOther = r.and(r.xor(r.load(entry, TLB_ENTRY_AT.entryHi), va), bits);
+  const wasFetch = r.eq(va, r.cp0(CP0.EPC));
+  const isUnexpected = r.or(r.ne(expected, STATUS.EXL), r.state(STATE.slowAccesses));
+  r.answerWhen(r.or(r.or(isOther, wasFetch), isUnexpected), 0);
+  const user = r.variable(r.ne(r.and(status, STATUS.UM), 0));
+  const bank = r.variable(r.select(user, r.bankOf(MODE.user), r.bankOf(MODE.kernel)));
+  const mode = r.select(user, MODE.user, MODE.kernel);
+  r.answerWhen(r.or(r.not(bank), r.ne(routeOf(r, mode, va), SEGMENT_MAPPED)), 0);
+  r.drop(r.call(enterMapped, va, entry, bank));
+  const half = r.shr(r.sub(0, bits), 1);
+  return r.finish(r.call(enterMapped, r.xor(va, half), entry, bank));
 }
 
 /**
@@ -161,11 +220,7 @@ function emitLookUp(
 ): Variable {
   const { place, writable, records } = emitFind(r, target, helpers, va, access, rare);
   r.when(records, () => (access === ACCESS.store ? rare() : r.set(writable, 0)));
-  const entry = r.variable(dataEntry(r, va));
-  const tag = r.variable(r.and(va, -PAGE_SIZE));
-  r.store(entry, SOFT_TLB.readTag, tag);
-  r.store(entry, SOFT_TLB.writeTag, r.select(writable, tag, SOFT_TLB.emptyTag));
-  r.store(entry, SOFT_TLB.addend, r.sub(place, va));
+  emitEnterData(r, r.state(STATE.dataBank), va, place, writable);
   return place;
 }
 

@@ -2,7 +2,15 @@ import type { Machine } from "../../machine/machine.ts";
 import { IMPORTS, type ImportName } from "../imports.ts";
 import type { Code } from "../wasm/code.ts";
 import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
-import { buildFetch, buildLinkToRam, buildLoad, buildStore, buildStoreToRam } from "./accesses.ts";
+import {
+  buildEnterMapped,
+  buildEnterRefilled,
+  buildFetch,
+  buildLinkToRam,
+  buildLoad,
+  buildStore,
+  buildStoreToRam,
+} from "./accesses.ts";
 import {
   buildEnterException,
   buildEret,
@@ -47,6 +55,8 @@ export function addQuickForms(
   const enterException = add("enterException", 2, buildEnterException(target, instructionAt));
   const probe = add("probe", 1, buildProbe(target));
   const writeEntry = add("writeEntry", 1, buildWriteEntry(target));
+  const enterMapped = add("enterMapped", 3, buildEnterMapped(target));
+  const enterRefilled = add("enterRefilled", 1, buildEnterRefilled(enterMapped));
   const form = (name: ImportName, parameters: number, body: Code): number => {
     const index = module.exportFunction(i32Function(parameters, true), body, quickName(name));
     called.set(name, index);
@@ -59,7 +69,7 @@ export function addQuickForms(
   form("mtc0", 3, buildMtc0(target, raise));
   form("tlbp", 0, buildTlbp(target, probe, raise));
   form("tlbwi", 0, buildTlbwi(target, writeEntry, raise));
-  form("tlbwr", 0, buildTlbwr(target, writeEntry, raise));
+  form("tlbwr", 0, buildTlbwr(target, writeEntry, enterRefilled, raise));
   const helpers = { probe, enterException };
   form("load", 2, buildLoad(target, helpers));
   form("store", 3, buildStore(target, helpers));

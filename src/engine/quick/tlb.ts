@@ -31,7 +31,7 @@ export { AT as TLB_ENTRY_AT };
 
 const onlyMask = (r: Routine): Value => r.load(TLB_LISTS.onlyMask);
 /** Bits of an address that entries with page mask `mask` compare. */
-const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
+export const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
 const entryAt = (r: Routine, index: Value): Value => r.add(r.mul(index, TLB_ENTRY.words * 4), TLB_BASE);
 
 /** Place of the word that says with which entry the list of `page` begins. */
@@ -84,8 +84,8 @@ export function buildTlbp({ complete }: QuickTarget, probe: number, raise: numbe
   return r.finish(0);
 }
 
-/** Drops the page at `page` from the soft TLB bank at `bank`. */
-function emitDropPage(r: Routine, bank: Value, page: Value): void {
+/** Drops the page at `page` from the soft TLB bank at `bank`, for code too if it was `fetched`. */
+function emitDropPage(r: Routine, bank: Value, page: Value, fetched: Value): void {
   const { emptyTag, dataEntries, dataEntryShift, codeEntries, codeEntryShift } = SOFT_TLB;
   const number = r.shr(page, 12);
   const data = r.variable(r.add(bank, r.shl(r.and(number, dataEntries - 1), dataEntryShift)));
@@ -94,10 +94,12 @@ function emitDropPage(r: Routine, bank: Value, page: Value): void {
     r.store(data, SOFT_TLB.readTag, emptyTag);
     r.store(data, SOFT_TLB.writeTag, emptyTag);
   });
-  const code = r.variable(
-    r.add(r.add(bank, CODE_BANK_OFFSET), r.shl(r.and(number, codeEntries - 1), codeEntryShift)),
-  );
-  r.when(r.eq(r.load(code, SOFT_TLB.codeTag), page), () => r.store(code, SOFT_TLB.codeTag, emptyTag));
+  r.when(fetched, () => {
+    const code = r.variable(
+      r.add(r.add(bank, CODE_BANK_OFFSET), r.shl(r.and(number, codeEntries - 1), codeEntryShift)),
+    );
+    r.when(r.eq(r.load(code, SOFT_TLB.codeTag), page), () => r.store(code, SOFT_TLB.codeTag, emptyTag));
+  });
 }
 
 /**
@@ -166,6 +168,7 @@ function emitForget(
   const old = r.variable(r.load(entry, AT.entryHi));
   const first = r.variable(r.and(old, bits));
   const end = r.variable(r.add(first, r.add(r.or(mask, 0x1fff), 1)));
+  const fetched = r.variable(r.and(r.load(entry, AT.used), TLB_USE.fetched));
   const [bank, page] = [r.variable(), r.variable()];
   for (const mode of Object.values(MODE)) {
     const ofAsid = r.shl(r.and(old, ENTRY_HI.ASID), 2);
@@ -173,12 +176,12 @@ function emitForget(
     r.when(bank, () => {
       r.set(page, first);
       r.while(r.ne(page, end), () => {
-        emitDropPage(r, bank, page);
+        emitDropPage(r, bank, page, fetched);
         r.set(page, r.add(page, 1 << 12));
       });
     });
   }
-  r.when(r.and(r.load(entry, AT.used), TLB_USE.fetched), () => {
+  r.when(fetched, () => {
     r.store(entry, AT.used, TLB_USE.written);
     r.setState(STATE.stale, 1);
   });
@@ -240,14 +243,28 @@ function emitRandomPlace(r: Routine, target: QuickTarget): Variable {
   return place;
 }
 
-/** `tlbwr`. */
-export function buildTlbwr(target: QuickTarget, writeEntry: number, raise: number): Code {
+/** Goes on behind the current instruction, which is fetched anew only if code is gone from the soft TLB. */
+function finishWrite(r: Routine): Code {
+  r.when(r.state(STATE.stale), () => {
+    emitAdvance(r);
+    r.answer(1);
+  });
+  return r.finish(0);
+}
+
+/** `tlbwr`. `enterRefilled`: see `buildEnterRefilled`. */
+export function buildTlbwr(
+  target: QuickTarget,
+  writeEntry: number,
+  enterRefilled: number,
+  raise: number,
+): Code {
   const r = new Routine(0);
   emitDenied(r, raise);
   const index = emitRandomPlace(r, target);
   r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwr"))));
-  emitAdvance(r);
-  return r.finish(1);
+  r.drop(r.call(enterRefilled, entryAt(r, index)));
+  return finishWrite(r);
 }
 
 /** `tlbwi`. */
@@ -267,6 +284,5 @@ export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: numbe
   }
   if (model.tlbInvalidate) r.when(r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV), complete);
   r.when(r.not(r.call(writeEntry, index)), complete);
-  emitAdvance(r);
-  return r.finish(1);
+  return finishWrite(r);
 }
