@@ -26,6 +26,8 @@ export interface TranslationPolicy {
   readonly sampleEvery: number;
   /** Code is translated that was found at so many samples. */
   readonly hot: number;
+  /** Or at `samples` of them, if it is needed again and again: at one in `every` or more, over `atLeast` or more. */
+  readonly steady?: { readonly samples: number; readonly every: number; readonly atLeast: number };
   /** Each write to a page of translated code doubles what makes its code hot again, so many times at most. */
   readonly mostDoublings: number;
   /** Bytes of WebAssembly beyond which everything is dropped. */
@@ -36,6 +38,7 @@ export interface TranslationPolicy {
 export const DEFAULT_POLICY: TranslationPolicy = {
   sampleEvery: 8192,
   hot: 32,
+  steady: { samples: 8, every: 512, atLeast: 1000 },
   mostDoublings: 8,
   mostBytes: 8 << 20,
 };
@@ -79,6 +82,12 @@ interface Place {
   readonly records: number;
 }
 
+/** How often code was found, and the number of samples before that. */
+interface Heat {
+  count: number;
+  readonly since: number;
+}
+
 /** The translations of a page: table index by byte offset. */
 interface PageTranslations {
   readonly functions: Map<number, number>;
@@ -102,7 +111,9 @@ export class Translations {
   private readonly breakpoints: BreakpointRecords;
   private readonly decode: Decoder;
   private readonly pages = new Map<number, PageTranslations>();
-  private readonly samples = new Map<number, number>();
+  /** Samples of code that was not translated. */
+  private sampled = 0;
+  private readonly heats = new Map<number, Heat>();
   private readonly free: number[] = [];
   private bytes = 0;
   /** What stands in the table where there is no translation. */
@@ -146,14 +157,25 @@ export class Translations {
     if (from === null || this.isTableJump(from, place)) jumpTargets.add(place.offset);
     if (functions.has(place.offset)) return false;
     const key = place.records + place.offset;
-    const count = (this.samples.get(key) ?? 0) + 1;
-    if (this.samples.size > MOST_PLACES) this.samples.clear();
-    this.samples.set(key, count);
-    if (count >= this.policy.hot << Math.min(writes, this.policy.mostDoublings)) {
-      this.samples.delete(key);
+    if (this.heats.size > MOST_PLACES) this.heats.clear();
+    const heat = this.heats.get(key) ?? { count: 0, since: this.sampled };
+    this.heats.set(key, heat);
+    this.sampled++;
+    heat.count++;
+    if (this.isHot(heat, Math.min(writes, this.policy.mostDoublings))) {
+      this.heats.delete(key);
       this.translate(place);
     }
     return true;
+  }
+
+  /** Whether code is worth translating whose page was written to so often. */
+  private isHot({ count, since }: Heat, doublings: number): boolean {
+    const { hot, steady } = this.policy;
+    if (count >= hot << doublings) return true;
+    if (steady === undefined) return false;
+    const age = this.sampled - since;
+    return count >= steady.samples << doublings && age >= steady.atLeast && age <= steady.every * count;
   }
 
   /** The code page at `records` was written to. */
@@ -182,7 +204,7 @@ export class Translations {
   clear(): void {
     for (const [records, page] of this.pages) this.drop(records, page);
     this.pages.clear();
-    this.samples.clear();
+    this.heats.clear();
     this.bytes = 0;
   }
 
