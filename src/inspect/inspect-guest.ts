@@ -1,5 +1,5 @@
 import { readGuestCp0 } from "../kvm/emulate/cp0.ts";
-import { peekTranslation } from "../kvm/translate.ts";
+import { peekGuestWord } from "../kvm/guest-memory.ts";
 import { guestAsid, inUserMode } from "../kvm/vcpu-state.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import { cp0Table } from "../machine/cp0-table.ts";
@@ -121,17 +121,7 @@ export class GuestInspection implements Inspection {
   }
 
   code(gva: number, before: number, after: number): CodeView[] {
-    return codeViews(gva, before, after, (at) => this.wordAt(at));
-  }
-
-  /** The word of memory that the guest's current mode has at `gva`; null if it has none there. */
-  private wordAt(gva: number): number | null {
-    const { vcpu } = this;
-    const found = peekTranslation(vcpu, gva, inUserMode(vcpu));
-    if (found.kind === "commpage") return vcpu.cp0[(gva % vcpu.pageSize) >>> 2] ?? null;
-    if (!("gpa" in found) || (found.kind === "mapped" && !found.valid)) return null;
-    const hpa = vcpu.slots.gpaToHpa(found.gpa, false);
-    return hpa < 0 ? null : vcpu.machine.memory.read32(hpa);
+    return codeViews(gva, before, after, (at) => peekGuestWord(this.vcpu, at));
   }
 
   explain(gva: number): Explanation {

@@ -1,6 +1,6 @@
 import { CONTEXT, CP0, EBASE, ENTRY_HI, ENTRY_LO, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
-import type { CpuSnapshot } from "../machine/cpu-snapshot.ts";
+import type { CpuSnapshot, RegistersSnapshot } from "../machine/cpu-snapshot.ts";
 import type { MachineSnapshot } from "../machine/machine-snapshot.ts";
 import { SnapshotError } from "../state/snapshot-error.ts";
 import { fromKseg0, toKseg0 } from "./addresses.ts";
@@ -74,6 +74,8 @@ function checkCpu(restored: Restored, n: number, { registers, lines, waiting }: 
     const fixed = index === CP0.Context ? ~CONTEXT.BADVPN2 : -1;
     if (((cp0[index]! ^ before[index]!) & fixed) !== 0) refuse(`CP0 of host CPU ${n} is not the host's`);
   }
+  if ((cp0[CP0.EntryHi]! & ~(ENTRY_HI.VPN2 | ENTRY_HI.ASID)) !== 0)
+    refuse(`EntryHi of host CPU ${n} is wrong`);
   if (waiting || (lines & ~KICK_LINES) !== 0) refuse(`host CPU ${n} waits, or is interrupted`);
   const isLoaded = n === loop.hostCpu;
   const inGuest = isLoaded && loop.phase === "guest" && (cp0[CP0.Status]! & STATUS.UM) !== 0;
@@ -88,7 +90,7 @@ function checkCpu(restored: Restored, n: number, { registers, lines, waiting }: 
   if (!isLoaded || loop.phase === "outside") return;
   // In front of vcpu_run it is the VMM's.
   if (registers.pc !== vcpu.code.vcpuRun) checkAddressSpace(restored, n, cp0);
-  if (!inGuest) checkHostCode(restored, registers.gpr, registers.pc);
+  if (!inGuest) checkHostCode(restored, registers);
 }
 
 /** The address space of the guest's mode is live on host CPU `n`. */
@@ -105,8 +107,11 @@ function checkAddressSpace({ vcpu }: Restored, n: number, cp0: Int32Array): void
     refuse("the guest's page table is elsewhere");
 }
 
-/** The CPU stands in front of host code, behind the call of the exit handler or at vcpu_run, with what that needs. */
-function checkHostCode({ vcpu, loop }: Restored, gpr: Int32Array, pc: number): void {
+/**
+ * The CPU stands in front of host code, behind the call of the exit handler or at vcpu_run, with what that needs, and
+ * goes on from there: not to where a branch before it would lead.
+ */
+function checkHostCode({ vcpu, loop }: Restored, { gpr, pc, branchTarget }: RegistersSnapshot): void {
   const { regs, host, code } = vcpu;
   const { pointer } = regs;
   const holds = (register: number, value: number): boolean => gpr[register]! >>> 0 === value >>> 0;
@@ -114,14 +119,15 @@ function checkHostCode({ vcpu, loop }: Restored, gpr: Int32Array, pc: number): v
     holds(GPR.s0, pointer) &&
     holds(GPR.ra, code.entries["after_exit_handler"]!) &&
     loop.hostPc === host.afterExit;
-  const isParked = loop.phase === "parked" && afterExit;
   const isResuming = pc === host.afterExit && afterExit && holds(GPR.v0, RESUME_GUEST);
   const isEntering =
     pc === code.vcpuRun &&
     holds(GPR.a0, pointer) &&
     holds(GPR.sp, host.stackTopOf(loop.hostCpu)) &&
     holds(GPR.ra, host.code.vcpuReturned);
-  if (!isParked && !isResuming && !isEntering) refuse("a host CPU stands in the middle of the hypervisor");
+  // Parked, the CPU goes on where the loop says, wherever it is.
+  const isThere = loop.phase === "parked" ? afterExit : isResuming || isEntering;
+  if (!isThere || branchTarget !== null) refuse("a host CPU stands in the middle of the hypervisor");
 }
 
 /** The stack leads back to whoever called vcpu_run. */
@@ -135,24 +141,33 @@ function checkStack({ vcpu, loop }: Restored): void {
   if (regs.hostSp !== top || returnTo !== host.code.vcpuReturned) refuse("the host's stack is damaged");
 }
 
-/** No valid entry of a host TLB leads to the hypervisor's memory, but to the guest's commpage. */
-function checkTlbs({ machine, host, regs, pageSize }: Vcpu): void {
+/**
+ * What the host TLBs have is what the host has written: an entry that matches where another does, or matches more than
+ * a pair of its pages, would have the host's own writes end in a machine check, or the guest exit for ever. No valid
+ * one leads to the hypervisor's memory, but to the guest's commpage.
+ */
+function checkTlbs({ machine, host, map, regs, pageSize }: Vcpu): void {
   const { geometry } = host.target;
+  const isReachable = (lo: number): boolean => {
+    const hpa = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096;
+    return hpa === regs.cp0Page || (hpa >= host.pages.end && hpa + pageSize <= machine.memory.size);
+  };
   for (const { tlb } of machine.cpus)
     for (let index = 0; index < tlb.entries; index++) {
       if (!tlb.isUsed(index)) continue;
-      const { pageMask, entryLo0, entryLo1 } = tlb.read(index);
+      const entry = tlb.read(index);
+      const { entryHi, pageMask, entryLo0, entryLo1 } = entry;
       const valid = [entryLo0, entryLo1].filter((lo) => (lo & ENTRY_LO.V) !== 0);
-      const isElsewhere = (lo: number): boolean => {
-        const hpa = ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096;
-        return hpa >= host.pages.end && hpa + pageSize <= machine.memory.size;
-      };
-      const isCommpage = (lo: number): boolean =>
-        ((lo & ENTRY_LO.PFN) >>> ENTRY_LO.PFN_SHIFT) * 4096 === regs.cp0Page;
+      const isGuests = (entryHi & ENTRY_HI.VPN2) >>> 0 <= map.lastGva;
+      const isDropped = valid.length === 0 && entryHi === host.tlb.uniqueEntryHi(index) >>> 0;
       const isFine =
+        (isGuests || isDropped) &&
         pageMask === geometry.pageMask &&
+        tlb.takes(index, entryHi, pageMask) &&
+        !tlb.isGlobal(index) &&
+        !tlb.conflicts(index, entry) &&
         tlb.readHigh(index).every((high) => high === 0) &&
-        valid.every((lo) => (lo & ENTRY_LO.G) === 0 && (isElsewhere(lo) || isCommpage(lo)));
-      if (valid.length > 0 && !isFine) refuse("a host TLB has what no guest can have");
+        valid.every(isReachable);
+      if (!isFine) refuse("a host TLB has what no guest can have");
     }
 }

@@ -2,6 +2,7 @@ import type { Gva } from "./addresses.ts";
 import type { UserAccess } from "./entry/user-access.ts";
 import { HostFaultError } from "./errors.ts";
 import { fill, type Fill } from "./fill.ts";
+import { peekTranslation } from "./translate.ts";
 import { faultingPc, guestAsid, inUserMode, type VcpuState } from "./vcpu-state.ts";
 
 /**
@@ -54,6 +55,19 @@ export function readGuestWord(vcpu: VcpuState, gva: Gva): number | null {
   if ((gva & 3) !== 0) return null;
   const word = accessGuest(vcpu, "loadWord", gva);
   return typeof word === "number" ? word : null;
+}
+
+/**
+ * As {@link readGuestWord}, for someone who only looks: the host executes nothing, and nothing is filled or counted. It
+ * never throws, whatever state host and guest are in.
+ */
+export function peekGuestWord(vcpu: VcpuState, gva: Gva): number | null {
+  if ((gva & 3) !== 0) return null;
+  const found = peekTranslation(vcpu, gva, inUserMode(vcpu));
+  if (found.kind === "commpage") return vcpu.cp0[(gva % vcpu.pageSize) >>> 2]! >>> 0;
+  if (!("gpa" in found) || (found.kind === "mapped" && !found.valid)) return null;
+  const hpa = vcpu.slots.gpaToHpa(found.gpa, false);
+  return hpa < 0 ? null : vcpu.machine.memory.read32(hpa);
 }
 
 /**

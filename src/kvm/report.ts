@@ -3,7 +3,7 @@ import { disassemble } from "../isa/disassemble.ts";
 import { excCodeName } from "../isa/exceptions.ts";
 import type { TlbEntry } from "../machine/tlb.ts";
 import type { Gva } from "./addresses.ts";
-import { readGuestWord } from "./guest-memory.ts";
+import { peekGuestWord } from "./guest-memory.ts";
 import type { InternalErrorExit, InternalErrorReport } from "./vcpu-exit.ts";
 import { faultingPc, type VcpuState } from "./vcpu-state.ts";
 
@@ -12,14 +12,15 @@ const CONTEXT_WORDS = 4;
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
+/** Read without the host's help: what is wrong may be the host's state, and a report never throws. */
 function codeAround(vcpu: VcpuState, pc: Gva): string[] {
   const lines: string[] = [];
   for (let at = pc - 4 * CONTEXT_WORDS; at <= pc + 4 * CONTEXT_WORDS; at += 4) {
     if (at < 0 || at > 0xffff_fffc) continue;
-    const word = readGuestWord(vcpu, at);
-    if (word === null) continue;
-    const text = disassemble(word, at, { cp0Names: true });
-    lines.push(`${at === pc ? "> " : "  "}${hex(at)}: ${hex(word)} ${text}`);
+    const word = peekGuestWord(vcpu, at);
+    const text =
+      word === null ? "cannot be read" : `${hex(word)} ${disassemble(word, at, { cp0Names: true })}`;
+    lines.push(`${at === pc ? "> " : "  "}${hex(at)}: ${text}`);
   }
   return lines;
 }

@@ -35,7 +35,9 @@ export interface InternalErrorReport {
   readonly entryHi: number;
   /** Guest $0 to $31, unsigned. */
   readonly gpr: readonly number[];
-  /** Instructions around `pc`, as far as they can be read: `address: word text`, the culprit marked with `>`. */
+  /**
+   * Instructions around `pc`, the culprit marked with `>`: `address: word text`, or `address: cannot be read`.
+   */
   readonly code: readonly string[];
   readonly guestTlb: {
     readonly size: number;

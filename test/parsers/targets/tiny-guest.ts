@@ -11,12 +11,13 @@ const COUNT = [0x2442_0001, 0xac62_0000, 0x1000_fffd, 0] as const;
 /** As little as there can be of anything. */
 const SMALL = { te: { guestTlb: 64, gvaRoots: 1 }, bare: {} } as const;
 
-/** A guest that has never run. */
-export function tinyGuest(mode: Mode): MachineGuest {
+/** A guest that has never run, on `hostCpu` if that is given. */
+export function tinyGuest(mode: Mode, hostCpu?: string): MachineGuest {
   const address = (mode === "te" ? 0x4000_0000 : 0x8000_0000) + CODE;
   const config: GuestConfig = {
     kernel: makeExecutable({ entry: address, pieces: [{ address, words: COUNT }] }),
     ...{ mode, ...SMALL[mode], memory: 1 << 20, engine: "interp" },
+    ...(hostCpu === undefined ? {} : { hostCpu }),
     onConsole() {},
   };
   return createMachineGuest(config);
