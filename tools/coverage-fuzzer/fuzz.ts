@@ -1,12 +1,12 @@
 /** Fuzzes a target in a process of its own, and watches over it. */
 import { fork } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TargetModule } from "./fuzz-target.ts";
 import type { Finding, Job, Message, Report } from "./job.ts";
 import { PresentInput } from "./present-input.ts";
+import { makeScratchFolder } from "./scratch-folder.ts";
 
 /** How a target is fuzzed. */
 export interface FuzzOptions {
@@ -40,7 +40,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Gives inputs to a target, and tells what came of it. */
 export async function fuzz(target: TargetModule, options: FuzzOptions): Promise<Report> {
-  const folder = mkdtempSync(join(tmpdir(), "kseg-fuzz-"));
+  const folder = makeScratchFolder("kseg-fuzz-");
   const file = join(folder, "input");
   writeFileSync(file, "");
   const present = new PresentInput(file, "read");

@@ -1,4 +1,4 @@
-import { crc32 } from "../../../src/state/crc32.ts";
+import { crc32 } from "node:zlib";
 import { FILE_HEADER_BYTES } from "../../../src/state/file-kind.ts";
 
 /** The last word in front of the contents. */

@@ -4,9 +4,9 @@
  * here. An input that begins like a file is one.
  */
 import { isDeepStrictEqual } from "node:util";
+import { crc32 } from "node:zlib";
 import type { Mode } from "../../../src/index.ts";
 import { ByteWriter } from "../../../src/state/byte-stream.ts";
-import { crc32 } from "../../../src/state/crc32.ts";
 import { FILE_HEADER_BYTES } from "../../../src/state/file-kind.ts";
 import { SnapshotError } from "../../../src/state/snapshot-error.ts";
 import { restoreMachineGuest } from "../../../src/vmm/create-guest.ts";
@@ -27,6 +27,9 @@ const MOST_UNITS = 4;
 class Rig {
   private guest: MachineGuest;
   readonly image: GuestImage;
+  /** The snapshot's file, in front of its settings and behind its state. */
+  readonly header: Uint8Array;
+  readonly pages: Uint8Array;
   private pristine: GuestImage;
   private readonly mode: Mode;
 
@@ -36,6 +39,11 @@ class Rig {
     other.run(WHILE);
     this.image = other.capture();
     other.destroy();
+    const file = encodeSnapshot(this.image);
+    this.header = file.subarray(0, FILE_HEADER_BYTES);
+    const { length } = encodeSnapshot({ ...this.image, ram: new Map() });
+    // In front of the pages is how many there are.
+    this.pages = file.subarray(length - 4);
     this.guest = tinyGuest(mode);
     this.pristine = this.guest.capture();
   }
@@ -78,7 +86,7 @@ class Rig {
 const MODES: readonly Mode[] = ["bare", "te"];
 
 /** The file that an input stands for. */
-function fileOf(input: Uint8Array, { image }: Rig): Uint8Array {
+function fileOf(input: Uint8Array, { header, pages }: Rig): Uint8Array {
   const settings = input.subarray(2, 2 + input[1]!);
   const state = input.subarray(2 + settings.length);
   const contents = new ByteWriter();
@@ -86,13 +94,11 @@ function fileOf(input: Uint8Array, { image }: Rig): Uint8Array {
     contents.word(part.length);
     contents.raw(part);
   }
-  const pages = encodeSnapshot(image);
-  const front = new ByteWriter();
-  SETTINGS.write(front, image.settings);
-  contents.raw(pages.subarray(FILE_HEADER_BYTES + 4 + front.bytes.length + 4 + image.state.length));
-  const file = new Uint8Array(FILE_HEADER_BYTES + contents.bytes.length);
-  file.set(pages.subarray(0, FILE_HEADER_BYTES));
-  file.set(contents.bytes, FILE_HEADER_BYTES);
+  const front = contents.bytes;
+  const file = new Uint8Array(FILE_HEADER_BYTES + front.length + pages.length);
+  file.set(header);
+  file.set(front, FILE_HEADER_BYTES);
+  file.set(pages, FILE_HEADER_BYTES + front.length);
   return withChecksum(file);
 }
 
