@@ -20,8 +20,12 @@ import { carryOut, type Task } from "./engines/tasks.ts";
 import { serveFiles, type Site } from "./static-site.ts";
 
 const MINUTES = 60_000;
-/** Times that each task is timed in each browser; the shortest counts, as this computer may do other work as well. */
+/**
+ * Times that each task is timed in each browser; the shortest counts, as this computer may do other work as well. More
+ * rounds follow where these do not tell.
+ */
 const ROUNDS = 2;
+const MORE_ROUNDS = 4;
 /** Firefox's time may be so many times Chromium's. */
 const MOST_RATIO = 2;
 
@@ -71,27 +75,41 @@ describe.skipIf(present.length === 0)("the engines in a browser", () => {
       const task = TASKS[name]!;
       const expected = await carryOut(task, (image) => Promise.resolve(IMAGES.get(image)!));
       for (let round = 0; round < ROUNDS; round++)
-        for (const [browserName, browser] of browsers) {
-          const { result, milliseconds } = await carryOutIn(browser, site.url, task);
-          expect(result, browserName).toBe(expected);
-          const key = `${name} in ${browserName}`;
-          best.set(key, Math.min(best.get(key) ?? Infinity, milliseconds));
-        }
+        for (const [browser, result] of await timed(name)) expect(result, browser).toBe(expected);
     },
   );
 
-  test.skipIf(present.length < 2)("Firefox takes at most twice Chromium's time", () => {
-    const timeIn = (browser: BrowserName, name: string): number => best.get(`${name} in ${browser}`)!;
-    let [chromium, firefox] = [0, 0];
-    for (const name of Object.keys(TASKS)) {
-      const [a, b] = [timeIn("Chromium", name), timeIn("Firefox", name)];
-      console.log(
-        `${name}: Chromium ${a.toFixed(0)} ms, Firefox ${b.toFixed(0)} ms, ratio ${(b / a).toFixed(2)}`,
-      );
-      chromium += a;
-      firefox += b;
+  /** Carries a task out in each browser, and keeps the shortest times; the results. */
+  async function timed(name: string): Promise<ReadonlyMap<BrowserName, string>> {
+    const results = new Map<BrowserName, string>();
+    for (const [browserName, browser] of browsers) {
+      const { result, milliseconds } = await carryOutIn(browser, site.url, TASKS[name]!);
+      results.set(browserName, result);
+      const key = `${name} in ${browserName}`;
+      best.set(key, Math.min(best.get(key) ?? Infinity, milliseconds));
     }
-    console.log(`all: Firefox ÷ Chromium ${(firefox / chromium).toFixed(2)}`);
-    expect(firefox / chromium).toBeLessThanOrEqual(MOST_RATIO);
-  });
+    return results;
+  }
+
+  const timeIn = (browser: BrowserName, name: string): number => best.get(`${name} in ${browser}`)!;
+  const allIn = (browser: BrowserName): number =>
+    Object.keys(TASKS).reduce((sum, name) => sum + timeIn(browser, name), 0);
+
+  test.skipIf(present.length < 2)(
+    "Firefox takes at most twice Chromium's time",
+    { timeout: 10 * MINUTES },
+    async () => {
+      const ratio = (): number => allIn("Firefox") / allIn("Chromium");
+      for (let round = 0; round < MORE_ROUNDS && ratio() > MOST_RATIO; round++)
+        for (const name of Object.keys(TASKS)) await timed(name);
+      for (const name of Object.keys(TASKS)) {
+        const [a, b] = [timeIn("Chromium", name), timeIn("Firefox", name)];
+        console.log(
+          `${name}: Chromium ${a.toFixed(0)} ms, Firefox ${b.toFixed(0)} ms, ratio ${(b / a).toFixed(2)}`,
+        );
+      }
+      console.log(`all: Firefox ÷ Chromium ${ratio().toFixed(2)}`);
+      expect(ratio()).toBeLessThanOrEqual(MOST_RATIO);
+    },
+  );
 });

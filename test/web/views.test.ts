@@ -117,7 +117,8 @@ describePage("the views of a guest", (opened) => {
       const [x, y] = [(cell % 64) + 0.5, Math.floor(cell / 64) + 0.5];
       const ago = refilled[cell]!;
       // Between the colours of an empty cell and of one that was refilled just now, by how long ago it was.
-      const strength = await page.evaluate<number>(`(() => {
+      const strength = (): Promise<number> =>
+        page.evaluate<number>(`(() => {
         const canvas = document.querySelector('canvas[aria-label^="Kernel root"]');
         const red = (x, y) => canvas.getContext("2d")
           .getImageData(x * canvas.width / 64, y * canvas.height / 16, 1, 1).data[0];
@@ -125,7 +126,9 @@ describePage("the views of a guest", (opened) => {
         const empty = red(63.5, 0.5);
         return (red(${x}, ${y}) - empty) / (Number.parseInt(full, 16) - empty);
       })()`);
-      expect(strength).toBeCloseTo(0.12 + 0.88 * (ago < 0 ? 0 : 1 - ago / 1024), 1);
+      // It is drawn with the browser's next frame.
+      const expected = 0.12 + 0.88 * (ago < 0 ? 0 : 1 - ago / 1024);
+      await expect.poll(strength, { timeout: 10_000 }).toBeCloseTo(expected, 1);
       const box = (await map.boundingBox())!;
       await map.hover({ position: { x: (x * box.width) / 64, y: (y * box.height) / 16 } });
       const lately =
