@@ -143,7 +143,8 @@ function cutIrreducible({ order, numberOf, dominators }: Numbering, ways: Ways):
   order.forEach((block, number) => {
     for (const edge of block.edges) {
       const target = ways.target(block, edge);
-      const to = target === undefined ? Infinity : numberOf.get(target)!;
+      if (target === undefined) continue;
+      const to = numberOf.get(target)!;
       if (to > number || dominates(dominators, to, number)) continue;
       ways.cut(edge);
       found = true;

@@ -42,13 +42,14 @@ export interface Label {
   readonly depth: number;
 }
 
-/** Place of a branch in a function's body, and whether it is likely that the condition is not 0. */
-export type BranchHint = readonly [at: number, likely: 0 | 1];
+/** Whether it is likely that the condition of a branch is not 0. */
+type Likely = 0 | 1;
 
 export class Code {
   private readonly bytes = new Bytes(1024);
-  /** Hints with places in `bytes`. */
-  private readonly hinted: BranchHint[] = [];
+  /** Places in `bytes` of branches with hints, in order; and what the hints say. */
+  private readonly hintedAt: number[] = [];
+  private readonly hinted: Likely[] = [];
   private readonly locals: ValueType[] = [];
   private readonly parameters: number;
   private depth = 0;
@@ -134,12 +135,12 @@ export class Code {
   }
   /** An `if` whose condition is mostly true: a compiler gives no registers to what is needed otherwise only. */
   ifLikely(type: number = BLOCK_VOID): Label {
-    this.hinted.push([this.bytes.length, 1]);
+    this.hint(1);
     return this.open(OP.if, type);
   }
   /** An `if` whose condition is mostly false. */
   ifUnlikely(type: number = BLOCK_VOID): Label {
-    this.hinted.push([this.bytes.length, 0]);
+    this.hint(0);
     return this.open(OP.if, type);
   }
   private open(opcode: number, type: number): Label {
@@ -164,7 +165,7 @@ export class Code {
   }
   /** A `br_if` whose condition is mostly false. */
   brIfUnlikely(label: Label): void {
-    this.hinted.push([this.bytes.length, 0]);
+    this.hint(0);
     this.brIf(label);
   }
   /** Branches to `labels[index]`, or to `otherwise` if the index is out of range. */
@@ -175,10 +176,25 @@ export class Code {
     this.bytes.unsigned(this.depth - 1 - otherwise.depth);
   }
 
-  /** The hints given, in order, with places as of what `finish` returns. */
-  get hints(): readonly BranchHint[] {
+  private hint(likely: Likely): void {
+    this.hintedAt.push(this.bytes.length);
+    this.hinted.push(likely);
+  }
+
+  /** How many hints were given. */
+  get hints(): number {
+    return this.hinted.length;
+  }
+
+  /** Appends them as a vector (WebAssembly 3.0, appendix "Custom Sections"), with places as of what `finish` returns. */
+  emitHints(out: Bytes): void {
     const before = this.declarations().length;
-    return this.hinted.map(([at, likely]) => [before + at, likely]);
+    out.unsigned(this.hinted.length);
+    for (let n = 0; n < this.hinted.length; n++) {
+      out.unsigned(before + this.hintedAt[n]!);
+      out.push(1);
+      out.push(this.hinted[n]!);
+    }
   }
 
   private declarations(): Bytes {

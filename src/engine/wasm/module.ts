@@ -27,7 +27,8 @@ const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
  */
 export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
-  /** Index of each type by what it says. */
+  /** Index of each type by what it says, and of those that were asked for. */
+  private readonly knownTypes = new Map<FunctionType, number>();
   private readonly typeIndexes = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
   private readonly functions: { type: number; body: Code }[] = [];
@@ -48,6 +49,15 @@ export class ModuleBuilder {
 
   /** Index of a function type, for indirect calls. */
   typeIndex(type: FunctionType): number {
+    let index = this.knownTypes.get(type);
+    if (index === undefined) {
+      index = this.indexOfEqual(type);
+      this.knownTypes.set(type, index);
+    }
+    return index;
+  }
+
+  private indexOfEqual(type: FunctionType): number {
     const key = `${type.parameters.join()}>${type.results.join()}`;
     let index = this.typeIndexes.get(key);
     if (index === undefined) {
@@ -136,21 +146,15 @@ export class ModuleBuilder {
    * functions that have such hints; nothing if there are none.
    */
   private emitBranchHints(out: Bytes): void {
-    const hinted = this.functions
-      .map(({ body }, n) => ({ index: this.imports.length + n, hints: body.hints }))
-      .filter(({ hints }) => hints.length > 0);
-    if (hinted.length === 0) return;
+    const hinted = this.functions.filter(({ body }) => body.hints > 0).length;
+    if (hinted === 0) return;
     const content = new Bytes(1024);
     content.text("metadata.code.branch_hint");
-    content.unsigned(hinted.length);
-    for (const { index, hints } of hinted) {
-      content.unsigned(index);
-      content.unsigned(hints.length);
-      for (const [at, likely] of hints) {
-        content.unsigned(at);
-        content.push(1);
-        content.push(likely);
-      }
+    content.unsigned(hinted);
+    for (const [n, { body }] of this.functions.entries()) {
+      if (body.hints === 0) continue;
+      content.unsigned(this.imports.length + n);
+      body.emitHints(content);
     }
     out.push(SECTION.custom);
     out.sized(content);
