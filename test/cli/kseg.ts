@@ -89,6 +89,8 @@ export function startProgram(
         const at = stdout.indexOf(text, seen);
         if (at < 0) return;
         seen = at + text.length;
+        // What comes later is for who waits then.
+        look = () => {};
         resolve();
       };
       look();
