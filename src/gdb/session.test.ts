@@ -13,6 +13,7 @@ import { GdbSession } from "./session.ts";
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 const image = (mode: string): Uint8Array =>
   readFileSync(new URL(`../../guests/demo/demo-${mode}.elf`, import.meta.url));
+const WAIT_WORD = "42000020";
 const symbols = parseElf(image("te")).symbols();
 const addressOf = (symbol: string): string => symbols.get(symbol)!.toString(16);
 
@@ -24,9 +25,10 @@ class Talk {
   constructor(
     mode: "te" | "bare" = "te",
     create: typeof createTimeTravel | typeof createGuest = createGuest,
+    input = "touch\npoweroff\n",
   ) {
     this.guest = create({ kernel: image(mode), mode, memory: 16 << 20, onConsole() {} });
-    this.guest.sendInput(bytesOf("touch\npoweroff\n"));
+    this.guest.sendInput(bytesOf(input));
     this.session = new GdbSession(this.guest);
   }
 
@@ -197,6 +199,31 @@ describe("a debugger", () => {
     session.ask(`Z0,${(epc + 4).toString(16)},4`);
     session.raw(packetOf("c"));
     expect(session.session.wanted).toEqual({ kind: "run" });
+  });
+
+  test.each([
+    ["guest", "te"],
+    ["bare machine", "bare"],
+  ] as const)("steps over a WAIT of a %s, back to it and over it again", (_, mode) => {
+    const session = new Talk(mode, createTimeTravel, "");
+    const { debug } = session.guest;
+    let wait = parseElf(image(mode)).symbols().get("idle_wait")!;
+    while (session.ask(`m${wait.toString(16)},4`) !== swapped(WAIT_WORD)) wait += 4;
+    session.ask(`Z0,${wait.toString(16)},4`);
+    session.go("c");
+    session.ask(`z0,${wait.toString(16)},4`);
+    // gdb steps by the breakpoints that it inserts, or by steps of the stub.
+    for (const step of ["s", "vCont;s:1"]) {
+      expect(debug.readRegister("pc")).toBe(wait);
+      expect(session.go(step)).toContain("T05thread:1;");
+      const after = debug.readRegister("pc");
+      expect(after).not.toBe(wait);
+      expect(session.go("bs")).toContain("T05");
+      expect(debug.readRegister("pc")).toBe(wait);
+      expect(session.go(step)).toContain("T05thread:1;");
+      expect(debug.readRegister("pc")).toBe(after);
+      session.go("bs");
+    }
   });
 
   test("steps the host, whose handlers are at other addresses", () => {
