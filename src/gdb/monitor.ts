@@ -71,8 +71,13 @@ function whose(cp0: readonly Cp0View[], hasHost: boolean): string {
 }
 
 function explain(guest: DebuggedGuest, address: string): string {
-  if (!/^(0x)?[0-9a-f]{1,8}$/i.test(address)) return "monitor gva takes an address in hexadecimal digits\n";
-  return `${explanationText(guest.inspect().explain(Number.parseInt(address, 16)))}\n`;
+  // gdb hands on what follows `monitor` as it was typed.
+  const isPc = address === "pc" || address === "$pc";
+  if (!isPc && !/^(0x)?[0-9a-f]{1,8}$/i.test(address))
+    return "monitor gva takes an address in hexadecimal digits, or $pc\n";
+  const gva = isPc ? guest.debug.readRegister("pc") : Number.parseInt(address, 16);
+  if (gva === null) return "where the guest is is not known in the middle of its host's code\n";
+  return `${explanationText(guest.inspect().explain(gva))}\n`;
 }
 
 const COMMANDS: Readonly<Record<string, MonitorCommand>> = {

@@ -306,6 +306,8 @@ describe("a debugger", () => {
     expect(talk.monitor("threads")).toContain(`1  guest  pc ${addressOf("idle")}`);
     expect(talk.monitor("tlb")).toMatch(/guest TLB:\n.*[^]*host TLB:\n.*guest kernel/);
     expect(talk.monitor(`gva ${addressOf("idle")}`)).toContain("guest map");
+    const pc = talk.guest.debug.readRegister("pc")!.toString(16);
+    expect(talk.monitor("gva $pc")).toBe(talk.monitor(`gva ${pc}`));
     expect(talk.monitor("gva main")).toContain("takes an address");
     const host = talk.monitor("host");
     expect(host).toMatch(/^CPU at 4[0-9a-f]{7}, in the guest's code\n/);
