@@ -392,8 +392,16 @@ describePage("the views of a guest", (opened) => {
     await page.goto(site.url);
     await page.getByRole("tab", { name: "Compare" }).click();
     await page.getByLabel("Typed").fill("asid 500 4");
-    await page.getByRole("button", { name: "Run both" }).click();
+    const stop = page.getByTitle("Stop the comparison");
+    expect(await stop.isDisabled()).toBe(true);
+    // In one go: the comparison may have ended before anything else is asked.
+    const canStop = await page.evaluate<boolean>(
+      `[...document.querySelectorAll("button")].find((one) => one.textContent === "Run both").click();
+       document.querySelector('[title="Stop the comparison"]').disabled === false`,
+    );
+    expect(canStop).toBe(true);
     await page.getByText("Both have come to their end.").waitFor();
+    await expect.poll(() => stop.isDisabled()).toBe(true);
     const sides = (["fast", "slow"] as const).map((refill) => {
       const guest = createGuest({ kernel, refill, onConsole() {} });
       guest.sendInput(new TextEncoder().encode("asid 500 4\npoweroff\n"));

@@ -74,6 +74,7 @@ export class CompareView implements View {
   private readonly what: HTMLSelectElement;
   private readonly typed = el("input", { type: "text", value: WORKLOAD, spellcheck: "false" });
   private readonly start = el("button", { type: "submit", class: "primary" }, "Run both");
+  private readonly end = button("Stop", "Stop the comparison", () => this.stop("stopped"));
   private readonly state = el("p", { class: "hint", role: "status" });
   private readonly table = el("table", { class: "compare" });
   private running: GuestSession | null = null;
@@ -91,8 +92,9 @@ export class CompareView implements View {
       el("label", {}, "What differs ", this.what),
       el("label", {}, "Typed ", this.typed),
       this.start,
-      button("Stop", "Stop the comparison", () => this.stop("stopped")),
+      this.end,
     );
+    this.canStart(true);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.session.snapshot !== null) {
@@ -120,9 +122,15 @@ export class CompareView implements View {
     if (shown) this.session.client.watch({});
   }
 
+  /** A comparison can be started, or one runs that can be stopped. */
+  private canStart(can: boolean): void {
+    this.start.disabled = !can;
+    this.end.disabled = can;
+  }
+
   private async compare({ sides }: Comparison): Promise<void> {
     this.stop("");
-    this.start.disabled = true;
+    this.canStart(false);
     const samples: (Sample | null)[] = [null, null];
     const names = sides.map(([name]) => name);
     // The page's guest may become another one meanwhile.
@@ -142,7 +150,7 @@ export class CompareView implements View {
       }
       this.state.textContent = "Both have come to their end.";
     } finally {
-      this.start.disabled = false;
+      this.canStart(true);
     }
   }
 
