@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ENTRY_LO, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
+import { CP0, ENTRY_LO, PAGE_GRAIN, STATUS } from "../isa/cp0.ts";
 import { EXC_CODE } from "../isa/exceptions.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Assembler } from "../uasm/assembler.ts";
@@ -19,8 +19,12 @@ const CACHED = 3 << ENTRY_LO.C_SHIFT;
 const ALL = ENTRY_LO.V | ENTRY_LO.D | CACHED;
 const ADDIU_V1 = 0x2403_0000;
 
-/** The CP0 registers of a refill, by number. */
-const [LO0, LO1, BAD_VADDR, ENTRY_HI] = [2, 3, 8, 10];
+/** The number by which instructions name a CP0 register with select 0. */
+const numberOf = (register: keyof typeof CP0): number => CP0[register] >>> 3;
+const LO0 = numberOf("EntryLo0");
+const LO1 = numberOf("EntryLo1");
+const BAD_VADDR = numberOf("BadVAddr");
+const ENTRY_HI = numberOf("EntryHi");
 
 /** Writes the entries that `ENTRIES` has. */
 function writeEntry(a: Assembler): void {
