@@ -27,8 +27,7 @@ const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
  */
 export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
-  /** Index of each type by what it says, and of those that were asked for. */
-  private readonly knownTypes = new Map<FunctionType, number>();
+  /** Index of each type by what it says. */
   private readonly typeIndexes = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
   private readonly functions: { type: number; body: Code }[] = [];
@@ -49,15 +48,6 @@ export class ModuleBuilder {
 
   /** Index of a function type, for indirect calls. */
   typeIndex(type: FunctionType): number {
-    let index = this.knownTypes.get(type);
-    if (index === undefined) {
-      index = this.indexOfEqual(type);
-      this.knownTypes.set(type, index);
-    }
-    return index;
-  }
-
-  private indexOfEqual(type: FunctionType): number {
     const key = `${type.parameters.join()}>${type.results.join()}`;
     let index = this.typeIndexes.get(key);
     if (index === undefined) {
