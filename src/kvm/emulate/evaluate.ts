@@ -173,8 +173,8 @@ function effectOf(statement: Statement, env: Environment): Effect | null {
 
 /**
  * What the instruction `word` of `row` at `pc` does, given the registers, and FCSR for branches of the FPU: its first
- * effect, or null if it only computes or is left to the machine ({@link helperCall}). A likely branch that is not taken continues behind its
- * delay slot, like other branches.
+ * effect, or null if it only computes or is left to the machine ({@link helperCall}). A likely branch that is not
+ * taken continues behind its delay slot, like other branches.
  */
 export function evaluate(
   row: InstructionRow,
