@@ -41,14 +41,24 @@ interface Decoded {
   readonly call: HelperCall | null;
 }
 
-/** Places that words are remembered at, by some of their bits: a power of two. */
-const REMEMBERED = 256;
+/** Places that words are remembered at. */
+const REMEMBERED = 2048;
+
+/**
+ * The place of a word. No two MFC0 and MTC0 of registers with select 0 share one: of words that do and that a kernel
+ * executes by turns each is decoded anew every time.
+ */
+function placeOf(word: number): number {
+  const registers = (word >>> 11) & 0x3ff;
+  const direction = (word >>> 13) & 0x400;
+  return (registers | direction) ^ ((word & 0x3f) << 5);
+}
 
 /** A decoder that remembers words: a kernel has few that trap, and does not change them. */
 function remember(decoder: Decoder): (word: number) => Decoded {
   const known = new Array<Decoded | null>(REMEMBERED).fill(null);
   return (word) => {
-    const place = (word ^ (word >>> 8) ^ (word >>> 16)) & (REMEMBERED - 1);
+    const place = placeOf(word);
     const found = known[place]!;
     if (found !== null && found.word === word) return found;
     const row = decoder(word);
