@@ -12,8 +12,9 @@ import { inUserMode, type VcpuState } from "./vcpu-state.ts";
  */
 export function publishForFastExits(vcpu: VcpuState): void {
   const { regs, mmu, timer, machine } = vcpu;
-  regs.setReady(readyAsid(mmu, false), readyAsid(mmu, true));
   regs.userIsLive = inUserMode(vcpu);
+  if (!vcpu.fastExits) return;
+  regs.setReady(readyAsid(mmu, false), readyAsid(mmu, true));
   regs.setProbe(vcpu.guestTlb.lastEntryHi, vcpu.guestTlb.lastIndex);
   // Under a wall clock Count runs on by itself, and could pass Compare before the timer is looked at.
   const { config, cpu } = machine;
