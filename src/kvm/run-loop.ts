@@ -148,11 +148,13 @@ export class RunLoop {
     const { vcpu } = this;
     const { timeline } = this.machine;
     for (;;) {
-      if (this.phase !== "guest") {
+      let now: number;
+      if (this.phase === "guest") now = timeline.now();
+      else {
         const exit = this.deferred ?? completeMmio(vcpu);
         this.deferred = null;
         if (exit !== null) return exit;
-        timeline.fireDue();
+        now = timeline.fireDue();
         if (vcpu.waiting) {
           if (!vcpu.interrupts.pending) return { reason: "irq-window-open" };
           vcpu.waiting = false;
@@ -160,7 +162,7 @@ export class RunLoop {
         deliverInterrupt(vcpu);
         if (this.stepIsOver) return { reason: "debug", stop: { kind: "step" } };
       }
-      if (this.stopRequested || timeline.now() >= limit) {
+      if (this.stopRequested || now >= limit) {
         this.stopRequested = false;
         return { reason: "intr" };
       }

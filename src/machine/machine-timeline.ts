@@ -119,11 +119,11 @@ export class MachineTimeline implements Timeline {
   }
 
   /**
-   * Ticks until the next timer falls due, or the time is `limit` (at most a slice under a wall clock); 0 or less if
-   * that is so.
+   * Ticks from `now` until the next timer falls due, or the time is `limit` (at most a slice under a wall clock); 0 or
+   * less if that is so.
    */
-  untilNext(limit = Infinity): number {
-    const ticks = Math.min(this.nextDue, limit) - this.now();
+  untilNext(now: number, limit = Infinity): number {
+    const ticks = Math.min(this.nextDue, limit) - now;
     return this.wall === undefined ? ticks : Math.min(ticks, this.wallSlice);
   }
 

@@ -288,7 +288,7 @@ export class Machine {
         this.cpu.takeInterrupt();
         if (this.debug.stepsHere) return STEPPED;
       }
-      this.reopenSlice();
+      this.reopenSlice(now);
       const reason = this.runEngine();
       if (reason === EXIT.debug) return { kind: "debug", stop: this.debug.takeStop() };
       if (reason === EXIT.hostCall) return { kind: "host-call", code: this.cpu.hostCallCode };
@@ -326,9 +326,9 @@ export class Machine {
     return this.config.guestTime === "all" || !this.cpu.isKernel;
   }
 
-  private reopenSlice(): void {
+  private reopenSlice(now = this.timeline.now()): void {
     const longest = this.cpu.instructions > WARM_UP_INSTRUCTIONS ? HOST_SLICE : WARM_UP_SLICE;
-    const guestSlice = Math.max(0, Math.min(this.timeline.untilNext(this.limit), longest));
+    const guestSlice = Math.max(0, Math.min(this.timeline.untilNext(now, this.limit), longest));
     this.cpu.guestRemaining = guestSlice;
     this.cpu.hostSlice = longest;
     this.cpu.openSlice(this.guestRuns ? guestSlice : longest);
@@ -348,7 +348,7 @@ export class Machine {
 
   /** A timer was armed that may fall due within the current slice. */
   private shortenSlice(): void {
-    const room = Math.max(0, this.timeline.untilNext());
+    const room = Math.max(0, this.timeline.untilNext(this.timeline.now()));
     if (this.guestRuns) this.cpu.shortenSlice(room);
     else if (room < this.cpu.guestRemaining) this.cpu.guestRemaining = room;
   }
