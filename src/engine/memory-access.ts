@@ -6,6 +6,7 @@ import { LOAD_AROUND } from "./imports.ts";
 import { I32, MEMORY, PLAIN, type Code } from "./wasm/code.ts";
 
 const PAGE_MASK = -PAGE_SIZE;
+const KSEG0 = 0x8000_0000;
 
 /** What is accessed: how much, and whether as user mode would (EVA). */
 export interface AccessKind {
@@ -91,6 +92,32 @@ export class MemoryAccess {
       this.emitStoreAtPlace(width);
     };
     this.emitByPage(SOFT_TLB.writeTag, kind, use, hit, miss);
+  }
+
+  /**
+   * Takes the address from the stack and pushes the word there, for kernel code where kseg0 is unmapped: a load from RAM
+   * in kseg0 needs no look-up, whose result others would wait for. `ram` is the memory offset of physical address 0;
+   * `otherwise` takes the address and pushes the word of all other loads.
+   */
+  emitLoadUnmapped(ram: number, otherwise: () => void): void {
+    const { code } = this;
+    code.const32(KSEG0);
+    code.op(PLAIN.i32Xor);
+    code.tee(this.place);
+    // What is not aligned gets far out of range.
+    code.const32(2);
+    code.op(PLAIN.i32Rotr);
+    loadState(code, STATE.plainWords);
+    code.op(PLAIN.i32LtU);
+    code.ifLikely(I32);
+    code.get(this.place);
+    code.memory(MEMORY.i32Load, ram);
+    code.else();
+    code.get(this.place);
+    code.const32(KSEG0);
+    code.op(PLAIN.i32Xor);
+    otherwise();
+    code.end();
   }
 
   /** Emits `hit` for when the page is known or the soft TLB has it, and else `miss`; each leaves a value of `type`, if there is one. */

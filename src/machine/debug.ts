@@ -81,6 +81,7 @@ export class MachineDebug implements AccessWatch {
 
   constructor(machine: DebuggedMachine) {
     this.machine = machine;
+    this.publish();
   }
 
   // --- points ---
@@ -116,7 +117,12 @@ export class MachineDebug implements AccessWatch {
     const kinds =
       (this.breakpoints.size > 0 ? 1 << ACCESS.fetch : 0) |
       (watching ? (1 << ACCESS.load) | (1 << ACCESS.store) : 0);
-    for (const cpu of this.machine.cpus) cpu.state[STATE.slowAccesses >>> 2] = kinds;
+    const { ram } = this.machine.mmu;
+    const plainBytes = watching ? 0 : (ram.find(({ base }) => base === 0)?.size ?? 0);
+    for (const { state } of this.machine.cpus) {
+      state[STATE.slowAccesses >>> 2] = kinds;
+      state[STATE.plainWords >>> 2] = plainBytes >>> 2;
+    }
   }
 
   get hasBreakpoints(): boolean {

@@ -77,6 +77,11 @@ export const STATE = {
   hostSlice: BLOCK + 0x104,
   /** Kinds of accesses, `1 << ACCESS`, whose soft TLB misses all take the slow path: a debugger looks at each. */
   slowAccesses: BLOCK + 0x108,
+  /**
+   * Words of RAM from physical address 0 on that loads may reach through kseg0 without a look-up: 0 while a debugger
+   * looks at loads.
+   */
+  plainWords: BLOCK + 0x124,
   /** Where translated code went last by a jump through a table, within a page. */
   jumpedTo: BLOCK + 0x10c,
   /** 64 bits: the physical address that LL has linked last. */

@@ -10,7 +10,7 @@ import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../
 import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
-import { pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
+import { basedAccess, pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
 import type { Block, Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 
@@ -27,6 +27,8 @@ export interface Surroundings {
   /** Pushes the virtual address of a byte of the page. */
   readonly pushVa: (offset: number) => void;
   readonly cp0Specs: Cp0Specs;
+  /** Memory offset of physical address 0, for code that is executed in kseg0 only; null for other code. */
+  readonly unmappedRam: number | null;
   /** Where to go when everything is in the state block. */
   readonly left: () => Label;
 }
@@ -289,7 +291,10 @@ export class InstructionEmitter {
           const { old } = s;
           const pushOld = old === null ? null : (): void => this.push(old);
           const miss = (): void => this.emitLoadMiss(s, instruction.at);
-          this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
+          const { unmappedRam } = this.around;
+          if (unmappedRam !== null && isHandlerLoad(instruction, s))
+            this.access.emitLoadUnmapped(unmappedRam, () => this.access.emitLoad(s, s.signed, pushOld, miss));
+          else this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
         }
         code.setLocal(source.temp(s.id));
         return;
@@ -360,15 +365,20 @@ export class InstructionEmitter {
     const field = (name: ImmField): number => (operation.slots.has(name) ? this.operand(name) : 0);
     const index = field("rdNumber") * 8 + field("sel");
     const value = (): void => this.push(s.args.at(-1)!);
-    const inline = inlineOperation(code, this.around.cp0Specs, s.name, index, value);
+    const { cp0Specs, unmappedRam } = this.around;
+    const inline = inlineOperation(code, cp0Specs, s.name, index, value, unmappedRam !== null);
     if (inline === null) {
       this.callHelper(s, instruction);
       return;
     }
+    const emit = (): void => {
+      inline.emit();
+      if (s.id !== null) code.setLocal(source.temp(s.id));
+    };
+    if (inline.condition === null) return emit();
     inline.condition();
     code.if();
-    inline.emit();
-    if (s.id !== null) code.setLocal(source.temp(s.id));
+    emit();
     if (!inline.elseRaises) {
       code.const32(0);
       code.setLocal(this.budgetChanged);
@@ -534,4 +544,10 @@ export class InstructionEmitter {
     const size = width === "left" || width === "right" ? STORE_PART[width] : width;
     this.emitMiss(user ? "storeUser" : "store", size, () => this.code.get(this.access.value), at);
   }
+}
+
+/** A load of a word through a register that is for handlers of exceptions, where it leads to the kernel's tables. */
+function isHandlerLoad(instruction: Instruction, { width, user }: AccessKind): boolean {
+  const access = basedAccess(instruction);
+  return width === 4 && !user && (access?.base === GPR.k0 || access?.base === GPR.k1);
 }

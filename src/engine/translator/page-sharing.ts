@@ -54,7 +54,8 @@ for (const operation of OPERATIONS) {
     ADDITIONS.set(operation, { ...sum, to: slots.get(only.field)!.field });
 }
 
-function basedAccess({ operation, word }: Instruction): BasedAccess | null {
+/** The place of a plain access, if it is a constant away from a register. */
+export function basedAccess({ operation, word }: Instruction): BasedAccess | null {
   const access = BASED_ACCESSES.get(operation);
   if (access === undefined) return null;
   const { kind, base, constant } = access;

@@ -10,8 +10,8 @@ export type Cp0Specs = ReadonlyMap<number, Cp0Spec>;
 
 /** A privileged operation that translated code carries out itself. */
 export interface InlineOperation {
-  /** Pushes whether it may: if not, the operation is called as others are, or raises. */
-  readonly condition: () => void;
+  /** Pushes whether it may: if not, the operation is called as others are, or raises. Null: it always may. */
+  readonly condition: (() => void) | null;
   /** Carries it out; pushes the value if it has one. */
   readonly emit: () => void;
   /** If not, it raises Coprocessor Unusable in any case. */
@@ -22,7 +22,7 @@ const cp0At = (index: number): number => STATE.cp0 + index * 4;
 
 /**
  * The operation `name` on CP0 register `index` as translated code for it, or null if it has to be called. `value`
- * pushes what MTC0 writes.
+ * pushes what MTC0 writes. Code that is `inKernel` is executed in kernel mode only.
  */
 export function inlineOperation(
   code: Code,
@@ -30,9 +30,10 @@ export function inlineOperation(
   name: HelperName,
   index: number,
   value: () => void,
+  inKernel: boolean,
 ): InlineOperation | null {
   const spec = specs.get(index);
-  const condition = (): void => loadState(code, STATE.cp0Usable);
+  const condition = inKernel ? null : (): void => loadState(code, STATE.cp0Usable);
   switch (name) {
     case "mfc0":
       if (spec !== undefined && !spec.readsPlainly) return null;
@@ -48,7 +49,7 @@ export function inlineOperation(
       return { condition, emit: () => emitInterruptEnable(code, false), elseRaises: true };
     case "ei":
       return {
-        condition: () => pushNoneWaits(code),
+        condition: () => pushNoneWaits(code, inKernel),
         emit: () => emitInterruptEnable(code, true),
         elseRaises: false,
       };
@@ -83,14 +84,14 @@ function emitInterruptEnable(code: Code, enable: boolean): void {
   });
 }
 
-/** Pushes whether CP0 may be used and no interrupt waits to be enabled. */
-function pushNoneWaits(code: Code): void {
-  loadState(code, STATE.cp0Usable);
+/** Pushes whether CP0 may be used, as it may `inKernel`, and no interrupt waits to be enabled. */
+function pushNoneWaits(code: Code, inKernel: boolean): void {
+  if (!inKernel) loadState(code, STATE.cp0Usable);
   loadState(code, cp0At(CP0.Cause));
   loadState(code, cp0At(CP0.Status));
   code.op(PLAIN.i32And);
   code.const32(CAUSE.IP);
   code.op(PLAIN.i32And);
   code.op(PLAIN.i32Eqz);
-  code.op(PLAIN.i32And);
+  if (!inKernel) code.op(PLAIN.i32And);
 }

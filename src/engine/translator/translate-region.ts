@@ -22,6 +22,8 @@ export function translateRegion(region: Region, cpu: TargetCpu, linkage: Linkage
 export interface TargetCpu {
   readonly endian: Endian;
   readonly cp0Specs: Cp0Specs;
+  /** Memory offset of physical address 0. */
+  readonly ram: number;
 }
 
 class RegionTranslator {
@@ -48,7 +50,7 @@ class RegionTranslator {
   /** Most instructions from the start of a block until the budget is looked at again. */
   private readonly needs: readonly number[];
 
-  constructor(region: Region, { endian, cp0Specs }: TargetCpu, linkage: Linkage) {
+  constructor(region: Region, { endian, cp0Specs, ram }: TargetCpu, linkage: Linkage) {
     const { code } = this;
     this.region = region;
     this.linkage = linkage;
@@ -63,6 +65,7 @@ class RegionTranslator {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
       cp0Specs,
+      unmappedRam: this.isInKseg0 ? ram : null,
       left: () => this.left,
     });
     this.needs = needsOf(this.flow);
@@ -114,6 +117,12 @@ class RegionTranslator {
     code.const32(0);
     code.const32(STATE_LEFT);
     return code;
+  }
+
+  /** The code is executed in kseg0 only: in kernel mode. */
+  private get isInKseg0(): boolean {
+    const { region, linkage } = this;
+    return region.onlyAt !== null && linkage.codeMapWord(region.onlyAt) !== null;
   }
 
   private pushVa(offset: number): void {

@@ -338,8 +338,12 @@ export class Translations {
     if (this.bytes > this.policy.mostBytes || this.table.length + TABLE_GROWTH > MOST_FUNCTIONS) this.clear();
     const found = this.collect(first);
     if (found.length === 0) return;
-    const { memory } = this.machine;
-    const cpu = { endian: memory.endian, cp0Specs: this.machine.cpu.cp0Specs };
+    const {
+      memory,
+      mmu,
+      cpu: { cp0Specs },
+    } = this.machine;
+    const cpu = { endian: memory.endian, cp0Specs, ram: memory.plan.ram + mmu.ramOffset(0) };
     const module = new ModuleBuilder("translated");
     module.importTable();
     const targets = new Map<CallTarget, number>();
