@@ -1,4 +1,4 @@
-import { CP0, ENTRY_HI, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
+import { CP0, PAGE_GRAIN, SEG_CTL, STATUS } from "../isa/cp0.ts";
 import { GPR } from "../isa/registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { flag, list, record, type Field } from "../state/fields.ts";
@@ -221,7 +221,7 @@ export class HostKernel {
 
   /** The ASID in EntryHi. */
   get liveAsid(): number {
-    return this.machine.ops.readCp0(CP0.EntryHi) & ENTRY_HI.ASID;
+    return this.machine.cpu.asid;
   }
 
   /** The current root, as the handlers find it. */

@@ -22,27 +22,27 @@ export class HostMm implements AsidHolder {
   readonly hpa: Hpa;
   /** Host CPUs that it has a context word for. */
   readonly cpus: number;
-  private readonly memory: Memory;
+  private readonly words: Int32Array;
 
   constructor(memory: Memory, hpa: Hpa, cpus = 1) {
-    this.memory = memory;
     this.hpa = hpa;
     this.cpus = cpus;
+    this.words = new Int32Array(memory.wasm.buffer, memory.plan.ram + hpa, MM.bytes(cpus) / 4);
   }
 
   /** Host physical address of the pgd. */
   get pgd(): Hpa {
-    return fromKseg0(this.memory.read32(this.hpa + MM.pgd));
+    return fromKseg0(this.words[MM.pgd / 4]!);
   }
   set pgd(hpa: Hpa) {
-    this.memory.write32(this.hpa + MM.pgd, toKseg0(hpa));
+    this.words[MM.pgd / 4] = toKseg0(hpa);
   }
 
   context(cpu: number): number {
-    return this.memory.read32(this.hpa + MM.context + 4 * cpu);
+    return this.words[MM.context / 4 + cpu]! >>> 0;
   }
   setContext(value: number, cpu: number): void {
-    this.memory.write32(this.hpa + MM.context + 4 * cpu, value);
+    this.words[MM.context / 4 + cpu] = value;
   }
 
   /** Takes the context away on every host CPU: the next use there draws a new ASID. */
