@@ -226,8 +226,10 @@ export class RunLoop {
     this.cpu.setInterruptLine(KICK_LINE, false);
     this.check(this.exitMoment);
     // With a commpage the guest kernel can store to its register array at will.
-    syncAddressSpace(vcpu);
-    vcpu.interrupts.sync();
+    if (vcpu.commpage !== null) {
+      syncAddressSpace(vcpu);
+      vcpu.interrupts.sync();
+    }
     const exit = handleExit(vcpu) ?? this.livelock();
     if (exit !== null) this.leaveGuest();
     return exit;
