@@ -129,9 +129,13 @@ export class MachineTimeline implements Timeline {
 
   /** Runs what has fallen due, in order of time, then of registration. Returns the time. */
   fireDue(): number {
+    const now = this.now();
+    return this.nextDue > now ? now : this.fire();
+  }
+
+  /** The same when something has. */
+  private fire(): number {
     for (;;) {
-      const now = this.now();
-      if (this.nextDue > now) return now;
       const when = this.nextDue;
       for (const [name, callback] of this.callbacks) {
         if (this.due.get(name) !== when) continue;
@@ -139,6 +143,8 @@ export class MachineTimeline implements Timeline {
         callback();
       }
       this.findNext();
+      const now = this.now();
+      if (this.nextDue > now) return now;
     }
   }
 

@@ -143,7 +143,7 @@ export class Machine {
     const walker = this.pageWalker;
     if (walker !== null) this.mmu.walk = (va) => walker.walk(va);
     this.timeline = new MachineTimeline(
-      config.guestTime === "all" ? () => this.instructions : () => this.userInstructions,
+      this.countRetired(),
       config.wallClock,
       config.guestTime === "all" ? undefined : WALL_SLICE_OF_GUEST,
     );
@@ -227,9 +227,11 @@ export class Machine {
   get instructions(): number {
     return this.cpus.length === 1 ? this.executing.instructions : this.sum((cpu) => cpu.instructions);
   }
-  /** Those of user mode. Asked for many times at each exit of a guest. */
-  private get userInstructions(): number {
-    return this.cpus.length === 1 ? this.executing.userInstructions : this.sum((cpu) => cpu.userInstructions);
+  /** What counts the instructions that the guest has retired. It is asked some times at each exit of one. */
+  private countRetired(): () => number {
+    if (this.config.guestTime === "all") return () => this.instructions;
+    const [cpu, ...others] = this.cpus as [Cpu, ...Cpu[]];
+    return others.length === 0 ? () => cpu.userInstructions : () => this.sum((each) => each.userInstructions);
   }
   /** Exceptions taken at the refill vectors since reset. */
   get refills(): number {
@@ -273,14 +275,8 @@ export class Machine {
       if (this.stopRequested) return { kind: "stopped" };
       if (this.debug.isStepping && this.debug.stepIsOver) return STEPPED;
       if (this.cpu.waiting) {
-        const wakeUp = wakeUpOf(this.cpu.cp0[CP0.Status]!, this.cpu.cp0[CP0.IntCtl]!);
-        if (this.cpu.pendingInterrupts !== 0) this.cpu.waiting = false;
-        else if (wakeUp === "nothing") return { kind: "halted" };
-        else if (now >= this.limit) return { kind: "budget" };
-        else if (wakeUp === "device" && !this.timeline.isArmedBesides(...this.countTimers))
-          return { kind: "idle", ticks: Infinity };
-        else if (!this.timeline.skipTo(this.limit))
-          return { kind: "idle", ticks: this.timeline.untilNextTimer() };
+        const idle = this.wait(now);
+        if (idle !== null) return idle;
         continue;
       }
       if (now >= this.limit) return { kind: "budget" };
@@ -294,6 +290,19 @@ export class Machine {
       if (reason === EXIT.hostCall) return { kind: "host-call", code: this.cpu.hostCallCode };
       if (reason === EXIT.wait) this.cpu.waiting = true;
     }
+  }
+
+  /** The CPU waits at time `now`: ends that, or passes time. A reason to come back if it can do neither. */
+  private wait(now: number): StopReason | null {
+    const { cpu, timeline } = this;
+    const wakeUp = wakeUpOf(cpu.cp0[CP0.Status]!, cpu.cp0[CP0.IntCtl]!);
+    if (cpu.pendingInterrupts !== 0) cpu.waiting = false;
+    else if (wakeUp === "nothing") return { kind: "halted" };
+    else if (now >= this.limit) return { kind: "budget" };
+    else if (wakeUp === "device" && !timeline.isArmedBesides(...this.countTimers))
+      return { kind: "idle", ticks: Infinity };
+    else if (!timeline.skipTo(this.limit)) return { kind: "idle", ticks: timeline.untilNextTimer() };
+    return null;
   }
 
   /**
