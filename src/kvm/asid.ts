@@ -54,6 +54,13 @@ export class HostAsids {
     return ((mm.context(cpu) ^ this.last[cpu]!) & ~ASID_MASK) === 0;
   }
 
+  /** True if `mm`'s context word on the CPU that executes is of the current version, with ASID `asid`. */
+  isIn(mm: AsidHolder, asid: number): boolean {
+    const { cpu } = this.tlb;
+    const current = (this.last[cpu]! & ~ASID_MASK) | asid;
+    return mm.context(cpu) === current >>> 0;
+  }
+
   /** Gives `mm` a new context word on the CPU that executes and returns it. */
   getNew(mm: AsidHolder): number {
     const { cpu } = this.tlb;

@@ -19,8 +19,7 @@ function makeLive(vcpu: VcpuState): void {
   const { host } = vcpu.mmu;
   const user = inUserMode(vcpu);
   const mm = vcpu.mmu.mmOf(user);
-  const live = host.liveAsid === host.asids.asid(mm) && host.livePgd === mm.pgd;
-  if (live && host.asids.isCurrent(mm)) return;
+  if (host.isLive(mm)) return;
   vcpu.mmu.beforeEntry(user, guestAsid(vcpu));
   host.activate(mm);
 }
@@ -36,18 +35,21 @@ export function accessGuest(
   gva: Gva,
   value = 0,
 ): number | Exclude<Fill, { kind: "filled" }> {
-  const { host } = vcpu.mmu;
   makeLive(vcpu);
-  // Host code on addresses beyond the guest's would reach the host's kernel.
-  const attempt = (): number | null => (gva <= vcpu.map.lastGva ? host.accessUser(access, gva, value) : null);
-  const first = attempt();
+  const first = attempt(vcpu, access, gva, value);
   if (first !== null) return first;
   const outcome = fill(vcpu, gva, access === "storeInstruction");
   if (outcome.kind !== "filled") return outcome;
-  const second = attempt();
+  const second = attempt(vcpu, access, gva, value);
   // What was just filled is there.
   if (second === null) throw new HostFaultError(vcpu.machine);
   return second;
+}
+
+/** The same once, in the live address space: null if the access raised. */
+function attempt({ mmu, map }: VcpuState, access: UserAccess, gva: Gva, value: number): number | null {
+  // Host code on addresses beyond the guest's would reach the host's kernel.
+  return gva <= map.lastGva ? mmu.host.accessUser(access, gva, value) : null;
 }
 
 /** The word at `gva` (word aligned) as the guest sees it, unsigned, or null if it cannot read there. */

@@ -232,6 +232,11 @@ export class HostKernel {
     return fromKseg0(pointer);
   }
 
+  /** True if `mm` is the live address space, and its context current. */
+  isLive(mm: HostMm): boolean {
+    return this.asids.isIn(mm, this.liveAsid) && this.livePgd === mm.pgd;
+  }
+
   /** Guest context begins on this CPU: it does not run the VMM any more, whose addresses now mean something else. */
   suspendVmm(): void {
     this.vmmRunsOn.delete(this.cpu);
