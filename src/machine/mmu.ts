@@ -124,7 +124,7 @@ export class Mmu {
       cpu.raiseTlb(EXC_CODE.Mod, va, false);
       return FAULT;
     }
-    if (access === ACCESS.fetch) cpu.tlb.markFetched(index);
+    cpu.tlb.markUsed(index, access === ACCESS.fetch);
     return cpu.tlb.physicalAddress(index, va, this.largeAddresses);
   }
 
@@ -181,7 +181,9 @@ export class Mmu {
     const inhibit = cpu.model.rixi && (cpu.cp0[CP0.PageGrain]! & PAGE_GRAIN.RIE) !== 0;
     this.readable = !inhibit || (lo & ENTRY_LO.RI) === 0;
     const allowed = access === ACCESS.store ? this.writable : this.readable;
-    return allowed ? cpu.tlb.physicalAddress(index, va, this.largeAddresses) : -1;
+    if (!allowed) return -1;
+    cpu.tlb.markUsed(index, access === ACCESS.fetch);
+    return cpu.tlb.physicalAddress(index, va, this.largeAddresses);
   }
 
   /** The word at physical address `pa`, of RAM or of a device. */

@@ -114,8 +114,11 @@ export const TLB_ENTRY = {
   ...{ high0: 5, high1: 6 },
 } as const;
 
-/** Every entry that was written has `written`; code was fetched through those with `fetched`. */
-export const TLB_USE = { written: 1, fetched: 2 } as const;
+/**
+ * Every entry that was written has `written`; code was fetched through those with `fetched`. The soft TLB may know
+ * pages of an entry's for data, in a mode's bank, if it has `data << mode`.
+ */
+export const TLB_USE = { written: 1, fetched: 2, data: 4, dataOfAllModes: 0x3c } as const;
 
 /** By mode (256 words each) and ASID: memory offset of the soft TLB bank, 0 if it has none. */
 export const BANK_TABLE = { base: 0xa000, words: 1024 } as const;

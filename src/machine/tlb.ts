@@ -228,10 +228,13 @@ export class Tlb {
     return this.words[this.at(index) + TLB_ENTRY.used] !== 0;
   }
 
-  /** Code is fetched through entry `index`: until it is written again, whoever drops it has to say so. */
-  markFetched(index: number): void {
+  /**
+   * Code is fetched through entry `index`, or data accessed, of which the engine may make a note: until the entry is
+   * written again, whoever drops it has to see to that.
+   */
+  markUsed(index: number, fetched: boolean): void {
     const at = this.at(index) + TLB_ENTRY.used;
-    this.words[at] = this.words[at]! | TLB_USE.fetched;
+    this.words[at] = this.words[at]! | (fetched ? TLB_USE.fetched : TLB_USE.dataOfAllModes);
   }
 
   /** Makes entry `index` match nothing, as if it had never been written. */

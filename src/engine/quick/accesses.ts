@@ -18,7 +18,7 @@ import { MEMORY, type Code } from "../wasm/code.ts";
 import { codeEntry, VECTOR } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
-import { compared, TLB_ENTRY_AT } from "./tlb.ts";
+import { compared, frameBits, TLB_ENTRY_AT } from "./tlb.ts";
 
 /** Functions of the same module that accesses need. */
 export interface AccessHelpers {
@@ -89,6 +89,15 @@ function emitTranslate(
   return { pa, writable };
 }
 
+/** What a TLB entry says of both its pages, as EntryLo registers do. */
+interface Halves {
+  readonly lo0: Value;
+  readonly lo1: Value;
+  /** Upper halves, where the CPU has them. */
+  readonly high0: Value;
+  readonly high1: Value;
+}
+
 /** Translates `va` by the entry of the host TLB at `entry`. */
 function emitTranslateMapped(
   r: Routine,
@@ -96,26 +105,44 @@ function emitTranslateMapped(
   entry: Variable,
   va: Variable,
   access: Access,
+  to: Physical,
+  rare: () => void,
+): void {
+  const half = r.variable(halfOf(r, r.load(TLB_LISTS.onlyMask)));
+  const halves = {
+    lo0: r.load(entry, TLB_ENTRY_AT.entryLo0),
+    lo1: r.load(entry, TLB_ENTRY_AT.entryLo1),
+    high0: r.load(entry, TLB_ENTRY_AT.high0),
+    high1: r.load(entry, TLB_ENTRY_AT.high1),
+  };
+  emitTranslateBy(r, model, halves, half, va, access, to, rare);
+  const use = access === ACCESS.fetch ? TLB_USE.fetched : r.shl(TLB_USE.data, r.state(STATE.mode));
+  r.store(entry, TLB_ENTRY_AT.used, r.or(r.load(entry, TLB_ENTRY_AT.used), use));
+}
+
+/** Bytes of a page of a pair with page mask `mask`. */
+const halfOf = (r: Routine, mask: Value): Value => r.shr(r.add(r.or(mask, 0x1fff), 1), 1);
+
+/** Translates `va` by an entry that says `halves` of two pages of `half` bytes. */
+function emitTranslateBy(
+  r: Routine,
+  model: CpuModel,
+  { lo0, lo1, high0, high1 }: Halves,
+  half: Variable,
+  va: Variable,
+  access: Access,
   { pa, writable }: Physical,
   rare: () => void,
 ): void {
-  const half = r.variable(r.shr(r.add(r.or(r.load(TLB_LISTS.onlyMask), 0x1fff), 1), 1));
   const odd = r.variable(r.and(va, half));
-  const lo = r.variable(
-    r.select(odd, r.load(entry, TLB_ENTRY_AT.entryLo1), r.load(entry, TLB_ENTRY_AT.entryLo0)),
-  );
+  const lo = r.variable(r.select(odd, lo1, lo0));
   const needed = ENTRY_LO.V | (access === ACCESS.store ? ENTRY_LO.D : 0);
   r.when(r.ne(r.and(lo, needed), needed), rare);
   // Pages that may be forbidden to read or execute, and those beyond 4 GiB.
   const unusual = r.variable(r.shr(r.and(lo, ENTRY_LO.PFN), 26));
-  if (access === ACCESS.fetch)
-    r.store(entry, TLB_ENTRY_AT.used, r.or(r.load(entry, TLB_ENTRY_AT.used), TLB_USE.fetched));
   const inhibit = access === ACCESS.fetch ? ENTRY_LO.XI : ENTRY_LO.RI;
   if (model.rixi) r.set(unusual, r.or(unusual, r.and(lo, inhibit)));
-  if (model.xpa) {
-    const high = r.select(odd, r.load(entry, TLB_ENTRY_AT.high1), r.load(entry, TLB_ENTRY_AT.high0));
-    r.set(unusual, r.or(unusual, high));
-  }
+  if (model.xpa) r.set(unusual, r.or(unusual, r.select(odd, high1, high0)));
   r.when(unusual, rare);
   r.set(pa, r.or(r.shl(r.and(lo, ENTRY_LO.PFN), 6), r.and(va, r.sub(half, 1))));
   r.set(writable, r.and(lo, ENTRY_LO.D));
@@ -170,40 +197,46 @@ function emitEnterData(r: Routine, bank: Value, va: Variable, place: Variable, w
   r.store(entry, SOFT_TLB.addend, r.sub(place, va));
 }
 
-/** (va, place of a TLB entry that maps it, data bank): enters that page into the bank, if it is RAM. Answers 0. */
-export function buildEnterMapped(target: QuickTarget): Code {
-  const r = new Routine(3);
-  const [va, entry, bank] = [r.parameter(0), r.parameter(1), r.parameter(2)];
-  const nothing = (): void => r.answer(0);
-  const [pa, writable] = [r.variable(), r.variable()];
-  emitTranslateMapped(r, target.machine.cpu.model, entry, va, ACCESS.load, { pa, writable }, nothing);
-  const { place, records } = emitInRam(r, target, pa, nothing);
-  r.when(records, () => r.set(writable, 0));
-  emitEnterData(r, bank, va, place, writable);
-  return r.finish(0);
-}
-
 /**
- * (place of a TLB entry): if the entry maps the address of the last TLB miss, has the soft TLB know both pages for the
- * mode that the handler of that miss comes back to, so that the access finds them when it is made again. Answers 0.
+ * (place of the TLB entry that was just written): if it maps the address of the last TLB miss, has
+ * the soft TLB know both pages for the mode that the handler of that miss comes back to, so that the access finds them
+ * when it is made again. Answers 0.
  */
-export function buildEnterRefilled(enterMapped: number): Code {
+export function buildEnterRefilled(target: QuickTarget): Code {
+  const { model } = target.machine.cpu;
   const r = new Routine(1);
   const entry = r.parameter(0);
   const [va, status] = [r.variable(r.cp0(CP0.BadVAddr)), r.variable(r.cp0(CP0.Status))];
-  const expected = r.and(status, STATUS.EXL | STATUS.ERL | STATUS.SM);
-  const bits = r.variable(compared(r, r.load(TLB_LISTS.onlyMask)));
-  const isOther = r.and(r.xor(r.load(entry, TLB_ENTRY_AT.entryHi), va), bits);
+  const mask = r.variable(r.load(TLB_LISTS.onlyMask));
+  const isOther = r.and(r.xor(r.cp0(CP0.EntryHi), va), compared(r, mask));
   const wasFetch = r.eq(va, r.cp0(CP0.EPC));
-  const isUnexpected = r.or(r.ne(expected, STATUS.EXL), r.state(STATE.slowAccesses));
-  r.answerWhen(r.or(r.or(isOther, wasFetch), isUnexpected), 0);
+  const isUnexpected = r.ne(r.and(status, STATUS.EXL | STATUS.ERL | STATUS.SM), STATUS.EXL);
+  r.answerWhen(r.or(r.or(isOther, wasFetch), r.or(isUnexpected, r.state(STATE.slowAccesses))), 0);
   const user = r.variable(r.ne(r.and(status, STATUS.UM), 0));
   const bank = r.variable(r.select(user, r.bankOf(MODE.user), r.bankOf(MODE.kernel)));
   const mode = r.select(user, MODE.user, MODE.kernel);
   r.answerWhen(r.or(r.not(bank), r.ne(routeOf(r, mode, va), SEGMENT_MAPPED)), 0);
-  r.drop(r.call(enterMapped, va, entry, bank));
-  const half = r.shr(r.sub(0, bits), 1);
-  return r.finish(r.call(enterMapped, r.xor(va, half), entry, bank));
+  r.store(entry, TLB_ENTRY_AT.used, r.or(TLB_USE.written, r.shl(TLB_USE.data, mode)));
+  const half = r.variable(halfOf(r, mask));
+  const frame = r.variable(frameBits(r, mask));
+  // The registers say it sooner than the entry, where it was just stored.
+  const halves = {
+    lo0: r.and(r.cp0(CP0.EntryLo0), frame),
+    lo1: r.and(r.cp0(CP0.EntryLo1), frame),
+    high0: r.state(STATE.cp0High + CP0.EntryLo0 * 4),
+    high1: r.state(STATE.cp0High + CP0.EntryLo1 * 4),
+  };
+  for (const page of [va, r.variable(r.xor(va, half))]) {
+    const isRare = r.code.block();
+    const rare = (): void => r.code.br(isRare);
+    const [pa, writable] = [r.variable(), r.variable()];
+    emitTranslateBy(r, model, halves, half, page, ACCESS.load, { pa, writable }, rare);
+    const { place, records } = emitInRam(r, target, pa, rare);
+    r.when(records, () => r.set(writable, 0));
+    emitEnterData(r, bank, page, place, writable);
+    r.code.end();
+  }
+  return r.finish(0);
 }
 
 /**

@@ -3,7 +3,6 @@ import { IMPORTS, type ImportName } from "../imports.ts";
 import type { Code } from "../wasm/code.ts";
 import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
 import {
-  buildEnterMapped,
   buildEnterRefilled,
   buildFetch,
   buildLinkToRam,
@@ -55,8 +54,7 @@ export function addQuickForms(
   const enterException = add("enterException", 2, buildEnterException(target, instructionAt));
   const probe = add("probe", 1, buildProbe(target));
   const writeEntry = add("writeEntry", 1, buildWriteEntry(target));
-  const enterMapped = add("enterMapped", 3, buildEnterMapped(target));
-  const enterRefilled = add("enterRefilled", 1, buildEnterRefilled(enterMapped));
+  const enterRefilled = add("enterRefilled", 1, buildEnterRefilled(target));
   const form = (name: ImportName, parameters: number, body: Code): number => {
     const index = module.exportFunction(i32Function(parameters, true), body, quickName(name));
     called.set(name, index);

@@ -32,6 +32,9 @@ export { AT as TLB_ENTRY_AT };
 const onlyMask = (r: Routine): Value => r.load(TLB_LISTS.onlyMask);
 /** Bits of an address that entries with page mask `mask` compare. */
 export const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
+/** Bits of EntryLo, G apart, that entries with page mask `mask` keep. */
+export const frameBits = (r: Routine, mask: Value): Value =>
+  r.and(r.or(r.xor(r.shr(mask, 7), -1), ~ENTRY_LO.PFN), ~ENTRY_LO.G);
 const entryAt = (r: Routine, index: Value): Value => r.add(r.mul(index, TLB_ENTRY.words * 4), TLB_BASE);
 
 /** Place of the word that says with which entry the list of `page` begins. */
@@ -141,7 +144,7 @@ export function buildWriteEntry(target: QuickTarget): Code {
   r.store(r.shl(index, 2), TLB_LISTS.next, r.load(list));
   r.store(list, 0, index);
   r.store(entry, AT.entryHi, entryHi);
-  const frame = r.variable(r.and(r.or(r.xor(r.shr(mask, 7), -1), ~ENTRY_LO.PFN), ~ENTRY_LO.G));
+  const frame = r.variable(frameBits(r, mask));
   for (const [register, lo, high] of [
     [CP0.EntryLo0, AT.entryLo0, AT.high0],
     [CP0.EntryLo1, AT.entryLo1, AT.high1],
@@ -168,23 +171,23 @@ function emitForget(
   const old = r.variable(r.load(entry, AT.entryHi));
   const first = r.variable(r.and(old, bits));
   const end = r.variable(r.add(first, r.add(r.or(mask, 0x1fff), 1)));
-  const fetched = r.variable(r.and(r.load(entry, AT.used), TLB_USE.fetched));
+  const used = r.variable(r.load(entry, AT.used));
+  const fetched = r.variable(r.and(used, TLB_USE.fetched));
   const [bank, page] = [r.variable(), r.variable()];
-  for (const mode of Object.values(MODE)) {
-    const ofAsid = r.shl(r.and(old, ENTRY_HI.ASID), 2);
-    r.set(bank, r.load(ofAsid, BANK_TABLE.base + (mode << 10)));
-    r.when(bank, () => {
-      r.set(page, first);
-      r.while(r.ne(page, end), () => {
-        emitDropPage(r, bank, page, fetched);
-        r.set(page, r.add(page, 1 << 12));
+  for (const mode of Object.values(MODE))
+    r.when(r.and(used, TLB_USE.fetched | (TLB_USE.data << mode)), () => {
+      const ofAsid = r.shl(r.and(old, ENTRY_HI.ASID), 2);
+      r.set(bank, r.load(ofAsid, BANK_TABLE.base + (mode << 10)));
+      r.when(bank, () => {
+        r.set(page, first);
+        r.while(r.ne(page, end), () => {
+          emitDropPage(r, bank, page, fetched);
+          r.set(page, r.add(page, 1 << 12));
+        });
       });
     });
-  }
-  r.when(fetched, () => {
-    r.store(entry, AT.used, TLB_USE.written);
-    r.setState(STATE.stale, 1);
-  });
+  r.store(entry, AT.used, TLB_USE.written);
+  r.when(fetched, () => r.setState(STATE.stale, 1));
   const link = r.variable(listOf(r, target, first));
   r.while(r.ne(r.load(link), index), () => r.set(link, r.add(r.shl(r.load(link), 2), TLB_LISTS.next)));
   r.store(link, 0, r.load(r.shl(index, 2), TLB_LISTS.next));
@@ -208,13 +211,25 @@ function randomIndex(r: Routine, { machine }: QuickTarget): Value {
   const { code } = r;
   const last = machine.cpu.tlb.vtlbEntries - 1;
   const wired = r.cp0(CP0.Wired);
-  return r.sub(last, () => {
+  const number = r.variable(r.sub(last + 1, r.select(r.ltU(wired, last), wired, last)));
+  const past = r.variable(() => {
     pushRetired(r);
-    r.push(r.sub(last + 1, r.select(r.ltU(wired, last), wired, last)));
-    code.op(PLAIN.i64ExtendI32U);
-    code.op(PLAIN.i64RemU);
     code.op(PLAIN.i32WrapI64);
   });
+  // A division takes time.
+  r.when(
+    r.and(number, r.sub(number, 1)),
+    () =>
+      r.set(past, () => {
+        pushRetired(r);
+        r.push(number);
+        code.op(PLAIN.i64ExtendI32U);
+        code.op(PLAIN.i64RemU);
+        code.op(PLAIN.i32WrapI64);
+      }),
+    () => r.set(past, r.and(past, r.sub(number, 1))),
+  );
+  return r.sub(last, past);
 }
 
 /** The FTLB's set, from 0, for what EntryHi names. */
