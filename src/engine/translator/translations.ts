@@ -12,13 +12,11 @@ import {
   TRANSLATED_FLAG,
 } from "../../machine/state-layout.ts";
 import type { BreakpointRecords } from "../breakpoint-records.ts";
-import { IMPORTS, SLOW_ACCESSES, slowName, type SlowAccess } from "../imports.ts";
+import { SLOW_ACCESSES, slowName } from "../imports.ts";
 import { FIRST_ROW_OP, OPERATIONS } from "../operations.ts";
 import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
-import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
-import { COME_BACK_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
 import { findRegion, isTableJump, type Region } from "./region.ts";
-import { translateRegion } from "./translate-region.ts";
+import { groupModule, regionName, type GroupTarget, type PlacedRegion } from "./region-group.ts";
 
 /** When code is translated, and how much of it is kept. */
 export interface TranslationPolicy {
@@ -292,8 +290,8 @@ export class Translations {
   }
 
   /** Regions to be translated with the one at `first`: what it calls, and what that calls. */
-  private collect(first: Place): { place: Place; region: Region }[] {
-    const found: { place: Place; region: Region }[] = [];
+  private collect(first: Place): PlacedRegion[] {
+    const found: PlacedRegion[] = [];
     const seen = new Set<number>();
     const waiting: Place[] = [first];
     for (const place of waiting) {
@@ -304,7 +302,7 @@ export class Translations {
       if (!this.isExecuted(place.records, place.offset)) continue;
       const region = this.regionAt(place);
       if (!region.entries.includes(place.offset)) continue;
-      found.push({ place, region });
+      found.push({ region, records: place.records });
       for (const entry of region.entries) seen.add(place.records + entry);
       for (const { branch, ending } of region.blocks.values()) {
         const index = branch?.operation.slots.get("index");
@@ -334,82 +332,38 @@ export class Translations {
     return offset < 0 ? null : memory.plan.codeMap + (offset >>> PAGE_SHIFT) * 4;
   }
 
+  /** What translations depend on beside the guest's code. */
+  private target(): GroupTarget {
+    const { memory, mmu, cpu } = this.machine;
+    return {
+      endian: memory.endian,
+      cp0Specs: cpu.cp0Specs,
+      ram: memory.plan.ram + mmu.ramOffset(0),
+      memoryPages: memory.plan.totalBytes / 65536,
+      codeMapWord: (va) => this.codeMapWord(va),
+    };
+  }
+
   private translate(first: Place): void {
     if (this.bytes > this.policy.mostBytes || this.table.length + TABLE_GROWTH > MOST_FUNCTIONS) this.clear();
     const found = this.collect(first);
     if (found.length === 0) return;
-    const {
-      memory,
-      mmu,
-      cpu: { cp0Specs },
-    } = this.machine;
-    const cpu = { endian: memory.endian, cp0Specs, ram: memory.plan.ram + mmu.ramOffset(0) };
-    const module = new ModuleBuilder("translated");
-    module.importTable();
-    const targets = new Map<CallTarget, number>();
-    targets.set("enter", module.importFunction("enter", REGION_TYPE));
-    for (const name of calledBy(found.map(({ region }) => region)))
-      targets.set(name, module.importFunction(name, typeOf(name)));
-    const functionOf = new Map(
-      found.flatMap(({ place, region }, n) =>
-        region.entries.map((entry) => [place.records + entry, targets.size + n] as const),
-      ),
-    );
-    const linkage = {
-      regionType: module.typeIndex(REGION_TYPE),
-      imported: (name: CallTarget) => targets.get(name)!,
-      codeMapWord: (va: number) => this.codeMapWord(va),
-    };
-    found.forEach(({ region, place: { records } }, n) => {
-      const body = translateRegion(region, cpu, {
-        ...linkage,
-        inModule: (offset) => functionOf.get(records + offset) ?? null,
-        functionAt: (offset) => records + CODE_PAGE.functions + (offset >>> 1),
-      });
-      module.exportFunction(REGION_TYPE, body, `r${n}`);
-    });
-    const bytes = module.build(memory.plan.totalBytes / 65536);
+    const bytes = groupModule(found, this.target());
     this.bytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: this.callable,
     });
-    found.forEach(({ place: { records }, region: { entries } }, n) => {
+    found.forEach(({ records, region: { entries } }, n) => {
       const page = this.pageOf(records);
       if (entries.length > 1) page.joinedTargets = page.jumpTargets.size;
       for (const entry of entries) {
         // One with a switch replaces what there was: translations that are no worse, but end at every jump.
         const index = page.functions.get(entry) ?? this.freeIndex();
-        this.table.set(index, instance.exports[`r${n}`]);
+        this.table.set(index, instance.exports[regionName(n)]);
         page.functions.set(entry, index);
         this.note(records, entry, index);
       }
       this.made++;
     });
   }
-}
-
-/** Names of all that the code of `regions` may call, `enter` apart. */
-function calledBy(regions: readonly Region[]): Set<Exclude<CallTarget, "enter">> {
-  const names = new Set<Exclude<CallTarget, "enter">>();
-  for (const region of regions)
-    for (const { body, branch, delaySlot } of region.blocks.values())
-      for (const instruction of [...body, branch, delaySlot])
-        for (const s of instruction?.operation.statements ?? []) {
-          if (s.kind === "helper") {
-            names.add(s.name).add("raise").add("comeBack");
-          } else if (s.kind === "requireFpu") names.add("coprocessorUnusable");
-          else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
-          else if (s.kind === "storeConditional") names.add("storeToRam");
-          else if (s.kind === "load" && s.linked) names.add("linkToRam");
-          else if (s.kind === "load") names.add(s.user ? "loadUser" : "load");
-          else if (s.kind === "store") names.add(s.user ? "storeUser" : "store");
-        }
-  return names;
-}
-
-const isSlowAccess = (name: CallTarget): name is SlowAccess => SLOW_ACCESSES.includes(name as SlowAccess);
-
-function typeOf(name: Exclude<CallTarget, "enter">): FunctionType {
-  if (name === "comeBack") return COME_BACK_TYPE;
-  return isSlowAccess(name) ? SLOW_ACCESS_TYPE : i32Function(IMPORTS[name], true);
 }
