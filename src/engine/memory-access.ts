@@ -95,29 +95,43 @@ export class MemoryAccess {
   }
 
   /**
-   * Takes the address from the stack and pushes the word there, for kernel code where kseg0 is unmapped: a load from RAM
-   * in kseg0 needs no look-up, whose result others would wait for. `ram` is the memory offset of physical address 0;
-   * `otherwise` takes the address and pushes the word of all other loads.
+   * Takes the address from the stack and pushes the value loaded, for kernel code where kseg0 is unmapped: a load from
+   * RAM in kseg0 needs no look-up, whose result others would wait for. `ram` is the memory offset of physical address 0;
+   * `otherwise` takes the address and pushes the value of all other loads.
    */
-  emitLoadUnmapped(ram: number, otherwise: () => void): void {
+  emitLoadUnmapped(width: 1 | 2 | 4, signed: boolean, ram: number, otherwise: () => void): void {
     const { code } = this;
     code.const32(KSEG0);
     code.op(PLAIN.i32Xor);
     code.tee(this.place);
-    // What is not aligned gets far out of range.
-    code.const32(2);
-    code.op(PLAIN.i32Rotr);
+    if (width !== 1) {
+      // What is not aligned gets far out of range.
+      code.const32(width >>> 1);
+      code.op(PLAIN.i32Rotr);
+    }
     loadState(code, STATE.plainWords);
+    if (width !== 4) {
+      code.const32(width === 1 ? 2 : 1);
+      code.op(PLAIN.i32Shl);
+    }
     code.op(PLAIN.i32LtU);
     code.ifLikely(I32);
     code.get(this.place);
-    code.memory(MEMORY.i32Load, ram);
+    this.emitMirror(width);
+    code.memory(loadInstruction(width, signed), ram);
     code.else();
     code.get(this.place);
     code.const32(KSEG0);
     code.op(PLAIN.i32Xor);
     otherwise();
     code.end();
+  }
+
+  /** Turns the place of `size` bytes into where they are: in big-endian memory those of a word are mirrored. */
+  private emitMirror(size: number): void {
+    if (this.endian === "little" || (size !== 1 && size !== 2)) return;
+    this.code.const32(4 - size);
+    this.code.op(PLAIN.i32Xor);
   }
 
   /** Emits `hit` for when the page is known or the soft TLB has it, and else `miss`; each leaves a value of `type`, if there is one. */
@@ -260,10 +274,7 @@ export class MemoryAccess {
       code.memory(MEMORY.i32Load, SOFT_TLB.addend);
     } else code.get(use.page.addend);
     code.op(PLAIN.i32Add);
-    if (this.endian === "big" && (size === 1 || size === 2)) {
-      code.const32(4 - size);
-      code.op(PLAIN.i32Xor);
-    }
+    this.emitMirror(size);
   }
 
   /** Pushes LWL's or LWR's result from the word in memory and the register's old value. */

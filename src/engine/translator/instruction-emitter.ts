@@ -10,7 +10,7 @@ import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../
 import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
-import { basedAccess, pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
+import { isUnmappedLoad, pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
 import type { Block, Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 
@@ -93,7 +93,7 @@ export class InstructionEmitter {
   beginBlock(block: Block): void {
     this.giveBack(-block.length);
     this.notExecuted = block.length;
-    this.pageShares = pageSharesOf(block, this.keptPages);
+    this.pageShares = pageSharesOf(block, this.keptPages, this.around.unmappedRam !== null);
   }
 
   private knownPage(number: number): KnownPage {
@@ -292,8 +292,10 @@ export class InstructionEmitter {
           const pushOld = old === null ? null : (): void => this.push(old);
           const miss = (): void => this.emitLoadMiss(s, instruction.at);
           const { unmappedRam } = this.around;
-          if (unmappedRam !== null && isHandlerLoad(instruction, s))
-            this.access.emitLoadUnmapped(unmappedRam, () => this.access.emitLoad(s, s.signed, pushOld, miss));
+          if (unmappedRam !== null && isUnmappedLoad(s))
+            this.access.emitLoadUnmapped(s.width, s.signed, unmappedRam, () =>
+              this.access.emitLoad(s, s.signed, pushOld, miss),
+            );
           else this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
         }
         code.setLocal(source.temp(s.id));
@@ -544,10 +546,4 @@ export class InstructionEmitter {
     const size = width === "left" || width === "right" ? STORE_PART[width] : width;
     this.emitMiss(user ? "storeUser" : "store", size, () => this.code.get(this.access.value), at);
   }
-}
-
-/** A load of a word through a register that is for handlers of exceptions, where it leads to the kernel's tables. */
-function isHandlerLoad(instruction: Instruction, { width, user }: AccessKind): boolean {
-  const access = basedAccess(instruction);
-  return width === 4 && !user && (access?.base === GPR.k0 || access?.base === GPR.k1);
 }

@@ -22,6 +22,13 @@ interface BasedAccess {
   readonly offset: number;
 }
 
+/** A load that code in kseg0 makes without a look-up if it is from RAM there. */
+export type UnmappedLoad = Statement & { readonly kind: "load"; readonly width: 1 | 2 | 4 };
+
+/** Whether it is such a load, for code in kseg0. */
+export const isUnmappedLoad = (s: Statement): s is UnmappedLoad =>
+  s.kind === "load" && !s.linked && !s.user && s.width !== "left" && s.width !== "right";
+
 const isPlainAccess = (s: Statement): s is Access =>
   (s.kind === "load" && !s.linked && !s.user) || (s.kind === "store" && !s.user);
 
@@ -39,25 +46,33 @@ function sumOf(e: Expr, { slots }: Operation): Sum | null {
   return { base: slots.get(left.field)!.field, constant: slots.get(right.field)!.field };
 }
 
-/** Plain accesses of memory whose address is such a sum. */
-const BASED_ACCESSES = new Map<Operation, Sum & Pick<Access, "kind">>();
+/** Plain accesses of memory whose address is such a sum, and whether code in kseg0 asks where they go. */
+const BASED_ACCESSES = new Map<
+  Operation,
+  Sum & Pick<Access, "kind"> & { readonly isLookedUpInKseg0: boolean }
+>();
 /** Operations that add a constant to a register, and the field of the register that takes the sum. */
 const ADDITIONS = new Map<Operation, Sum & { readonly to: Field }>();
 for (const operation of OPERATIONS) {
   const { statements, slots } = operation;
   const access = statements.find(isPlainAccess);
   const address = access === undefined ? null : sumOf(access.address, operation);
-  if (address !== null) BASED_ACCESSES.set(operation, { ...address, kind: access!.kind });
+  if (address !== null && access !== undefined)
+    BASED_ACCESSES.set(operation, {
+      ...address,
+      kind: access.kind,
+      isLookedUpInKseg0: !isUnmappedLoad(access),
+    });
   const [only, ...more] = statements;
   const sum = only?.kind === "setGpr" && more.length === 0 ? sumOf(only.value, operation) : null;
   if (sum !== null && only?.kind === "setGpr")
     ADDITIONS.set(operation, { ...sum, to: slots.get(only.field)!.field });
 }
 
-/** The place of a plain access, if it is a constant away from a register. */
-export function basedAccess({ operation, word }: Instruction): BasedAccess | null {
+/** The place of a plain access that may share a page with others, if it is a constant away from a register. */
+function basedAccess({ operation, word }: Instruction, inKseg0: boolean): BasedAccess | null {
   const access = BASED_ACCESSES.get(operation);
-  if (access === undefined) return null;
+  if (access === undefined || (inKseg0 && !access.isLookedUpInKseg0)) return null;
   const { kind, base, constant } = access;
   return { kind, base: fieldValue(base, word), offset: fieldValue(constant, word) };
 }
@@ -96,9 +111,9 @@ const MOST_STEP = 64;
 /**
  * Finds the registers that walk through memory: in loops that call nothing and contain no other loop, those through
  * which memory is accessed and which move by small constants only, if at all. Their pages are looked up when the loop
- * begins, and again when an access is found to leave them.
+ * begins, and again when an access is found to leave them. Most loads of code in kseg0 need none.
  */
-export function keptPagesOf(nodes: readonly FlowNode[]): KeptPages {
+export function keptPagesOf(nodes: readonly FlowNode[], inKseg0: boolean): KeptPages {
   const kept = new Map<Block, readonly KeptPage[]>();
   for (const { loop, inTightLoop } of nodes) {
     if (loop === null || !inTightLoop || [...loop].some((node) => node.loop !== null && node.loop !== loop))
@@ -108,7 +123,7 @@ export function keptPagesOf(nodes: readonly FlowNode[]): KeptPages {
     if (instructions.some(({ operation }) => CHANGING_MAP.has(operation))) continue;
     const jumping = instructions.reduce((all, i) => all | (isStep(i) ? 0 : i.writes), 0);
     const pages: KeptPage[] = [];
-    for (const { kind, base, offset } of instructions.flatMap((i) => basedAccess(i) ?? [])) {
+    for (const { kind, base, offset } of instructions.flatMap((i) => basedAccess(i, inKseg0) ?? [])) {
       if ((jumping & (1 << base)) !== 0 || base === 0) continue;
       let page = pages.find((known) => known.base === base);
       if (page === undefined) {
@@ -137,7 +152,11 @@ function isStep({ operation, word }: Instruction): boolean {
  * Which accesses of a block most likely go to the same page as an earlier one: those to pages kept; and loads, or
  * stores, through the same register while that is not written. They need no look-up if it is the same page.
  */
-export function pageSharesOf(block: Block, kept: KeptPages): ReadonlyMap<Instruction, PageShare> {
+export function pageSharesOf(
+  block: Block,
+  kept: KeptPages,
+  inKseg0: boolean,
+): ReadonlyMap<Instruction, PageShare> {
   const shares = new Map<Instruction, PageShare>();
   const keptHere = kept.get(block) ?? [];
   /** What may be joined by accesses that come later. */
@@ -151,7 +170,7 @@ export function pageSharesOf(block: Block, kept: KeptPages): ReadonlyMap<Instruc
     pages++;
   };
   const visit = (instruction: Instruction): void => {
-    const access = basedAccess(instruction);
+    const access = basedAccess(instruction, inKseg0);
     if (access !== null) {
       const { kind, base } = access;
       const page = keptHere.find((one) => one.base === base);

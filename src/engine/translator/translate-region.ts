@@ -60,12 +60,13 @@ class RegionTranslator {
     this.pageVa = code.local(I32);
     this.condition = code.local(I32);
     const remaining = this.remaining;
-    const keptPages = keptPagesOf(this.flow.nodes);
+    const unmappedRam = this.isInKseg0 ? ram : null;
+    const keptPages = keptPagesOf(this.flow.nodes, unmappedRam !== null);
     this.emitter = new InstructionEmitter(code, endian, this.registers, linkage.imported, keptPages, {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
       cp0Specs,
-      unmappedRam: this.isInKseg0 ? ram : null,
+      unmappedRam,
       left: () => this.left,
     });
     this.needs = needsOf(this.flow);
