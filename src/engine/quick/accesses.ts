@@ -18,7 +18,7 @@ import { MEMORY, type Code } from "../wasm/code.ts";
 import { codeEntry, VECTOR } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
-import { compared, frameBits, TLB_ENTRY_AT } from "./tlb.ts";
+import { compared, TLB_ENTRY_AT, type WrittenEntry } from "./tlb.ts";
 
 /** Functions of the same module that accesses need. */
 export interface AccessHelpers {
@@ -198,45 +198,44 @@ function emitEnterData(r: Routine, bank: Value, va: Variable, place: Variable, w
 }
 
 /**
- * (place of the TLB entry that was just written): if it maps the address of the last TLB miss, has
- * the soft TLB know both pages for the mode that the handler of that miss comes back to, so that the access finds them
- * when it is made again. Answers 0.
+ * If the TLB entry that was just written maps the address of the last TLB miss, has the soft TLB know both pages for the
+ * mode that the handler of that miss comes back to, so that the access finds them when it is made again.
  */
-export function buildEnterRefilled(target: QuickTarget): Code {
+export function emitEnterRefilled(
+  r: Routine,
+  target: QuickTarget,
+  { entry, mask, entryHi, lo0, lo1 }: WrittenEntry,
+): void {
   const { model } = target.machine.cpu;
-  const r = new Routine(1);
-  const entry = r.parameter(0);
+  const none = r.code.block();
+  const unless = (condition: Value): void => {
+    r.push(condition);
+    r.code.brIf(none);
+  };
   const [va, status] = [r.variable(r.cp0(CP0.BadVAddr)), r.variable(r.cp0(CP0.Status))];
-  const mask = r.variable(r.load(TLB_LISTS.onlyMask));
-  const isOther = r.and(r.xor(r.cp0(CP0.EntryHi), va), compared(r, mask));
+  const isOther = r.and(r.xor(entryHi, va), compared(r, mask));
   const wasFetch = r.eq(va, r.cp0(CP0.EPC));
-  const isUnexpected = r.ne(r.and(status, STATUS.EXL | STATUS.ERL | STATUS.SM), STATUS.EXL);
-  r.answerWhen(r.or(r.or(isOther, wasFetch), r.or(isUnexpected, r.state(STATE.slowAccesses))), 0);
-  const user = r.variable(r.ne(r.and(status, STATUS.UM), 0));
-  const bank = r.variable(r.select(user, r.bankOf(MODE.user), r.bankOf(MODE.kernel)));
-  const mode = r.select(user, MODE.user, MODE.kernel);
-  r.answerWhen(r.or(r.not(bank), r.ne(routeOf(r, mode, va), SEGMENT_MAPPED)), 0);
+  const isUnexpected = r.xor(r.and(status, STATUS.EXL | STATUS.ERL | STATUS.SM), STATUS.EXL);
+  unless(r.or(r.or(isOther, wasFetch), r.or(isUnexpected, r.state(STATE.slowAccesses))));
+  const [user, asid] = [r.variable(r.and(status, STATUS.UM)), r.variable(r.and(entryHi, ENTRY_HI.ASID))];
+  const mode = r.variable(r.select(user, MODE.user, MODE.kernel));
+  const bank = r.variable(r.select(user, r.bankOf(MODE.user, asid), r.bankOf(MODE.kernel, asid)));
+  unless(r.or(r.not(bank), r.ne(routeOf(r, mode, va), SEGMENT_MAPPED)));
   r.store(entry, TLB_ENTRY_AT.used, r.or(TLB_USE.written, r.shl(TLB_USE.data, mode)));
   const half = r.variable(halfOf(r, mask));
-  const frame = r.variable(frameBits(r, mask));
-  // The registers say it sooner than the entry, where it was just stored.
-  const halves = {
-    lo0: r.and(r.cp0(CP0.EntryLo0), frame),
-    lo1: r.and(r.cp0(CP0.EntryLo1), frame),
-    high0: r.state(STATE.cp0High + CP0.EntryLo0 * 4),
-    high1: r.state(STATE.cp0High + CP0.EntryLo1 * 4),
-  };
+  const high0 = r.state(STATE.cp0High + CP0.EntryLo0 * 4);
+  const high1 = r.state(STATE.cp0High + CP0.EntryLo1 * 4);
   for (const page of [va, r.variable(r.xor(va, half))]) {
     const isRare = r.code.block();
     const rare = (): void => r.code.br(isRare);
     const [pa, writable] = [r.variable(), r.variable()];
-    emitTranslateBy(r, model, halves, half, page, ACCESS.load, { pa, writable }, rare);
+    emitTranslateBy(r, model, { lo0, lo1, high0, high1 }, half, page, ACCESS.load, { pa, writable }, rare);
     const { place, records } = emitInRam(r, target, pa, rare);
     r.when(records, () => r.set(writable, 0));
     emitEnterData(r, bank, page, place, writable);
     r.code.end();
   }
-  return r.finish(0);
+  r.code.end();
 }
 
 /**

@@ -3,12 +3,12 @@ import { IMPORTS, type ImportName } from "../imports.ts";
 import type { Code } from "../wasm/code.ts";
 import { i32Function, type ModuleBuilder } from "../wasm/module.ts";
 import {
-  buildEnterRefilled,
   buildFetch,
   buildLinkToRam,
   buildLoad,
   buildStore,
   buildStoreToRam,
+  emitEnterRefilled,
 } from "./accesses.ts";
 import {
   buildEnterException,
@@ -19,7 +19,7 @@ import {
   buildRaise,
 } from "./exceptions.ts";
 import type { QuickTarget } from "./target.ts";
-import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr, buildWriteEntry } from "./tlb.ts";
+import { buildProbe, buildTlbp, buildTlbwi, buildTlbwr } from "./tlb.ts";
 
 /** Those of which only one case is quick: that coprocessor 0 is not usable, by which guests' kernels leave user mode. */
 const PRIVILEGED = [
@@ -53,8 +53,6 @@ export function addQuickForms(
   const instructionAt = add("instructionAt", 1, buildInstructionAt());
   const enterException = add("enterException", 2, buildEnterException(target, instructionAt));
   const probe = add("probe", 1, buildProbe(target));
-  const writeEntry = add("writeEntry", 1, buildWriteEntry(target));
-  const enterRefilled = add("enterRefilled", 1, buildEnterRefilled(target));
   const form = (name: ImportName, parameters: number, body: Code): number => {
     const index = module.exportFunction(i32Function(parameters, true), body, quickName(name));
     called.set(name, index);
@@ -66,8 +64,8 @@ export function addQuickForms(
   form("eret", 0, buildEret(target, raise));
   form("mtc0", 3, buildMtc0(target, raise));
   form("tlbp", 0, buildTlbp(target, probe, raise));
-  form("tlbwi", 0, buildTlbwi(target, writeEntry, raise));
-  form("tlbwr", 0, buildTlbwr(target, writeEntry, enterRefilled, raise));
+  form("tlbwi", 0, buildTlbwi(target, raise));
+  form("tlbwr", 0, buildTlbwr(target, emitEnterRefilled, raise));
   const helpers = { probe, enterException };
   form("load", 2, buildLoad(target, helpers));
   form("store", 3, buildStore(target, helpers));

@@ -2,9 +2,10 @@ import { CP0, ENTRY_HI, ENTRY_LO, INDEX } from "../../isa/cp0.ts";
 import type { FtlbModel } from "../../machine/cpu-models.ts";
 import { MODE } from "../../machine/modes.ts";
 import {
-  BANK_TABLE,
   CODE_BANK_OFFSET,
   FTLB_WORDS,
+  PAGE_SHIFT,
+  PAGE_SIZE,
   SOFT_TLB,
   STATE,
   TLB_BASE,
@@ -33,7 +34,7 @@ const onlyMask = (r: Routine): Value => r.load(TLB_LISTS.onlyMask);
 /** Bits of an address that entries with page mask `mask` compare. */
 export const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
 /** Bits of EntryLo, G apart, that entries with page mask `mask` keep. */
-export const frameBits = (r: Routine, mask: Value): Value =>
+const frameBits = (r: Routine, mask: Value): Value =>
   r.and(r.or(r.xor(r.shr(mask, 7), -1), ~ENTRY_LO.PFN), ~ENTRY_LO.G);
 const entryAt = (r: Routine, index: Value): Value => r.add(r.mul(index, TLB_ENTRY.words * 4), TLB_BASE);
 
@@ -87,44 +88,78 @@ export function buildTlbp({ complete }: QuickTarget, probe: number, raise: numbe
   return r.finish(0);
 }
 
-/** Drops the page at `page` from the soft TLB bank at `bank`, for code too if it was `fetched`. */
-function emitDropPage(r: Routine, bank: Value, page: Value, fetched: Value): void {
-  const { emptyTag, dataEntries, dataEntryShift, codeEntries, codeEntryShift } = SOFT_TLB;
-  const number = r.shr(page, 12);
-  const data = r.variable(r.add(bank, r.shl(r.and(number, dataEntries - 1), dataEntryShift)));
-  const isKnown = (tag: number): Value => r.eq(r.load(data, tag), page);
+/** Has the soft TLB forget the page at `page`, if its entry for data at `entry` has that. */
+function emitDropData(r: Routine, entry: Variable, offset: number, page: Value): void {
+  const isKnown = (tag: number): Value => r.eq(r.load(entry, offset + tag), page);
   r.when(r.or(isKnown(SOFT_TLB.readTag), isKnown(SOFT_TLB.writeTag)), () => {
-    r.store(data, SOFT_TLB.readTag, emptyTag);
-    r.store(data, SOFT_TLB.writeTag, emptyTag);
-  });
-  r.when(fetched, () => {
-    const code = r.variable(
-      r.add(r.add(bank, CODE_BANK_OFFSET), r.shl(r.and(number, codeEntries - 1), codeEntryShift)),
-    );
-    r.when(r.eq(r.load(code, SOFT_TLB.codeTag), page), () => r.store(code, SOFT_TLB.codeTag, emptyTag));
+    r.store(entry, offset + SOFT_TLB.readTag, SOFT_TLB.emptyTag);
+    r.store(entry, offset + SOFT_TLB.writeTag, SOFT_TLB.emptyTag);
   });
 }
 
+/** Entry for the page at `page` of `entries`, each of `1 << shift` bytes, that begin at `base`. */
+const softEntry = (r: Routine, base: Value, page: Value, entries: number, shift: number): Variable =>
+  r.variable(r.add(base, r.shl(r.and(r.shr(page, PAGE_SHIFT), entries - 1), shift)));
+
+/** Drops the pages from `first` to `end` from the soft TLB bank at `bank`, for code too if it was `fetched`. */
+function emitDropPages(r: Routine, bank: Variable, first: Variable, end: Variable, fetched: Value): void {
+  const { emptyTag, dataEntries, dataEntryShift, codeEntries, codeEntryShift } = SOFT_TLB;
+  const data = (page: Value): Variable => softEntry(r, bank, page, dataEntries, dataEntryShift);
+  const page = r.variable(first);
+  r.when(
+    r.eq(r.sub(end, first), 2 * PAGE_SIZE),
+    () => {
+      // Of a pair, the entries are neighbours.
+      const even = data(first);
+      emitDropData(r, even, 0, first);
+      emitDropData(r, even, 1 << dataEntryShift, r.add(first, PAGE_SIZE));
+    },
+    () =>
+      r.while(r.ne(page, end), () => {
+        emitDropData(r, data(page), 0, page);
+        r.set(page, r.add(page, PAGE_SIZE));
+      }),
+  );
+  r.when(fetched, () => {
+    r.set(page, first);
+    r.while(r.ne(page, end), () => {
+      const code = softEntry(r, r.add(bank, CODE_BANK_OFFSET), page, codeEntries, codeEntryShift);
+      r.when(r.eq(r.load(code, SOFT_TLB.codeTag), page), () => r.store(code, SOFT_TLB.codeTag, emptyTag));
+      r.set(page, r.add(page, PAGE_SIZE));
+    });
+  });
+}
+
+/** What was written to the host TLB. */
+export interface WrittenEntry {
+  /** Place of the entry. */
+  readonly entry: Variable;
+  /** The page mask of all entries. */
+  readonly mask: Variable;
+  readonly entryHi: Variable;
+  readonly lo0: Variable;
+  readonly lo1: Variable;
+}
+
 /**
- * (index) → 1 if the CP0 registers were written to the TLB entry; 0 if nothing has happened, because the entry is
+ * Writes the CP0 registers to TLB entry `index`. Calls `rare`, which answers, before anything has happened, if the entry is
  * global or was never written, entries have different page masks, or another one matches the same. See
  * `SystemOps.tlbwi` and `Tlb.write`.
  */
-export function buildWriteEntry(target: QuickTarget): Code {
+function emitWriteEntry(r: Routine, target: QuickTarget, index: Variable, rare: () => void): WrittenEntry {
   const { model } = target.machine.cpu;
-  const r = new Routine(1);
-  const index = r.parameter(0);
   const mask = r.variable(onlyMask(r));
   const entry = r.variable(entryAt(r, index));
   const isGlobal = (lo: Value): Value => r.and(lo, ENTRY_LO.G);
   const isRare = r.or(
-    r.ne(r.cp0(CP0.PageMask), mask),
+    r.xor(r.cp0(CP0.PageMask), mask),
     r.or(r.not(r.load(entry, AT.used)), isGlobal(r.load(entry, AT.entryLo0))),
   );
-  r.answerWhen(isRare, 0);
+  r.when(isRare, rare);
   const bits = r.variable(compared(r, mask));
   const entryHi = r.variable(r.and(r.cp0(CP0.EntryHi), ENTRY_HI.VPN2 | ENTRY_HI.ASID));
-  const global = r.variable(isGlobal(r.and(r.cp0(CP0.EntryLo0), r.cp0(CP0.EntryLo1))));
+  const [lo0, lo1] = [r.variable(r.cp0(CP0.EntryLo0)), r.variable(r.cp0(CP0.EntryLo1))];
+  const global = r.variable(isGlobal(r.and(lo0, lo1)));
   const list = r.variable(listOf(r, target, r.and(entryHi, bits)));
 
   const at = r.variable(r.load(list));
@@ -136,7 +171,7 @@ export function buildWriteEntry(target: QuickTarget): Code {
       r.not(r.and(differ, ENTRY_HI.ASID)),
       r.or(global, isGlobal(r.load(other, AT.entryLo0))),
     );
-    r.when(r.and(r.ne(other, entry), r.and(samePage, r.ne(shared, 0))), () => r.answer(0));
+    r.when(r.and(r.ne(other, entry), r.and(samePage, r.ne(shared, 0))), rare);
   });
 
   emitForget(r, target, entry, mask, bits, index);
@@ -145,15 +180,15 @@ export function buildWriteEntry(target: QuickTarget): Code {
   r.store(list, 0, index);
   r.store(entry, AT.entryHi, entryHi);
   const frame = r.variable(frameBits(r, mask));
-  for (const [register, lo, high] of [
-    [CP0.EntryLo0, AT.entryLo0, AT.high0],
-    [CP0.EntryLo1, AT.entryLo1, AT.high1],
-  ] as const) {
-    r.store(entry, lo, r.or(r.and(r.cp0(register), frame), global));
-    if (model.xpa) r.store(entry, high, r.state(STATE.cp0High + register * 4));
+  for (const lo of [lo0, lo1]) r.set(lo, r.or(r.and(lo, frame), global));
+  r.store(entry, AT.entryLo0, lo0);
+  r.store(entry, AT.entryLo1, lo1);
+  if (model.xpa) {
+    r.store(entry, AT.high0, r.state(STATE.cp0High + CP0.EntryLo0 * 4));
+    r.store(entry, AT.high1, r.state(STATE.cp0High + CP0.EntryLo1 * 4));
   }
   r.count(STATE.tlbWrites);
-  return r.finish(1);
+  return { entry, mask, entryHi, lo0, lo1 };
 }
 
 /**
@@ -173,18 +208,10 @@ function emitForget(
   const end = r.variable(r.add(first, r.add(r.or(mask, 0x1fff), 1)));
   const used = r.variable(r.load(entry, AT.used));
   const fetched = r.variable(r.and(used, TLB_USE.fetched));
-  const [bank, page] = [r.variable(), r.variable()];
   for (const mode of Object.values(MODE))
     r.when(r.and(used, TLB_USE.fetched | (TLB_USE.data << mode)), () => {
-      const ofAsid = r.shl(r.and(old, ENTRY_HI.ASID), 2);
-      r.set(bank, r.load(ofAsid, BANK_TABLE.base + (mode << 10)));
-      r.when(bank, () => {
-        r.set(page, first);
-        r.while(r.ne(page, end), () => {
-          emitDropPage(r, bank, page, fetched);
-          r.set(page, r.add(page, 1 << 12));
-        });
-      });
+      const bank = r.variable(r.bankOf(mode, r.and(old, ENTRY_HI.ASID)));
+      r.when(bank, () => emitDropPages(r, bank, first, end, fetched));
     });
   r.store(entry, AT.used, TLB_USE.written);
   r.when(fetched, () => r.setState(STATE.stale, 1));
@@ -267,23 +294,22 @@ function finishWrite(r: Routine): Code {
   return r.finish(0);
 }
 
-/** `tlbwr`. `enterRefilled`: see `buildEnterRefilled`. */
+/** `tlbwr`. `emitEnterRefilled`: see there. */
 export function buildTlbwr(
   target: QuickTarget,
-  writeEntry: number,
-  enterRefilled: number,
+  emitEnterRefilled: (r: Routine, target: QuickTarget, written: WrittenEntry) => void,
   raise: number,
 ): Code {
   const r = new Routine(0);
   emitDenied(r, raise);
   const index = emitRandomPlace(r, target);
-  r.when(r.not(r.call(writeEntry, index)), () => r.answer(r.call(target.complete("tlbwr"))));
-  r.drop(r.call(enterRefilled, entryAt(r, index)));
+  const written = emitWriteEntry(r, target, index, () => r.answer(r.call(target.complete("tlbwr"))));
+  emitEnterRefilled(r, target, written);
   return finishWrite(r);
 }
 
 /** `tlbwi`. */
-export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: number): Code {
+export function buildTlbwi(target: QuickTarget, raise: number): Code {
   const { tlb, model } = target.machine.cpu;
   const { ftlb, vtlbEntries } = tlb;
   const r = new Routine(0);
@@ -298,6 +324,6 @@ export function buildTlbwi(target: QuickTarget, writeEntry: number, raise: numbe
     r.when(r.not(r.or(r.ltU(index, vtlbEntries), isInFtlb)), complete);
   }
   if (model.tlbInvalidate) r.when(r.and(r.cp0(CP0.EntryHi), ENTRY_HI.EHINV), complete);
-  r.when(r.not(r.call(writeEntry, index)), complete);
+  emitWriteEntry(r, target, index, complete);
   return finishWrite(r);
 }
