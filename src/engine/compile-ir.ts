@@ -64,7 +64,6 @@ export function storeState(code: Code, offset: number, value: () => void): void 
 
 /** Emits code that pushes the 32-bit value of `e`. */
 export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
-  const push = (inner: Expr): void => pushExpr(code, from, inner);
   switch (e.kind) {
     case "const":
       return code.const32(e.value);
@@ -85,22 +84,22 @@ export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
     case "temp":
       return code.get(from.temp(e.id));
     case "binary":
-      push(e.left);
-      push(e.right);
+      pushExpr(code, from, e.left);
+      pushExpr(code, from, e.right);
       return code.op(BINARY[e.op]);
     case "clz":
-      push(e.value);
+      pushExpr(code, from, e.value);
       return code.op(PLAIN.i32Clz);
     case "extend8":
-      push(e.value);
+      pushExpr(code, from, e.value);
       return code.op(PLAIN.i32Extend8S);
     case "extend16":
-      push(e.value);
+      pushExpr(code, from, e.value);
       return code.op(PLAIN.i32Extend16S);
     case "select":
-      push(e.then);
-      push(e.otherwise);
-      push(e.condition);
+      pushExpr(code, from, e.then);
+      pushExpr(code, from, e.otherwise);
+      pushExpr(code, from, e.condition);
       return code.select();
     case "low":
     case "high":

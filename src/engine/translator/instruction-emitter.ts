@@ -10,7 +10,8 @@ import { MemoryAccess, type AccessKind, type KnownPage, type PageUse } from "../
 import { I32, I64, MEMORY, PLAIN, type Code, type Label } from "../wasm/code.ts";
 import { slowAccess, type CallTarget } from "./calling.ts";
 import { inlineOperation, type Cp0Specs } from "./privileged.ts";
-import { isUnmappedLoad, pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
+import { isUnmappedLoad } from "./operation-traits.ts";
+import { pageSharesOf, type KeptPages, type PageShare } from "./page-sharing.ts";
 import type { Block, Instruction } from "./region.ts";
 import type { Registers } from "./registers.ts";
 

@@ -1,8 +1,6 @@
-import type { Expr, Statement } from "../../isa/ir.ts";
-import { fieldValue, type Field } from "../../isa/operands.ts";
+import { fieldValue } from "../../isa/operands.ts";
 import type { FlowNode } from "./flow.ts";
-import { OPERATIONS, type Operation } from "../operations.ts";
-import { operationsThat, type Block, type Instruction } from "./region.ts";
+import type { Block, Instruction } from "./region.ts";
 
 /** What an access does with a page that other accesses through the same register go to. */
 export interface PageShare {
@@ -13,76 +11,22 @@ export interface PageShare {
   readonly forBoth: boolean;
 }
 
-type Access = Statement & { readonly kind: "load" | "store" };
-
 /** An access to a place that is a constant away from the register `base`. */
 interface BasedAccess {
-  readonly kind: Access["kind"];
+  readonly kind: "load" | "store";
   readonly base: number;
   readonly offset: number;
 }
 
-/** A load that code in kseg0 makes without a look-up if it is from RAM there. */
-export type UnmappedLoad = Statement & { readonly kind: "load"; readonly width: 1 | 2 | 4 };
-
-/** Whether it is such a load, for code in kseg0. */
-export const isUnmappedLoad = (s: Statement): s is UnmappedLoad =>
-  s.kind === "load" && !s.linked && !s.user && s.width !== "left" && s.width !== "right";
-
-const isPlainAccess = (s: Statement): s is Access =>
-  (s.kind === "load" && !s.linked && !s.user) || (s.kind === "store" && !s.user);
-
-/** Where the operands of a sum of a register and a constant lie in the word. */
-interface Sum {
-  readonly base: Field;
-  readonly constant: Field;
-}
-
-/** The operands of `e` in words of `operation`, if it is such a sum. */
-function sumOf(e: Expr, { slots }: Operation): Sum | null {
-  if (e.kind !== "binary" || e.op !== "add") return null;
-  const { left, right } = e;
-  if (left.kind !== "gpr" || right.kind !== "field") return null;
-  return { base: slots.get(left.field)!.field, constant: slots.get(right.field)!.field };
-}
-
-/** Plain accesses of memory whose address is such a sum, and whether code in kseg0 asks where they go. */
-const BASED_ACCESSES = new Map<
-  Operation,
-  Sum & Pick<Access, "kind"> & { readonly isLookedUpInKseg0: boolean }
->();
-/** Operations that add a constant to a register, and the field of the register that takes the sum. */
-const ADDITIONS = new Map<Operation, Sum & { readonly to: Field }>();
-for (const operation of OPERATIONS) {
-  const { statements, slots } = operation;
-  const access = statements.find(isPlainAccess);
-  const address = access === undefined ? null : sumOf(access.address, operation);
-  if (address !== null && access !== undefined)
-    BASED_ACCESSES.set(operation, {
-      ...address,
-      kind: access.kind,
-      isLookedUpInKseg0: !isUnmappedLoad(access),
-    });
-  const [only, ...more] = statements;
-  const sum = only?.kind === "setGpr" && more.length === 0 ? sumOf(only.value, operation) : null;
-  if (sum !== null && only?.kind === "setGpr")
-    ADDITIONS.set(operation, { ...sum, to: slots.get(only.field)!.field });
-}
-
 /** The place of a plain access that may share a page with others, if it is a constant away from a register. */
-function basedAccess({ operation, word }: Instruction, inKseg0: boolean): BasedAccess | null {
-  const access = BASED_ACCESSES.get(operation);
-  if (access === undefined || (inKseg0 && !access.isLookedUpInKseg0)) return null;
-  const { kind, base, constant } = access;
-  return { kind, base: fieldValue(base, word), offset: fieldValue(constant, word) };
+function basedAccess({ traits: { access }, word }: Instruction, inKseg0: boolean): BasedAccess | null {
+  if (access === null || (inKseg0 && !access.isLookedUpInKseg0)) return null;
+  return {
+    kind: access.kind,
+    base: fieldValue(access.base, word),
+    offset: fieldValue(access.constant, word),
+  };
 }
-
-/** Operations that may change what pages there are. Those that only raise leave if they do. */
-const CHANGING_MAP = operationsThat((statements) =>
-  statements.some(
-    (s) => s.kind === "helper" || s.kind === "storeConditional" || (s.kind === "load" && s.linked),
-  ),
-);
 
 const instructionsOf = ({ body, branch, delaySlot }: Block): Instruction[] =>
   [...body, branch, delaySlot].filter((instruction) => instruction !== null);
@@ -120,7 +64,7 @@ export function keptPagesOf(nodes: readonly FlowNode[], inKseg0: boolean): KeptP
       continue;
     const blocks = [...loop].map(({ block }) => block);
     const instructions = blocks.flatMap(instructionsOf);
-    if (instructions.some(({ operation }) => CHANGING_MAP.has(operation))) continue;
+    if (instructions.some(({ traits }) => traits.changesMap)) continue;
     const jumping = instructions.reduce((all, i) => all | (isStep(i) ? 0 : i.writes), 0);
     const pages: KeptPage[] = [];
     for (const { kind, base, offset } of instructions.flatMap((i) => basedAccess(i, inKseg0) ?? [])) {
@@ -140,9 +84,8 @@ export function keptPagesOf(nodes: readonly FlowNode[], inKseg0: boolean): KeptP
 }
 
 /** Whether the instruction adds a small constant to a register. */
-function isStep({ operation, word }: Instruction): boolean {
-  const sum = ADDITIONS.get(operation);
-  if (sum === undefined || Math.abs(fieldValue(sum.constant, word)) > MOST_STEP) return false;
+function isStep({ traits: { addition: sum }, word }: Instruction): boolean {
+  if (sum === null || Math.abs(fieldValue(sum.constant, word)) > MOST_STEP) return false;
   return fieldValue(sum.base, word) === fieldValue(sum.to, word);
 }
 
@@ -160,7 +103,8 @@ export function pageSharesOf(
   const shares = new Map<Instruction, PageShare>();
   const keptHere = kept.get(block) ?? [];
   /** What may be joined by accesses that come later. */
-  let open: { readonly kind: Access["kind"]; readonly base: number; readonly members: Instruction[] }[] = [];
+  let open: { readonly kind: BasedAccess["kind"]; readonly base: number; readonly members: Instruction[] }[] =
+    [];
   let pages = keptHere.length;
   const end = (members: readonly Instruction[]): void => {
     if (members.length < 2) return;
@@ -181,7 +125,7 @@ export function pageSharesOf(
       else group.members.push(instruction);
     }
     if (open.length === 0) return;
-    const ended = CHANGING_MAP.has(instruction.operation) ? -1 : instruction.writes;
+    const ended = instruction.traits.changesMap ? -1 : instruction.writes;
     if (!open.some(({ base }) => (ended & (1 << base)) !== 0)) return;
     for (const { base, members } of open) if ((ended & (1 << base)) !== 0) end(members);
     open = open.filter(({ base }) => (ended & (1 << base)) === 0);

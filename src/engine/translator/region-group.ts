@@ -49,22 +49,19 @@ export function groupModule(group: readonly PlacedRegion[], target: GroupTarget)
   return module.build(target.memoryPages);
 }
 
+function addAll<T>(to: Set<T>, what: readonly T[]): void {
+  for (const one of what) to.add(one);
+}
+
 /** Names of all that the code of a group may call, `enter` apart. */
 function calledBy(group: readonly PlacedRegion[]): Set<Exclude<CallTarget, "enter">> {
   const names = new Set<Exclude<CallTarget, "enter">>();
   for (const { region } of group)
-    for (const { body, branch, delaySlot } of region.blocks.values())
-      for (const instruction of [...body, branch, delaySlot])
-        for (const s of instruction?.operation.statements ?? []) {
-          if (s.kind === "helper") {
-            names.add(s.name).add("raise").add("comeBack");
-          } else if (s.kind === "requireFpu") names.add("coprocessorUnusable");
-          else if (s.kind === "raise" || s.kind === "raiseIf") names.add("raise");
-          else if (s.kind === "storeConditional") names.add("storeToRam");
-          else if (s.kind === "load" && s.linked) names.add("linkToRam");
-          else if (s.kind === "load") names.add(s.user ? "loadUser" : "load");
-          else if (s.kind === "store") names.add(s.user ? "storeUser" : "store");
-        }
+    for (const { body, branch, delaySlot } of region.blocks.values()) {
+      for (const { traits } of body) addAll(names, traits.calls);
+      if (branch !== null) addAll(names, branch.traits.calls);
+      if (delaySlot !== null) addAll(names, delaySlot.traits.calls);
+    }
   return names;
 }
 

@@ -1,10 +1,9 @@
 import type { Decoder } from "../../isa/decode.ts";
 import { rowIndex } from "../../isa/instructions.ts";
-import type { GprField, Statement } from "../../isa/ir.ts";
-import { fieldValue } from "../../isa/operands.ts";
-import { GPR } from "../../isa/registers.ts";
+import { fieldValue, type Field } from "../../isa/operands.ts";
 import { PAGE_SIZE } from "../../machine/state-layout.ts";
-import { OPERATIONS, type Operation, type Slot } from "../operations.ts";
+import { OPERATIONS, type Operation } from "../operations.ts";
+import { isTableJump, traitsOf, type Traits } from "./operation-traits.ts";
 
 /** An instruction to be translated: its place in the page, its word, and what it means. */
 export interface Instruction {
@@ -12,6 +11,7 @@ export interface Instruction {
   readonly at: number;
   readonly word: number;
   readonly operation: Operation;
+  readonly traits: Traits;
   /** Registers that it reads and writes, as bits; bit 0 stands for HI and LO. */
   readonly reads: number;
   readonly writes: number;
@@ -90,37 +90,6 @@ const MOST_WITH_SWITCH = 600;
 /** Addresses from here on are unmapped, or mapped for the kernel alone: code there is found nowhere else. */
 const KERNEL_ADDRESSES = 0x8000_0000;
 
-/** Helpers that write general registers behind the translator's back. */
-const WRITES_REGISTERS: ReadonlySet<string> = new Set(["wrpgpr", "rdpgpr"]);
-
-/** Whether there is a statement of a kind among some. */
-const has = (statements: readonly Statement[], kind: Statement["kind"]): boolean =>
-  statements.some((s) => s.kind === kind);
-
-/** The operations whose statements are such that `holds`. */
-export const operationsThat = (
-  holds: (statements: readonly Statement[]) => boolean,
-): ReadonlySet<Operation> => new Set(OPERATIONS.filter(({ statements }) => holds(statements)));
-
-/** Those that save their return address. */
-const LINKING = operationsThat((s) => has(s, "setLink") || (has(s, "jump") && has(s, "setGpr")));
-const isLikely = (statements: readonly Statement[]): boolean =>
-  statements.some((s) => s.kind === "branch" && s.likely);
-/** Branches that execute their delay slots only if taken. */
-const LIKELY = operationsThat(isLikely);
-const NOT_TRANSLATABLE = operationsThat(
-  (s) =>
-    (has(s, "setLink") && isLikely(s)) ||
-    s.some((one) => one.kind === "helper" && WRITES_REGISTERS.has(one.name)),
-);
-
-/** Whether it is a jump to an address in a register that is no return, such as one through a table. */
-export function isTableJump(operation: Operation, word: number): boolean {
-  const { statements, slots } = operation;
-  if (!has(statements, "jump") || slots.has("index") || LINKING.has(operation)) return false;
-  return fieldValue(slots.get("rs")!.field, word) !== GPR.ra;
-}
-
 /**
  * Cuts the code that can be reached from `entries` without leaving the page into blocks. Several entries are places
  * that table jumps lead to: these jumps stay in the region. Unless the region makes some itself, and so a loop, only
@@ -137,13 +106,18 @@ function makesTableJumps({ blocks }: Region): boolean {
   return [...blocks.values()].some(({ ending }) => ending.kind === "goto" && ending.target === SWITCH);
 }
 
+const PAGE_WORDS = PAGE_SIZE / 4;
+
 class RegionFinder {
   private readonly page: PageCode;
-  private readonly found = new Map<number, Instruction>();
-  private readonly starts = new Set<number>();
   private readonly entries: readonly number[];
   /** By word of the page, once looked at; null if it cannot be translated. */
-  private readonly instructions: (Instruction | null | undefined)[] = [];
+  private readonly instructions = new Array<Instruction | null | undefined>(PAGE_WORDS);
+  /** By word: instructions of the region, and places where blocks start. */
+  private readonly found = new Uint8Array(PAGE_WORDS);
+  private readonly isStart = new Uint8Array(PAGE_WORDS);
+  /** These places, in the order in which they were found. */
+  private readonly starts: number[] = [];
   private usesAbsolute = false;
 
   constructor(page: PageCode, entries: readonly number[]) {
@@ -171,9 +145,11 @@ class RegionFinder {
     const row = this.page.decode(word);
     if (row === null) return null;
     const operation = OPERATIONS[rowIndex(row)]!;
-    if (NOT_TRANSLATABLE.has(operation)) return null;
-    const { reads, writes } = registerUse(operation, word);
-    return { at, word, operation, reads, writes };
+    const traits = traitsOf(operation);
+    if (!traits.isTranslatable) return null;
+    const reads = traits.reads | registersIn(traits.readFields, word);
+    const writes = traits.writes | registersIn(traits.writtenFields, word);
+    return { at, word, operation, traits, reads, writes };
   }
 
   /** The delay slot of the branch at `at`, if it can be translated along with it. */
@@ -182,29 +158,35 @@ class RegionFinder {
     return slot === null || slot.operation.isTransfer ? null : slot;
   }
 
+  private startAt(at: number): void {
+    if (this.isStart[at >>> 2] !== 0) return;
+    this.isStart[at >>> 2] = 1;
+    this.starts.push(at);
+  }
+
   /** Finds instructions in order of their distance from the entries, and the places where blocks start. */
   collect(): void {
+    const { found } = this;
+    let left = this.hasSwitch ? MOST_WITH_SWITCH : MOST_INSTRUCTIONS;
+    for (const entry of this.entries) this.startAt(entry);
     const waiting = [...this.entries];
-    const most = this.hasSwitch ? MOST_WITH_SWITCH : MOST_INSTRUCTIONS;
-    for (const entry of this.entries) this.starts.add(entry);
-    for (let start = waiting.shift(); start !== undefined; start = waiting.shift()) {
-      for (let at = start; ; at += 4) {
-        if (this.found.has(at)) {
-          this.starts.add(at);
+    for (const start of waiting) {
+      for (let at = start; at < PAGE_SIZE; at += 4) {
+        if (found[at >>> 2] !== 0) {
+          this.startAt(at);
           break;
         }
-        if (at >= PAGE_SIZE || !this.page.executed(at) || this.found.size >= most) break;
+        if (left === 0 || !this.page.executed(at)) break;
         const instruction = this.instruction(at);
         if (instruction === null) break;
-        if (!instruction.operation.isTransfer) {
-          this.found.set(at, instruction);
-          continue;
-        }
-        if (this.slotOf(at) === null) break;
-        this.found.set(at, instruction);
+        const { isTransfer } = instruction.operation;
+        if (isTransfer && this.slotOf(at) === null) break;
+        found[at >>> 2] = 1;
+        left--;
+        if (!isTransfer) continue;
         for (const { to } of edgesOf(this.endingOf(instruction), at + 8)) {
           if (to < 0 || to >= PAGE_SIZE || !this.page.executed(to)) continue;
-          this.starts.add(to);
+          this.startAt(to);
           waiting.push(to);
         }
         break;
@@ -229,15 +211,17 @@ class RegionFinder {
   private blockAt(start: number): Block {
     const body: Instruction[] = [];
     for (let at = start; ; at += 4) {
-      const instruction = this.found.get(at);
-      if (instruction === undefined || (at !== start && this.starts.has(at))) {
+      const word = at >>> 2;
+      if (at >= PAGE_SIZE || this.found[word] === 0 || (at !== start && this.isStart[word] !== 0)) {
         const ending = { kind: "next" } as const;
         const edges = edgesOf(ending, at);
         return { start, body, branch: null, delaySlot: null, ending, end: at, length: body.length, edges };
       }
+      const instruction = this.instructions[word]!;
       if (instruction.operation.isTransfer) {
         const ending = this.endingOf(instruction);
-        const [end, length] = [at + 8, body.length + 2];
+        const end = at + 8;
+        const length = body.length + 2;
         const edges = edgesOf(ending, end);
         return { start, body, branch: instruction, delaySlot: this.slotOf(at), ending, end, length, edges };
       }
@@ -246,38 +230,31 @@ class RegionFinder {
   }
 
   private endingOf(instruction: Instruction): Ending {
-    const { at, word, operation } = instruction;
-    const offset = operation.slots.get("offset");
-    if (offset !== undefined) {
+    const { at, word, traits } = instruction;
+    const { links, offset, index } = traits;
+    if (offset !== null) {
       const taken = takenBy(instruction);
-      if (LINKING.has(operation)) return { kind: "branchCall", callee: taken };
+      if (links) return { kind: "branchCall", callee: taken };
       if (isAlwaysTaken(instruction)) return { kind: "goto", target: taken };
-      return { kind: "branch", taken, likely: LIKELY.has(operation) };
+      return { kind: "branch", taken, likely: traits.isLikely };
     }
-    const index = operation.slots.get("index");
-    const isCall = LINKING.has(operation);
-    if (index === undefined) {
-      if (isCall) return { kind: "call", callee: null };
-      if (!isTableJump(operation, word)) return { kind: "return" };
+    if (index === null) {
+      if (links) return { kind: "call", callee: null };
+      if (!isTableJump(traits, word)) return { kind: "return" };
       return this.hasSwitch ? { kind: "goto", target: SWITCH } : { kind: "jump" };
     }
     const next = this.page.va + at + 4;
-    const target = (((next & 0xf000_0000) | fieldValue(index.field, word)) >>> 0) - this.page.va;
+    const target = (((next & 0xf000_0000) | fieldValue(index, word)) >>> 0) - this.page.va;
     const inPage = target >= 0 && target < PAGE_SIZE;
     if (inPage) this.usesAbsolute = true;
-    if (isCall) return { kind: "call", callee: target };
+    if (links) return { kind: "call", callee: target };
     return inPage ? { kind: "goto", target } : { kind: "jump" };
   }
 }
 
 /** Whether it is a branch that compares a register with itself, as assemblers write B. */
-function isAlwaysTaken({ operation, word }: Instruction): boolean {
-  const branch = operation.statements.find((s) => s.kind === "branch");
-  if (branch?.condition.kind !== "binary" || branch.condition.op !== "eq") return false;
-  const { left, right } = branch.condition;
-  if (left.kind !== "gpr" || right.kind !== "gpr") return false;
-  const register = (field: GprField): number => fieldValue(operation.slots.get(field)!.field, word);
-  return register(left.field) === register(right.field);
+function isAlwaysTaken({ traits: { compared }, word }: Instruction): boolean {
+  return compared !== null && fieldValue(compared[0], word) === fieldValue(compared[1], word);
 }
 
 /** The block that leads to `entries`. */
@@ -290,8 +267,8 @@ function switchTo(entries: readonly number[]): Block {
 }
 
 /** Where a PC-relative branch leads if taken, as an offset in its page. */
-export function takenBy({ at, word, operation }: Instruction): number {
-  return at + 4 + fieldValue(operation.slots.get("offset")!.field, word);
+export function takenBy({ at, word, traits }: Instruction): number {
+  return at + 4 + fieldValue(traits.offset!, word);
 }
 
 /** Where control can go in the page from a block that ends in front of `end`. */
@@ -316,21 +293,11 @@ function edgesOf(ending: Ending, end: number): readonly Edge[] {
 /** Registers that are read and written, as bits; bit 0 stands for HI and LO. */
 export type RegisterUse = Pick<Instruction, "reads" | "writes">;
 
-/** The bit that stands for HI and LO among registers: $zero needs none. */
-export const HI_LO = 1;
-
-/** Registers that an instruction reads and writes. */
-function registerUse({ uses, slots, statements }: Operation, word: number): RegisterUse {
-  const bitOf = ({ field }: Slot): number => (1 << fieldValue(field, word)) & ~1;
-  let reads = uses.readsHiLo ? HI_LO : 0;
-  let writes = uses.writesHiLo ? HI_LO : 0;
-  for (const name of uses.reads) {
-    const slot = slots.get(name)!;
-    if (slot.isGpr) reads |= bitOf(slot);
-  }
-  for (const name of uses.writes) writes |= bitOf(slots.get(name)!);
-  if (has(statements, "setLink")) writes |= 1 << GPR.ra;
-  return { reads, writes };
+/** The registers that `fields` of a word name, as bits: $zero has none. */
+function registersIn(fields: readonly Field[], word: number): number {
+  let bits = 0;
+  for (const field of fields) bits |= 1 << fieldValue(field, word);
+  return bits & ~1;
 }
 
 /** Registers of a whole block; a likely branch's delay slot is not always executed and left out. */

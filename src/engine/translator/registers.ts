@@ -1,7 +1,7 @@
 import { STATE } from "../../machine/state-layout.ts";
 import { loadState, storeState } from "../compile-ir.ts";
 import { I32, type Code } from "../wasm/code.ts";
-import { HI_LO } from "./region.ts";
+import { HI_LO } from "./operation-traits.ts";
 import type { RegisterState } from "./register-plan.ts";
 
 const HI = 32;
@@ -13,15 +13,8 @@ interface Home {
   readonly state: number;
 }
 
-const NONE: readonly number[] = [];
-
-/** The numbers of the registers that the bits of `mask` stand for. */
-function numbersIn(mask: number): readonly number[] {
-  if (mask === 0) return NONE;
-  const numbers: number[] = (mask & HI_LO) === 0 ? [] : [HI, LO];
-  for (let rest = mask & ~HI_LO; rest !== 0; rest &= rest - 1) numbers.push(31 - Math.clz32(rest & -rest));
-  return numbers;
-}
+/** The number of the register that the lowest bit of `mask` stands for; 0 for HI and LO. */
+const lowestIn = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
 /** Emits what moves registers between the state block and local variables. */
 export class Registers {
@@ -60,19 +53,33 @@ export class Registers {
   }
 
   private loadAll(mask: number): void {
-    for (const number of numbersIn(mask)) {
-      const { local, state } = this.home(number);
-      loadState(this.code, state);
-      this.code.setLocal(local);
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const number = lowestIn(rest);
+      if (number === 0) {
+        this.loadHome(this.home(HI));
+        this.loadHome(this.home(LO));
+      } else this.loadHome(this.home(number));
     }
+  }
+
+  private loadHome({ local, state }: Home): void {
+    loadState(this.code, state);
+    this.code.setLocal(local);
   }
 
   /** Stores those of `mask` that memory does not know yet. They count as dirty still: this may be one of two ways. */
   spill(mask: number): void {
-    for (const number of numbersIn(mask & this.dirty)) {
-      const { local, state } = this.home(number);
-      storeState(this.code, state, () => this.code.get(local));
+    for (let rest = mask & this.dirty; rest !== 0; rest &= rest - 1) {
+      const number = lowestIn(rest);
+      if (number === 0) {
+        this.storeHome(this.home(HI));
+        this.storeHome(this.home(LO));
+      } else this.storeHome(this.home(number));
     }
+  }
+
+  private storeHome({ local, state }: Home): void {
+    storeState(this.code, state, () => this.code.get(local));
   }
 
   /** Everything is in memory now, whatever way led here. */
@@ -113,12 +120,11 @@ export class Registers {
     this.writeHome(this.home(LO), HI_LO, value);
   }
 
-  private writeHome({ local, state }: Home, bit: number, value: () => void): void {
-    const { code } = this;
+  private writeHome(home: Home, bit: number, value: () => void): void {
     value();
-    code.setLocal(local);
+    this.code.setLocal(home.local);
     this.valid |= bit;
     if (this.deferred) this.dirty |= bit;
-    else storeState(code, state, () => code.get(local));
+    else this.storeHome(home);
   }
 }

@@ -358,7 +358,7 @@ class RegionTranslator {
       default:
         registers.spill(-1);
         // J leads to another page.
-        if (branch!.operation.slots.get("index") === undefined) this.emitJumpInPage();
+        if (branch!.traits.index === null) this.emitJumpInPage();
         code.get(emitter.target);
         this.emitJump(null);
     }

@@ -15,7 +15,8 @@ import type { BreakpointRecords } from "../breakpoint-records.ts";
 import { SLOW_ACCESSES, slowName } from "../imports.ts";
 import { FIRST_ROW_OP, OPERATIONS } from "../operations.ts";
 import { QUICK_FORMS, quickName } from "../quick/quick-forms.ts";
-import { findRegion, isTableJump, type Region } from "./region.ts";
+import { isTableJump, traitsOf } from "./operation-traits.ts";
+import { findRegion, type Region } from "./region.ts";
 import { groupModule, regionName, type GroupTarget, type PlacedRegion } from "./region-group.ts";
 
 /** When code is translated, and how much of it is kept. */
@@ -211,7 +212,7 @@ export class Translations {
     if (from >>> PAGE_SHIFT !== va >>> PAGE_SHIFT) return false;
     const word = this.machine.memory.read32((ramPage << PAGE_SHIFT) + (from & (PAGE_SIZE - 1))) | 0;
     const row = this.decode(word);
-    return row !== null && isTableJump(OPERATIONS[rowIndex(row)]!, word);
+    return row !== null && isTableJump(traitsOf(OPERATIONS[rowIndex(row)]!), word);
   }
 
   private drop(records: number, page: PageTranslations): void {
@@ -305,10 +306,10 @@ export class Translations {
       found.push({ region, records: place.records });
       for (const entry of region.entries) seen.add(place.records + entry);
       for (const { branch, ending } of region.blocks.values()) {
-        const index = branch?.operation.slots.get("index");
-        if (ending.kind !== "call" || branch === null || index === undefined) continue;
+        const index = branch?.traits.index ?? null;
+        if (ending.kind !== "call" || branch === null || index === null) continue;
         const next = place.va - place.offset + branch.at + 4;
-        const called = this.locate((next & 0xf000_0000) | fieldValue(index.field, branch.word), place.space);
+        const called = this.locate((next & 0xf000_0000) | fieldValue(index, branch.word), place.space);
         if (called !== null) waiting.push(called);
       }
     }
