@@ -1,154 +1,149 @@
 import type { Block, Edge, Region } from "./region.ts";
 
+/** A way on from a block: an edge, and the node it leads to, or null if it leaves the region. */
+export interface Way {
+  readonly from: FlowNode;
+  readonly edge: Edge;
+  readonly to: FlowNode | null;
+}
+
+/** The blocks of a loop, its head first. */
+export interface Loop {
+  readonly nodes: ReadonlySet<FlowNode>;
+  /** Something is called in it. */
+  readonly calls: boolean;
+}
+
 /** A block in the order and nesting in which structured code is made of it. */
 export interface FlowNode {
   readonly block: Block;
   /** Place in reverse postorder: forward edges lead to higher numbers. */
   readonly order: number;
+  /** One for each edge of the block. Edges that would enter a loop in its middle leave. */
+  readonly ways: Way[];
   /** Blocks that only this one leads to immediately (its children in the dominator tree), by order. */
   readonly children: FlowNode[];
   /** Several forward edges lead here, or one of a switch. */
   isMerge: boolean;
-  /** Edges lead back here: the blocks of the loop, this one included; null if it is no loop's head. */
-  loop: Set<FlowNode> | null;
+  /** The loop that this block is the head of: edges lead back here. */
+  loop: Loop | null;
   /** Some loop around this block calls nothing: registers stay in local variables there. */
   inTightLoop: boolean;
 }
 
-/** The control flow of a region. Edges that would enter a loop in its middle are not part of it: they leave. */
-export interface Flow {
-  /** All nodes in reverse postorder; the first is the head. */
-  readonly nodes: readonly FlowNode[];
-  /** The node that `edge` leads to, or null if it leaves the region. */
-  target(from: FlowNode, edge: Edge): FlowNode | null;
+/** Leaves the region, in place of the number of a block. */
+const NOWHERE = -1;
+
+/** Which block of a region each edge leads to. Blocks have numbers here. */
+interface Graph {
+  head: number;
+  readonly blocks: Block[];
+  /** By block and edge. */
+  readonly targets: number[][];
 }
 
+/** Blocks that can be reached, by their places in reverse postorder. */
 interface Numbering {
-  readonly order: readonly Block[];
-  readonly numberOf: ReadonlyMap<Block, number>;
-  /** Immediate dominator of each block, by number. */
-  readonly dominators: readonly number[];
+  /** The block at each place. */
+  readonly order: readonly number[];
+  /** The place of each block, or -1. */
+  readonly placeOf: Int32Array;
+  /** Places from which edges lead to a place. */
+  readonly predecessors: readonly (readonly number[])[];
+  /** Immediate dominator of each place. */
+  readonly dominators: Int32Array;
 }
 
-/** Orders the blocks of a region, and finds its loops. */
-export function flowOf(region: Region): Flow {
-  const ways = new Ways(region);
-  let numbering = numberBlocks(ways);
-  while (cutIrreducible(numbering, ways)) numbering = numberBlocks(ways);
-  if (splitHeads(numbering, ways)) numbering = numberBlocks(ways);
-  return buildFlow(numbering, ways);
+/** Orders the blocks of a region, and finds its loops: nodes in reverse postorder, of which the first is the head. */
+export function flowOf(region: Region): readonly FlowNode[] {
+  const graph = graphOf(region);
+  let numbering = numberBlocks(graph);
+  while (cutIrreducible(graph, numbering)) numbering = numberBlocks(graph);
+  if (splitHeads(graph, numbering)) numbering = numberBlocks(graph);
+  return buildNodes(graph, numbering);
 }
 
-/** Which block each edge leads to. */
-class Ways {
-  private readonly region: Region;
-  private readonly cutEdges = new Set<Edge>();
-  /** By head of an inner loop: the empty block in front of it that is the head of the loop around it. */
-  private readonly outerHeads = new Map<Block, Block>();
-
-  constructor(region: Region) {
-    this.region = region;
-  }
-
-  get head(): Block {
-    const head = this.region.blocks.get(this.region.head)!;
-    return this.outerHeads.get(head) ?? head;
-  }
-
-  /** The block that `edge` leads to, or undefined if it leaves. */
-  target(from: Block, edge: Edge): Block | undefined {
-    const to = this.region.blocks.get(edge.to);
-    if (to === undefined || this.cutEdges.has(edge)) return undefined;
-    const outer = this.outerHeads.get(to);
-    return outer === undefined || from === to || from === outer ? to : outer;
-  }
-
-  successors(from: Block): Block[] {
-    return from.edges.flatMap((edge) => this.target(from, edge) ?? []);
-  }
-
-  cut(edge: Edge): void {
-    this.cutEdges.add(edge);
-  }
-
-  /** From here on only `head` itself turns back to it: all others lead to an empty block in front of it. */
-  split(head: Block): void {
-    const { start } = head;
-    this.outerHeads.set(head, {
-      ...{ start, end: start, length: 0, body: [], branch: null, delaySlot: null, ending: { kind: "next" } },
-      edges: [{ to: start, afterCall: false, withSlot: false }],
-    });
-  }
+function graphOf(region: Region): Graph {
+  const blocks = [...region.blocks.values()];
+  const numbers = new Map<number, number>();
+  blocks.forEach(({ start }, number) => numbers.set(start, number));
+  const targets = blocks.map(({ edges }) => edges.map(({ to }) => numbers.get(to) ?? NOWHERE));
+  return { head: numbers.get(region.head)!, blocks, targets };
 }
 
-/** Reverse postorder by depth-first search, then dominators by iteration (Cooper, Harvey, Kennedy). */
-function numberBlocks(ways: Ways): Numbering {
-  const postorder: Block[] = [];
-  const { head } = ways;
-  const seen = new Set<Block>([head]);
-  const stack = [{ block: head, next: 0 }];
+/** Reverse postorder by depth-first search, then predecessors and dominators. */
+function numberBlocks({ head, targets }: Graph): Numbering {
+  const placeOf = new Int32Array(targets.length).fill(-1);
+  const order: number[] = [];
+  const stack = [head];
+  /** By block: edges followed so far. */
+  const followed = new Int32Array(targets.length);
+  const seen = new Uint8Array(targets.length);
+  seen[head] = 1;
   while (stack.length > 0) {
-    const top = stack.at(-1)!;
+    const block = stack[stack.length - 1]!;
     // The last edge first: what falls through comes first in reverse postorder.
-    const edge = top.block.edges[top.next++];
-    if (edge === undefined) {
-      postorder.push(top.block);
+    const target = targets[block]![followed[block]!++];
+    if (target === undefined) {
+      order.push(block);
       stack.pop();
-      continue;
+    } else if (target !== NOWHERE && seen[target] === 0) {
+      seen[target] = 1;
+      stack.push(target);
     }
-    const target = ways.target(top.block, edge);
-    if (target === undefined || seen.has(target)) continue;
-    seen.add(target);
-    stack.push({ block: target, next: 0 });
   }
-  const order = postorder.toReversed();
-  const numberOf = new Map(order.map((block, number) => [block, number]));
+  order.reverse();
+  order.forEach((block, place) => (placeOf[block] = place));
   const predecessors: number[][] = order.map(() => []);
-  order.forEach((block, number) => {
-    for (const to of ways.successors(block)) predecessors[numberOf.get(to)!]!.push(number);
+  order.forEach((block, place) => {
+    for (const target of targets[block]!) if (target !== NOWHERE) predecessors[placeOf[target]!]!.push(place);
   });
-  return { order, numberOf, dominators: findDominators(predecessors) };
+  return { order, placeOf, predecessors, dominators: findDominators(predecessors) };
 }
 
-function findDominators(predecessors: readonly (readonly number[])[]): number[] {
-  const dominators: number[] = predecessors.map((_, number) => (number === 0 ? 0 : -1));
-  const meet = (a: number, b: number): number => {
-    while (a !== b)
-      if (a > b) a = dominators[a]!;
-      else b = dominators[b]!;
-    return a;
-  };
+/** By iteration (Cooper, Harvey, Kennedy). */
+function findDominators(predecessors: readonly (readonly number[])[]): Int32Array {
+  const dominators = new Int32Array(predecessors.length).fill(-1);
+  dominators[0] = 0;
   for (let changed = true; changed;) {
     changed = false;
-    for (let number = 1; number < predecessors.length; number++) {
+    for (let place = 1; place < predecessors.length; place++) {
       let found = -1;
-      for (const from of predecessors[number]!)
-        if (dominators[from]! >= 0) found = found < 0 ? from : meet(found, from);
-      if (dominators[number] === found) continue;
-      dominators[number] = found;
+      for (const from of predecessors[place]!)
+        if (dominators[from]! >= 0) found = found < 0 ? from : meet(dominators, from, found);
+      if (dominators[place] === found) continue;
+      dominators[place] = found;
       changed = true;
     }
   }
   return dominators;
 }
 
-function dominates(dominators: readonly number[], above: number, below: number): boolean {
+/** The nearest place that dominates both. */
+function meet(dominators: Int32Array, a: number, b: number): number {
+  while (a !== b)
+    if (a > b) a = dominators[a]!;
+    else b = dominators[b]!;
+  return a;
+}
+
+function dominates(dominators: Int32Array, above: number, below: number): boolean {
   while (below > above) below = dominators[below]!;
   return below === above;
 }
 
 /** Cuts the edges that lead back to a block which does not dominate their start; true if there was one. */
-function cutIrreducible({ order, numberOf, dominators }: Numbering, ways: Ways): boolean {
+function cutIrreducible({ targets }: Graph, { order, placeOf, dominators }: Numbering): boolean {
   let found = false;
-  order.forEach((block, number) => {
-    for (const edge of block.edges) {
-      const target = ways.target(block, edge);
-      if (target === undefined) continue;
-      const to = numberOf.get(target)!;
-      if (to > number || dominates(dominators, to, number)) continue;
-      ways.cut(edge);
+  order.forEach((block, place) => {
+    const ways = targets[block]!;
+    ways.forEach((target, edge) => {
+      if (target === NOWHERE) return;
+      const to = placeOf[target]!;
+      if (to > place || dominates(dominators, to, place)) return;
+      ways[edge] = NOWHERE;
       found = true;
-    }
+    });
   });
   return found;
 }
@@ -157,52 +152,74 @@ function cutIrreducible({ order, numberOf, dominators }: Numbering, ways: Ways):
  * Splits the heads of loops that are loops by themselves, so that the two loops are told apart: a block that repeats
  * itself is most likely hot, and what the loop around it needs is not to take registers from it.
  */
-function splitHeads({ order, numberOf }: Numbering, ways: Ways): boolean {
-  const turnsTo = (block: Block, head: Block): boolean => ways.successors(block).includes(head);
-  const heads = order.filter(
-    (head, number) =>
-      turnsTo(head, head) && order.some((block) => numberOf.get(block)! > number && turnsTo(block, head)),
-  );
-  for (const head of heads) ways.split(head);
+function splitHeads(graph: Graph, { order, predecessors }: Numbering): boolean {
+  const heads = order.filter((_, place) => {
+    const from = predecessors[place]!;
+    return from.includes(place) && from.some((other) => other > place);
+  });
+  for (const head of heads) split(graph, head);
   return heads.length > 0;
 }
 
-function buildFlow(numbering: Numbering, ways: Ways): Flow {
-  const { order, numberOf, dominators } = numbering;
-  const nodes = order.map((block, number): FlowNode => {
-    const children: FlowNode[] = [];
-    return { block, order: number, children, isMerge: false, loop: null, inTightLoop: false };
+/** From here on only the block `head` itself turns back to it: all others lead to an empty block in front of it. */
+function split(graph: Graph, head: number): void {
+  const { blocks, targets } = graph;
+  const { start } = blocks[head]!;
+  const outer = blocks.length;
+  targets.forEach((ways, from) => {
+    if (from === head) return;
+    ways.forEach((target, edge) => {
+      if (target === head) ways[edge] = outer;
+    });
   });
-  const predecessors: FlowNode[][] = nodes.map(() => []);
-  const forward = nodes.map(() => 0);
-  for (const node of nodes) {
-    if (node.order > 0) nodes[dominators[node.order]!]!.children.push(node);
-    for (const target of ways.successors(node.block)) {
-      const to = numberOf.get(target)!;
-      predecessors[to]!.push(node);
-      if (to > node.order) forward[to]!++;
-      else (nodes[to]!.loop ??= new Set([nodes[to]!])).add(node);
-      // A switch branches: what it leads to cannot simply follow it.
-      if (node.block.ending.kind === "switch") nodes[to]!.isMerge = true;
-    }
-  }
-  for (const node of nodes) {
-    node.isMerge ||= forward[node.order]! > 1;
-    if (node.loop !== null) completeLoop(node, node.loop, predecessors);
-  }
-  return {
-    nodes,
-    target: (from, edge) => {
-      const to = ways.target(from.block, edge);
-      return to === undefined ? null : nodes[numberOf.get(to)!]!;
-    },
-  };
+  blocks.push({
+    ...{ start, end: start, length: 0, body: [], branch: null, delaySlot: null, ending: { kind: "next" } },
+    edges: [{ to: start, afterCall: false, withSlot: false }],
+  });
+  targets.push([head]);
+  if (graph.head === head) graph.head = outer;
 }
 
-/** Adds to a loop that knows its head and where it turns back all that lies between. */
-function completeLoop(head: FlowNode, loop: Set<FlowNode>, predecessors: readonly FlowNode[][]): void {
+function buildNodes({ blocks, targets }: Graph, numbering: Numbering): readonly FlowNode[] {
+  const { order, placeOf, predecessors, dominators } = numbering;
+  const nodes = order.map((number, place): FlowNode => {
+    const block = blocks[number]!;
+    return {
+      ...{ block, order: place, ways: [], children: [] },
+      ...{ isMerge: false, loop: null, inTightLoop: false },
+    };
+  });
+  for (const from of nodes) {
+    const { block, ways, order: place } = from;
+    if (place > 0) nodes[dominators[place]!]!.children.push(from);
+    const leadsTo = targets[order[place]!]!;
+    block.edges.forEach((edge, n) => {
+      const target = leadsTo[n]!;
+      const to = target === NOWHERE ? null : nodes[placeOf[target]!]!;
+      ways.push({ from, edge, to });
+      // A switch branches: what it leads to cannot simply follow it.
+      if (to !== null && block.ending.kind === "switch") to.isMerge = true;
+    });
+  }
+  for (const node of nodes) {
+    let forward = 0;
+    for (const from of predecessors[node.order]!) if (from < node.order) forward++;
+    if (forward > 1) node.isMerge = true;
+    if (forward < predecessors[node.order]!.length) node.loop = loopOf(node, nodes, predecessors);
+  }
+  return nodes;
+}
+
+/** The loop with the head `head`: the blocks that turn back to it, and all that lies between. */
+function loopOf(head: FlowNode, all: readonly FlowNode[], predecessors: Numbering["predecessors"]): Loop {
+  const nodes = new Set([head]);
+  for (const from of predecessors[head.order]!) if (from >= head.order) nodes.add(all[from]!);
+  let calls = false;
   // The set grows while it is walked.
-  for (const node of loop) if (node !== head) for (const from of predecessors[node.order]!) loop.add(from);
-  const calls = [...loop].some(({ block }) => block.edges.some((edge) => edge.afterCall));
-  if (!calls) for (const node of loop) node.inTightLoop = true;
+  for (const node of nodes) {
+    if (node !== head) for (const from of predecessors[node.order]!) nodes.add(all[from]!);
+    calls ||= node.block.edges.some((edge) => edge.afterCall);
+  }
+  if (!calls) for (const node of nodes) node.inTightLoop = true;
+  return { nodes, calls };
 }

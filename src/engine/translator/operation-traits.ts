@@ -47,7 +47,7 @@ export interface Traits {
 }
 
 /** A load that code in kseg0 makes without a look-up if it is from RAM there. */
-export type UnmappedLoad = Statement & { readonly kind: "load"; readonly width: 1 | 2 | 4 };
+type UnmappedLoad = Statement & { readonly kind: "load"; readonly width: 1 | 2 | 4 };
 
 /** Whether it is such a load, for code in kseg0. */
 export const isUnmappedLoad = (s: Statement): s is UnmappedLoad =>

@@ -1,5 +1,5 @@
 import { fieldValue } from "../../isa/operands.ts";
-import type { FlowNode } from "./flow.ts";
+import type { FlowNode, Loop } from "./flow.ts";
 import type { Block, Instruction } from "./region.ts";
 
 /** What an access does with a page that other accesses through the same register go to. */
@@ -27,9 +27,6 @@ function basedAccess({ traits: { access }, word }: Instruction, inKseg0: boolean
     offset: fieldValue(access.constant, word),
   };
 }
-
-const instructionsOf = ({ body, branch, delaySlot }: Block): Instruction[] =>
-  [...body, branch, delaySlot].filter((instruction) => instruction !== null);
 
 // --- pages kept in loops ---
 
@@ -59,28 +56,44 @@ const MOST_STEP = 64;
  */
 export function keptPagesOf(nodes: readonly FlowNode[], inKseg0: boolean): KeptPages {
   const kept = new Map<Block, readonly KeptPage[]>();
-  for (const { loop, inTightLoop } of nodes) {
-    if (loop === null || !inTightLoop || [...loop].some((node) => node.loop !== null && node.loop !== loop))
-      continue;
-    const blocks = [...loop].map(({ block }) => block);
-    const instructions = blocks.flatMap(instructionsOf);
-    if (instructions.some(({ traits }) => traits.changesMap)) continue;
-    const jumping = instructions.reduce((all, i) => all | (isStep(i) ? 0 : i.writes), 0);
-    const pages: KeptPage[] = [];
-    for (const { kind, base, offset } of instructions.flatMap((i) => basedAccess(i, inKseg0) ?? [])) {
-      if ((jumping & (1 << base)) !== 0 || base === 0) continue;
-      let page = pages.find((known) => known.base === base);
-      if (page === undefined) {
-        if (pages.length === MOST_KEPT) continue;
-        page = { page: pages.length, base, offset, loads: false, stores: false };
-        pages.push(page);
-      }
-      if (kind === "load") page.loads = true;
-      else page.stores = true;
-    }
-    for (const block of blocks) kept.set(block, pages);
+  for (const { loop } of nodes) {
+    if (loop === null || loop.calls) continue;
+    const pages = pagesKeptBy(loop, inKseg0);
+    for (const { block } of loop.nodes) kept.set(block, pages);
   }
   return kept;
+}
+
+function pagesKeptBy(loop: Loop, inKseg0: boolean): readonly KeptPage[] {
+  const instructions: Instruction[] = [];
+  for (const node of loop.nodes) {
+    if (node.loop !== null && node.loop !== loop) return [];
+    const { body, branch, delaySlot } = node.block;
+    instructions.push(...body);
+    if (branch !== null) instructions.push(branch);
+    if (delaySlot !== null) instructions.push(delaySlot);
+  }
+  let jumping = 0;
+  for (const instruction of instructions) {
+    if (instruction.traits.changesMap) return [];
+    if (!isStep(instruction)) jumping |= instruction.writes;
+  }
+  const pages: KeptPage[] = [];
+  for (const instruction of instructions) {
+    const access = basedAccess(instruction, inKseg0);
+    if (access === null) continue;
+    const { kind, base, offset } = access;
+    if ((jumping & (1 << base)) !== 0 || base === 0) continue;
+    let page = pages.find((known) => known.base === base);
+    if (page === undefined) {
+      if (pages.length === MOST_KEPT) continue;
+      page = { page: pages.length, base, offset, loads: false, stores: false };
+      pages.push(page);
+    }
+    if (kind === "load") page.loads = true;
+    else page.stores = true;
+  }
+  return pages;
 }
 
 /** Whether the instruction adds a small constant to a register. */

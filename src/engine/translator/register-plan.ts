@@ -1,5 +1,5 @@
-import type { Flow, FlowNode } from "./flow.ts";
-import { blockUse, widestUse, type Edge } from "./region.ts";
+import type { FlowNode, Loop } from "./flow.ts";
+import { blockUse, widestUse } from "./region.ts";
 
 const ALL = -1;
 
@@ -24,123 +24,125 @@ export interface RegisterPlan {
   readonly beforeLoop: (head: FlowNode) => number;
 }
 
-interface Facts {
-  readonly reads: number;
-  readonly writes: number;
-  readonly slot: number;
-  readonly slotWrites: number;
-  readonly preload: number;
+/** What happens to registers on a way within the region, by the order of its nodes. */
+interface Step {
+  readonly from: number;
+  readonly to: number;
+  readonly isBack: boolean;
+  /** What is valid behind it is what was valid in front of the block, if not all is lost, and this. */
+  readonly keeps: boolean;
+  readonly adds: number;
+  /** Registers written, if they may stay dirty behind it. */
+  readonly writes: number | null;
 }
 
 /** Works out which registers local variables hold where, by iteration over the region's control flow. */
-export function planRegisters(flow: Flow): RegisterPlan {
-  const { nodes } = flow;
-  const facts = nodes.map(factsOf);
-  const kept = keptRegisters(nodes);
-  const valid = nodes.map(() => ALL);
-  const dirty = nodes.map(() => 0);
-  const before = nodes.map(() => ALL);
-  const ways = nodes.flatMap((from) =>
-    from.block.edges.flatMap((edge) => {
-      const to = flow.target(from, edge);
-      return to === null ? [] : [{ from, edge, to }];
-    }),
+export function planRegisters(nodes: readonly FlowNode[]): RegisterPlan {
+  const steps: Step[] = [];
+  for (const node of nodes) addSteps(steps, node);
+  const usedByLoop = nodes.map(({ loop }) => (loop === null ? 0 : usedIn(loop)));
+  const preload = nodes.map(({ loop, inTightLoop }, order) =>
+    // A loop that calls finds nothing in local variables when it turns.
+    loop !== null && inTightLoop && !loop.calls ? usedByLoop[order]! : 0,
   );
-  const validAfter = (node: FlowNode, edge: Edge): number => {
-    if (edge.afterCall) return 0;
-    const { reads, writes, slot, slotWrites } = facts[node.order]!;
-    const inSlot = edge.withSlot ? slot | slotWrites : 0;
-    return valid[node.order]! | reads | writes | inSlot;
-  };
-  for (let changed = true; changed;) {
-    changed = false;
-    const [incoming, entering] = [nodes.map(() => ALL), nodes.map(() => ALL)];
-    incoming[0] = 0;
-    entering[0] = 0;
-    for (const { from, edge, to } of ways) {
-      const after = validAfter(from, edge);
-      const back = to.order <= from.order;
-      if (!back) entering[to.order]! &= after;
-      incoming[to.order]! &= back ? after : after | facts[to.order]!.preload;
-    }
-    // The region's own entry is one more way into the head.
-    if (nodes[0]!.loop !== null) incoming[0] = facts[0]!.preload & backEdgesInto(ways, validAfter);
-    for (const { order } of nodes) {
-      incoming[order]! &= kept[order]!;
-      if (valid[order] === incoming[order] && before[order] === entering[order]) continue;
-      valid[order] = incoming[order]!;
-      before[order] = entering[order]!;
-      changed = true;
-    }
-  }
+  const { valid, before } = findValid(nodes, steps, preload, keptRegisters(nodes, usedByLoop));
   // What is loaded on the way into a loop is loaded whatever way led there: it may not be dirty on one of them.
-  const mayStayDirty = (from: FlowNode, to: FlowNode): number =>
-    to.loop !== null && to.order > from.order ? before[to.order]! : ALL;
+  const mayStayDirty = (from: number, to: number): number =>
+    nodes[to]!.loop !== null && to > from ? before[to]! : ALL;
+  const dirty = nodes.map(() => 0);
   for (let changed = true; changed;) {
     changed = false;
-    for (const { from, edge, to } of ways) {
-      if (!from.inTightLoop || !to.inTightLoop) continue;
-      const { writes, slotWrites } = facts[from.order]!;
-      const after = dirty[from.order]! | writes | (edge.withSlot ? slotWrites : 0);
-      const staying = after & mayStayDirty(from, to);
-      const grown = (dirty[to.order]! | staying) & valid[to.order]!;
-      if (grown === dirty[to.order]) continue;
-      dirty[to.order] = grown;
+    for (const { from, to, writes } of steps) {
+      if (writes === null) continue;
+      const staying = (dirty[from]! | writes) & mayStayDirty(from, to);
+      const grown = (dirty[to]! | staying) & valid[to]!;
+      if (grown === dirty[to]) continue;
+      dirty[to] = grown;
       changed = true;
     }
   }
   return {
     at: ({ order }) => ({ valid: valid[order]!, dirty: dirty[order]! }),
-    staysDirty: (from, to) => dirty[to.order]! & mayStayDirty(from, to),
-    preload: ({ order }) => facts[order]!.preload & valid[order]!,
+    staysDirty: (from, to) => dirty[to.order]! & mayStayDirty(from.order, to.order),
+    preload: ({ order }) => preload[order]! & valid[order]!,
     beforeLoop: ({ order }) => before[order]!,
   };
+}
+
+function addSteps(steps: Step[], { block, order, ways, inTightLoop }: FlowNode): void {
+  const { reads, writes } = blockUse(block);
+  const inSlot = block.delaySlot;
+  for (const { edge, to } of ways) {
+    if (to === null) continue;
+    const slot = edge.withSlot ? inSlot : null;
+    const written = writes | (slot?.writes ?? 0);
+    steps.push({
+      ...{ from: order, to: to.order, isBack: to.order <= order },
+      keeps: !edge.afterCall,
+      adds: edge.afterCall ? 0 : reads | written | (slot?.reads ?? 0),
+      writes: inTightLoop && to.inTightLoop ? written : null,
+    });
+  }
+}
+
+/** By block, what is valid at its start, and on the way into it from outside a loop before `preload`. */
+function findValid(
+  nodes: readonly FlowNode[],
+  steps: readonly Step[],
+  preload: readonly number[],
+  kept: readonly number[],
+): { readonly valid: readonly number[]; readonly before: readonly number[] } {
+  const valid = nodes.map(() => ALL);
+  const before = nodes.map(() => ALL);
+  const incoming = nodes.map(() => ALL);
+  const entering = nodes.map(() => ALL);
+  for (let changed = true; changed;) {
+    changed = false;
+    incoming.fill(ALL);
+    entering.fill(ALL);
+    // The region's own entry is one more way into the head.
+    incoming[0] = nodes[0]!.loop === null ? 0 : preload[0]!;
+    entering[0] = 0;
+    for (const { from, to, isBack, keeps, adds } of steps) {
+      const after = keeps ? valid[from]! | adds : 0;
+      incoming[to]! &= isBack ? after : after | preload[to]!;
+      if (!isBack) entering[to]! &= after;
+    }
+    for (let order = 0; order < nodes.length; order++) {
+      const here = incoming[order]! & kept[order]!;
+      if (valid[order] === here && before[order] === entering[order]) continue;
+      valid[order] = here;
+      before[order] = entering[order]!;
+      changed = true;
+    }
+  }
+  return { valid, before };
 }
 
 /**
  * By block, the registers that may be in local variables: those that the innermost loop around it uses. All others
  * would take machine registers from them, or time to be kept elsewhere.
  */
-function keptRegisters(nodes: readonly FlowNode[]): number[] {
+function keptRegisters(nodes: readonly FlowNode[], usedByLoop: readonly number[]): readonly number[] {
   const kept = nodes.map(() => ALL);
   const sizes = nodes.map(() => Infinity);
-  for (const { loop } of nodes) {
+  for (const { loop, order: head } of nodes) {
     if (loop === null) continue;
-    const used = usedIn(loop);
-    for (const { order } of loop) {
-      if (loop.size >= sizes[order]!) continue;
-      sizes[order] = loop.size;
-      kept[order] = used;
+    for (const { order } of loop.nodes) {
+      if (loop.nodes.size >= sizes[order]!) continue;
+      sizes[order] = loop.nodes.size;
+      kept[order] = usedByLoop[head]!;
     }
   }
   return kept;
 }
 
 /** All registers that a loop reads or writes. */
-function usedIn(loop: ReadonlySet<FlowNode>): number {
+function usedIn(loop: Loop): number {
   let used = 0;
-  for (const { block } of loop) {
+  for (const { block } of loop.nodes) {
     const { reads, writes } = widestUse(block);
     used |= reads | writes;
   }
   return used;
 }
-
-type Way = { readonly from: FlowNode; readonly edge: Edge; readonly to: FlowNode };
-
-/** What is valid on every edge back to the head of the region. */
-function backEdgesInto(ways: readonly Way[], validAfter: (node: FlowNode, edge: Edge) => number): number {
-  return ways.reduce((all, { from, edge, to }) => (to.order === 0 ? all & validAfter(from, edge) : all), ALL);
-}
-
-function factsOf(node: FlowNode): Facts {
-  const { reads, writes } = blockUse(node.block);
-  const slot = node.block.delaySlot;
-  // A loop that calls finds nothing in local variables when it turns.
-  const { loop } = node;
-  const preload = loop !== null && node.inTightLoop && !callsIn(loop) ? usedIn(loop) : 0;
-  return { reads, writes, slot: slot?.reads ?? 0, slotWrites: slot?.writes ?? 0, preload };
-}
-
-const callsIn = (loop: ReadonlySet<FlowNode>): boolean =>
-  [...loop].some(({ block }) => block.edges.some((edge) => edge.afterCall));

@@ -5,9 +5,9 @@ import { pushTranslation } from "../chain.ts";
 import { loadState, storeState } from "../compile-ir.ts";
 import { Code, I32, MEMORY, PLAIN, type Label } from "../wasm/code.ts";
 import { STATE_LEFT, type Linkage } from "./calling.ts";
-import { flowOf, type Flow, type FlowNode } from "./flow.ts";
+import { flowOf, type FlowNode, type Way } from "./flow.ts";
 import { InstructionEmitter } from "./instruction-emitter.ts";
-import { SWITCH, takenBy, type Block, type Edge, type Instruction, type Region } from "./region.ts";
+import { SWITCH, takenBy, type Block, type Instruction, type Region } from "./region.ts";
 import { keptPagesOf } from "./page-sharing.ts";
 import type { Cp0Specs } from "./privileged.ts";
 import { planRegisters, type RegisterPlan } from "./register-plan.ts";
@@ -29,7 +29,7 @@ export interface TargetCpu {
 class RegionTranslator {
   private readonly code = new Code(3);
   private readonly region: Region;
-  private readonly flow: Flow;
+  private readonly nodes: readonly FlowNode[];
   private readonly plan: RegisterPlan;
   private readonly registers: Registers;
   private readonly emitter: InstructionEmitter;
@@ -54,14 +54,14 @@ class RegionTranslator {
     const { code } = this;
     this.region = region;
     this.linkage = linkage;
-    this.flow = flowOf(region);
-    this.plan = planRegisters(this.flow);
+    this.nodes = flowOf(region);
+    this.plan = planRegisters(this.nodes);
     this.registers = new Registers(code);
     this.pageVa = code.local(I32);
     this.condition = code.local(I32);
     const remaining = this.remaining;
     const unmappedRam = this.isInKseg0 ? ram : null;
-    const keptPages = keptPagesOf(this.flow.nodes, unmappedRam !== null);
+    const keptPages = keptPagesOf(this.nodes, unmappedRam !== null);
     this.emitter = new InstructionEmitter(code, endian, this.registers, linkage.imported, keptPages, {
       remaining,
       pushVa: (offset) => this.pushVa(offset),
@@ -69,7 +69,7 @@ class RegionTranslator {
       unmappedRam,
       left: () => this.left,
     });
-    this.needs = needsOf(this.flow);
+    this.needs = needsOf(this.nodes);
   }
 
   build(): Code {
@@ -108,7 +108,7 @@ class RegionTranslator {
     }
     this.left = code.block();
     this.out = code.block();
-    this.emitTree(this.flow.nodes[0]!);
+    this.emitTree(this.nodes[0]!);
     code.op(PLAIN.unreachable);
     code.end();
     code.get(this.emitter.target);
@@ -165,7 +165,7 @@ class RegionTranslator {
     this.emitter.beginBlock(block);
     for (const instruction of block.body) this.emitter.emit(instruction, null);
     if (block.ending.kind === "switch") this.emitSwitch(node);
-    else if (block.branch === null) this.emitEdge(node, block.edges[0]!);
+    else if (block.branch === null) this.emitWay(node.ways[0]!);
     else this.emitTransfer(node, block, block.branch, block.delaySlot!);
   }
 
@@ -189,19 +189,17 @@ class RegionTranslator {
   /** Goes on at the entry at `target`, or leaves if it is none. */
   private emitSwitch(node: FlowNode): void {
     const { code, registers, emitter, plan } = this;
-    const { edges } = node.block;
-    const places = edges.map(({ to }) => to);
+    const places = node.block.edges.map(({ to }) => to);
     const first = Math.min(...places);
     const other = code.block();
     const before = registers.state;
-    /** By place: the label, and if registers have to be stored on the way, the edge that does so. */
-    const ways = edges.map((edge) => {
-      const to = this.flow.target(node, edge)!;
-      const stores = (before.dirty & ~plan.staysDirty(node, to)) !== 0;
-      return stores ? { edge, label: code.block(), stores } : { edge, label: this.joins.get(to)!, stores };
+    /** By place: the label, and if registers have to be stored on the way, the way that does so. */
+    const ways = node.ways.map((way) => {
+      const stores = (before.dirty & ~plan.staysDirty(node, way.to!)) !== 0;
+      return { way, label: stores ? code.block() : this.joins.get(way.to!)!, stores };
     });
     const labels = new Array<Label>((Math.max(...places) - first) / 4 + 1).fill(other);
-    for (const { edge, label } of ways) labels[(edge.to - first) / 4] = label;
+    for (const { way, label } of ways) labels[(way.edge.to - first) / 4] = label;
     // What is no multiple of four gets far out of range.
     code.get(emitter.target);
     this.pushVa(first);
@@ -209,11 +207,11 @@ class RegionTranslator {
     code.const32(2);
     code.op(PLAIN.i32Rotr);
     code.brTable(labels, other);
-    for (const { edge, stores } of ways.toReversed()) {
+    for (const { way, stores } of ways.toReversed()) {
       if (!stores) continue;
       code.end();
       registers.begin(before, node.inTightLoop);
-      this.emitEdge(node, edge);
+      this.emitWay(way);
     }
     code.end();
     registers.begin(before, node.inTightLoop);
@@ -223,9 +221,8 @@ class RegionTranslator {
     this.emitJump(null);
   }
 
-  private emitEdge(from: FlowNode, edge: Edge): void {
+  private emitWay({ from, edge, to }: Way): void {
     const { code, registers } = this;
-    const to = this.flow.target(from, edge);
     if (to === null) {
       registers.spill(-1);
       this.pushVa(edge.to);
@@ -323,7 +320,7 @@ class RegionTranslator {
     if (last.kind === "branch" && block.ending.kind === "goto") {
       emitter.executed();
       emitter.emit(slot, () => this.pushVa(takenBy(branch)));
-      this.emitEdge(node, block.edges[0]!);
+      this.emitWay(node.ways[0]!);
       return;
     }
     if (last.kind === "branch") {
@@ -344,13 +341,13 @@ class RegionTranslator {
     }
   }
 
-  private emitJumpEnding(node: FlowNode, { ending, edges, branch }: Block): void {
+  private emitJumpEnding({ ways }: FlowNode, { ending, branch }: Block): void {
     const { code, registers, emitter } = this;
     switch (ending.kind) {
       case "goto":
-        return this.emitEdge(node, edges[0]!);
+        return this.emitWay(ways[0]!);
       case "call":
-        return this.emitCall(node, edges[0]!);
+        return this.emitCall(ways[0]!);
       case "return":
         registers.spill(-1);
         code.br(this.out);
@@ -380,8 +377,8 @@ class RegionTranslator {
 
   private emitBranch(node: FlowNode, block: Block, slot: Instruction, pushCondition: () => void): void {
     const { code, emitter, registers } = this;
-    const { ending, edges, end } = block;
-    const [first, second] = edges;
+    const { ending, end } = block;
+    const [first, second] = node.ways;
     const likely = ending.kind === "branch" && ending.likely;
     const takenVa = (): void => this.pushVa(takenBy(block.branch!));
     if (likely) {
@@ -389,12 +386,12 @@ class RegionTranslator {
       pushCondition();
       code.if();
       emitter.emit(slot, takenVa);
-      this.emitEdge(node, first!);
+      this.emitWay(first!);
       code.end();
       registers.begin(before, node.inTightLoop);
       // Nullified: the delay slot was not executed.
       emitter.giveBack(1);
-      this.emitEdge(node, second!);
+      this.emitWay(second!);
       return;
     }
     emitter.emit(slot, () => {
@@ -409,21 +406,21 @@ class RegionTranslator {
     if (ending.kind === "branchCall") {
       takenVa();
       code.setLocal(emitter.target);
-      this.emitCall(node, first!);
-    } else this.emitEdge(node, first!);
+      this.emitCall(first!);
+    } else this.emitWay(first!);
     code.end();
     registers.begin(after, node.inTightLoop);
-    this.emitEdge(node, second!);
+    this.emitWay(second!);
   }
 
-  /** Calls the code at `target`; goes on along `edge` if it comes back to the return address. */
-  private emitCall(node: FlowNode, edge: Edge): void {
+  /** Calls the code at `target`; goes on along `way` if it comes back to the return address. */
+  private emitCall(way: Way): void {
     const { code, registers, emitter, linkage } = this;
-    const { ending } = node.block;
+    const { from, edge, to } = way;
+    const { ending } = from.block;
     const callee = ending.kind === "call" || ending.kind === "branchCall" ? ending.callee : null;
     registers.spill(-1);
     code.get(emitter.target);
-    const to = this.flow.target(node, edge);
     if (to === null) {
       this.emitJump(callee);
       return;
@@ -449,7 +446,7 @@ class RegionTranslator {
     code.brIfUnlikely(this.out);
     // Another mode would have come back with everything in the state block: the bank is the same.
     registers.forget();
-    this.emitEdge(node, edge);
+    this.emitWay(way);
   }
 }
 
@@ -470,15 +467,13 @@ const readsRegistersOnly = (e: Expr): boolean =>
 const isTransferStatement = (s: Statement): boolean => s.kind === "branch" || s.kind === "jump";
 
 /** For each block, by order, the longest way to the next look at the budget. */
-function needsOf(flow: Flow): number[] {
-  const needs: number[] = flow.nodes.map(() => 0);
-  for (const node of flow.nodes.toReversed()) {
+function needsOf(nodes: readonly FlowNode[]): number[] {
+  const needs: number[] = nodes.map(() => 0);
+  for (const node of nodes.toReversed()) {
     let longest = 0;
-    for (const edge of node.block.edges) {
-      const to = flow.target(node, edge);
+    for (const { edge, to } of node.ways)
       if (to !== null && to.loop === null && to.order > node.order && !edge.afterCall)
         longest = Math.max(longest, needs[to.order]!);
-    }
     needs[node.order] = node.block.length + longest;
   }
   return needs;
