@@ -17,6 +17,22 @@ export class Bytes {
     this.data[this.used++] = byte;
   }
 
+  /** Appends two at once. */
+  pushTwo(first: number, second: number): void {
+    if (this.used + 2 > this.data.length) this.grow(2);
+    this.data[this.used++] = first;
+    this.data[this.used++] = second;
+  }
+
+  /** Appends an opcode and an index or the like as unsigned LEB128: as a rule, that is one byte. */
+  pushWith(opcode: number, value: number): void {
+    if (value < 0x80) this.pushTwo(opcode, value);
+    else {
+      this.push(opcode);
+      this.unsigned(value);
+    }
+  }
+
   /** Appends `value` as unsigned LEB128. */
   unsigned(value: number): void {
     value >>>= 0;
@@ -49,10 +65,17 @@ export class Bytes {
     this.used += other.used;
   }
 
-  /** Appends `other` with its length before it. */
-  sized(other: Bytes): void {
-    this.unsigned(other.used);
-    this.append(other);
+  /** Appends what `emit` appends, with its length before it. */
+  sized(emit: () => void): void {
+    const start = this.used;
+    emit();
+    const length = this.used - start;
+    const room = unsignedLength(length);
+    if (this.used + room > this.data.length) this.grow(room);
+    this.data.copyWithin(start + room, start, this.used);
+    this.used = start;
+    this.unsigned(length);
+    this.used += length;
   }
 
   /** All of them. */
@@ -65,4 +88,11 @@ export class Bytes {
     larger.set(this.data);
     this.data = larger;
   }
+}
+
+/** How many bytes the unsigned LEB128 of `value` has. */
+export function unsignedLength(value: number): number {
+  let length = 1;
+  for (let rest = value >>> 7; rest !== 0; rest >>>= 7) length++;
+  return length;
 }

@@ -1,4 +1,4 @@
-import { Bytes } from "./bytes.ts";
+import { Bytes, unsignedLength } from "./bytes.ts";
 
 /**
  * A WebAssembly function body under construction (WebAssembly core specification, section 5.4 "Instructions").
@@ -46,7 +46,7 @@ export interface Label {
 type Likely = 0 | 1;
 
 export class Code {
-  private readonly bytes = new Bytes(1024);
+  private readonly bytes = new Bytes(4096);
   /** Places in `bytes` of branches with hints, in order; and what the hints say. */
   private readonly hintedAt: number[] = [];
   private readonly hinted: Likely[] = [];
@@ -77,41 +77,33 @@ export class Code {
     this.bytes.signed(value);
   }
   get(local: number): void {
-    this.bytes.push(OP.localGet);
-    this.bytes.unsigned(local);
+    this.bytes.pushWith(OP.localGet, local);
   }
   setLocal(local: number): void {
-    this.bytes.push(OP.localSet);
-    this.bytes.unsigned(local);
+    this.bytes.pushWith(OP.localSet, local);
   }
   tee(local: number): void {
-    this.bytes.push(OP.localTee);
-    this.bytes.unsigned(local);
+    this.bytes.pushWith(OP.localTee, local);
   }
   memory(access: readonly [number, number], offset: number): void {
-    this.bytes.push(access[0]);
-    this.bytes.push(access[1]);
+    this.bytes.pushTwo(access[0], access[1]);
     this.bytes.unsigned(offset);
   }
   call(functionIndex: number): void {
-    this.bytes.push(OP.call);
-    this.bytes.unsigned(functionIndex);
+    this.bytes.pushWith(OP.call, functionIndex);
   }
   /** Calls the function at the table index on the stack; `type` is an index of the module's types. */
   callIndirect(type: number): void {
-    this.bytes.push(OP.callIndirect);
-    this.bytes.unsigned(type);
+    this.bytes.pushWith(OP.callIndirect, type);
     this.bytes.push(0);
   }
   /** Calls in place of the current function, whose results become those of the one called. */
   returnCall(functionIndex: number): void {
-    this.bytes.push(OP.returnCall);
-    this.bytes.unsigned(functionIndex);
+    this.bytes.pushWith(OP.returnCall, functionIndex);
   }
   /** The same through the table; see `callIndirect`. */
   returnCallIndirect(type: number): void {
-    this.bytes.push(OP.returnCallIndirect);
-    this.bytes.unsigned(type);
+    this.bytes.pushWith(OP.returnCallIndirect, type);
     this.bytes.push(0);
   }
   drop(): void {
@@ -144,8 +136,7 @@ export class Code {
     return this.open(OP.if, type);
   }
   private open(opcode: number, type: number): Label {
-    this.bytes.push(opcode);
-    this.bytes.push(type);
+    this.bytes.pushTwo(opcode, type);
     return { depth: this.depth++ };
   }
   else(): void {
@@ -156,12 +147,10 @@ export class Code {
     this.depth--;
   }
   br(label: Label): void {
-    this.bytes.push(OP.br);
-    this.bytes.unsigned(this.depth - 1 - label.depth);
+    this.bytes.pushWith(OP.br, this.depth - 1 - label.depth);
   }
   brIf(label: Label): void {
-    this.bytes.push(OP.brIf);
-    this.bytes.unsigned(this.depth - 1 - label.depth);
+    this.bytes.pushWith(OP.brIf, this.depth - 1 - label.depth);
   }
   /** A `br_if` whose condition is mostly false. */
   brIfUnlikely(label: Label): void {
@@ -170,8 +159,7 @@ export class Code {
   }
   /** Branches to `labels[index]`, or to `otherwise` if the index is out of range. */
   brTable(labels: readonly Label[], otherwise: Label): void {
-    this.bytes.push(OP.brTable);
-    this.bytes.unsigned(labels.length);
+    this.bytes.pushWith(OP.brTable, labels.length);
     for (const label of labels) this.bytes.unsigned(this.depth - 1 - label.depth);
     this.bytes.unsigned(this.depth - 1 - otherwise.depth);
   }
@@ -186,32 +174,21 @@ export class Code {
     return this.hinted.length;
   }
 
-  /** Appends them as a vector (WebAssembly 3.0, appendix "Custom Sections"), with places as of what `finish` returns. */
+  /** Appends them as a vector (WebAssembly 3.0, appendix "Custom Sections"), with places as of what `finish` appends. */
   emitHints(out: Bytes): void {
-    const before = this.declarations().length;
+    const before = unsignedLength(this.locals.length) + 2 * this.locals.length;
     out.unsigned(this.hinted.length);
     for (let n = 0; n < this.hinted.length; n++) {
       out.unsigned(before + this.hintedAt[n]!);
-      out.push(1);
-      out.push(this.hinted[n]!);
+      out.pushTwo(1, this.hinted[n]!);
     }
   }
 
-  private declarations(): Bytes {
-    const out = new Bytes(8 + 2 * this.locals.length);
+  /** Appends the body as the code section holds it: local declarations, instructions, final end. */
+  finish(out: Bytes): void {
     out.unsigned(this.locals.length);
-    for (const type of this.locals) {
-      out.push(1);
-      out.push(type);
-    }
-    return out;
-  }
-
-  /** The body as the code section holds it: local declarations, instructions, final end. */
-  finish(): Bytes {
-    const out = this.declarations();
+    for (let n = 0; n < this.locals.length; n++) out.pushTwo(1, this.locals[n]!);
     out.append(this.bytes);
     out.push(OP.end);
-    return out;
   }
 }

@@ -27,8 +27,6 @@ const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
  */
 export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
-  /** Index of each type by what it says. */
-  private readonly typeIndexes = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
   private readonly functions: { type: number; body: Code }[] = [];
   private readonly exports: { name: string; index: number }[] = [];
@@ -48,13 +46,8 @@ export class ModuleBuilder {
 
   /** Index of a function type, for indirect calls. */
   typeIndex(type: FunctionType): number {
-    const key = `${type.parameters.join()}>${type.results.join()}`;
-    let index = this.typeIndexes.get(key);
-    if (index === undefined) {
-      index = this.types.push(type) - 1;
-      this.typeIndexes.set(key, index);
-    }
-    return index;
+    const index = this.types.findIndex((known) => isSameType(known, type));
+    return index >= 0 ? index : this.types.push(type) - 1;
   }
 
   /** Declares an imported function and returns its index. */
@@ -79,55 +72,54 @@ export class ModuleBuilder {
 
   /** The binary module. `memoryPages` is the least and greatest size of the imported memory, in 64 KiB pages. */
   build(memoryPages: number): Uint8Array<ArrayBuffer> {
-    const out = new Bytes(1024);
+    const out = new Bytes(16384);
     for (const byte of HEADER) out.push(byte);
-    const section = (id: number, count: number, emit: (content: Bytes) => void): void => {
-      const content = new Bytes(1024);
-      content.unsigned(count);
-      emit(content);
+    const section = (id: number, count: number, emit: () => void): void => {
       out.push(id);
-      out.sized(content);
+      out.sized(() => {
+        out.unsigned(count);
+        emit();
+      });
     };
-    section(SECTION.type, this.types.length, (content) => {
-      for (const type of this.types) emitType(content, type);
+    section(SECTION.type, this.types.length, () => {
+      for (const type of this.types) emitType(out, type);
     });
     const imported = 1 + (this.hasTable ? 1 : 0) + this.imports.length;
-    section(SECTION.import, imported, (content) => this.emitImports(content, memoryPages));
-    section(SECTION.function, this.functions.length, (content) => {
-      for (const { type } of this.functions) content.unsigned(type);
+    section(SECTION.import, imported, () => this.emitImports(out, memoryPages));
+    section(SECTION.function, this.functions.length, () => {
+      for (const { type } of this.functions) out.unsigned(type);
     });
-    section(SECTION.export, this.exports.length, (content) => {
+    section(SECTION.export, this.exports.length, () => {
       for (const { name, index } of this.exports) {
-        content.text(name);
-        content.push(KIND.function);
-        content.unsigned(index);
+        out.text(name);
+        out.pushWith(KIND.function, index);
       }
     });
     this.emitBranchHints(out);
-    section(SECTION.code, this.functions.length, (content) => {
-      for (const { body } of this.functions) content.sized(body.finish());
+    section(SECTION.code, this.functions.length, () => {
+      for (const { body } of this.functions) out.sized(() => body.finish(out));
     });
     this.emitNames(out);
     return out.copy();
   }
 
-  private emitImports(content: Bytes, memoryPages: number): void {
+  private emitImports(out: Bytes, memoryPages: number): void {
     const emit = (name: string, kind: number): void => {
-      content.text("env");
-      content.text(name);
-      content.push(kind);
+      out.text("env");
+      out.text(name);
+      out.push(kind);
     };
     emit("memory", KIND.memory);
-    content.push(1);
-    content.unsigned(memoryPages);
-    content.unsigned(memoryPages);
+    out.push(1);
+    out.unsigned(memoryPages);
+    out.unsigned(memoryPages);
     if (this.hasTable) {
       emit("table", KIND.table);
-      for (const byte of [FUNCREF, 0, 0]) content.push(byte);
+      for (const byte of [FUNCREF, 0, 0]) out.push(byte);
     }
     for (const { name, type } of this.imports) {
       emit(name, KIND.function);
-      content.unsigned(type);
+      out.unsigned(type);
     }
   }
 
@@ -138,42 +130,46 @@ export class ModuleBuilder {
   private emitBranchHints(out: Bytes): void {
     const hinted = this.functions.filter(({ body }) => body.hints > 0).length;
     if (hinted === 0) return;
-    const content = new Bytes(1024);
-    content.text("metadata.code.branch_hint");
-    content.unsigned(hinted);
-    for (const [n, { body }] of this.functions.entries()) {
-      if (body.hints === 0) continue;
-      content.unsigned(this.imports.length + n);
-      body.emitHints(content);
-    }
     out.push(SECTION.custom);
-    out.sized(content);
+    out.sized(() => {
+      out.text("metadata.code.branch_hint");
+      out.unsigned(hinted);
+      for (const [n, { body }] of this.functions.entries()) {
+        if (body.hints === 0) continue;
+        out.unsigned(this.imports.length + n);
+        body.emitHints(out);
+      }
+    });
   }
 
   private emitNames(out: Bytes): void {
-    const content = new Bytes(256);
-    content.text("name");
-    const module = new Bytes(32);
-    module.text(this.name);
-    content.push(NAMES.module);
-    content.sized(module);
-    const functions = new Bytes(256);
-    functions.unsigned(this.functionNames.length);
-    for (const [index, name] of this.functionNames) {
-      functions.unsigned(index);
-      functions.text(name);
-    }
-    content.push(NAMES.functions);
-    content.sized(functions);
     out.push(SECTION.custom);
-    out.sized(content);
+    out.sized(() => {
+      out.text("name");
+      out.push(NAMES.module);
+      out.sized(() => out.text(this.name));
+      out.push(NAMES.functions);
+      out.sized(() => {
+        out.unsigned(this.functionNames.length);
+        for (const [index, name] of this.functionNames) {
+          out.unsigned(index);
+          out.text(name);
+        }
+      });
+    });
   }
 }
 
-function emitType(content: Bytes, { parameters, results }: FunctionType): void {
-  content.push(0x60);
+const isSameType = (a: FunctionType, b: FunctionType): boolean =>
+  a === b || (isSameList(a.parameters, b.parameters) && isSameList(a.results, b.results));
+
+const isSameList = (a: readonly ValueType[], b: readonly ValueType[]): boolean =>
+  a.length === b.length && a.every((type, n) => type === b[n]);
+
+function emitType(out: Bytes, { parameters, results }: FunctionType): void {
+  out.push(0x60);
   for (const types of [parameters, results]) {
-    content.unsigned(types.length);
-    for (const type of types) content.push(type);
+    out.unsigned(types.length);
+    for (const type of types) out.push(type);
   }
 }
