@@ -251,31 +251,30 @@ export class InstructionEmitter {
     const { code, registers, source } = this;
     switch (s.kind) {
       case "setGpr":
-        return registers.write(this.operand(s.field), () => this.push(s.value));
+        return this.emitSetGpr(this.operand(s.field), s.value);
       case "setFpr":
-        return storeState(code, STATE.fpr + this.operand(s.field) * 4, () => this.push(s.value));
+        return this.emitSetFpr(this.operand(s.field), s.value);
       case "requireFpu":
         return this.emitRequireFpu(instruction.at);
       case "setLink":
-        return registers.write(GPR.ra, () => this.push(s.value));
+        return this.emitSetGpr(GPR.ra, s.value);
       case "setHi":
-        return registers.writeHi(() => this.push(s.value));
+        this.push(s.value);
+        return registers.takeHi();
       case "setLo":
-        return registers.writeLo(() => this.push(s.value));
+        this.push(s.value);
+        return registers.takeLo();
       case "setHiLo":
         pushExpr64(code, source, s.value);
         code.setLocal(this.whole);
-        registers.writeLo(() => {
-          code.get(this.whole);
-          code.op(PLAIN.i32WrapI64);
-        });
-        registers.writeHi(() => {
-          code.get(this.whole);
-          code.const64(32);
-          code.op(PLAIN.i64ShrU);
-          code.op(PLAIN.i32WrapI64);
-        });
-        return;
+        code.get(this.whole);
+        code.op(PLAIN.i32WrapI64);
+        registers.takeLo();
+        code.get(this.whole);
+        code.const64(32);
+        code.op(PLAIN.i64ShrU);
+        code.op(PLAIN.i32WrapI64);
+        return registers.takeHi();
       case "let":
         this.push(s.value);
         code.setLocal(source.temp(s.id));
@@ -285,39 +284,12 @@ export class InstructionEmitter {
         code.setLocal(source.temp64(s.id));
         return;
       case "load":
-        this.push(s.address);
-        if (s.linked && s.user) this.emitDropAndLeave(instruction.at);
-        else if (s.linked) this.emitLoadLinked(instruction.at);
-        else {
-          const { old } = s;
-          const pushOld = old === null ? null : (): void => this.push(old);
-          const miss = (): void => this.emitLoadMiss(s, instruction.at);
-          const { unmappedRam } = this.around;
-          if (unmappedRam !== null && isUnmappedLoad(s))
-            this.access.emitLoadUnmapped(s.width, s.signed, unmappedRam, () =>
-              this.access.emitLoad(s, s.signed, pushOld, miss),
-            );
-          else this.access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
-        }
-        code.setLocal(source.temp(s.id));
-        return;
+        this.emitLoad(s, instruction);
+        return code.setLocal(source.temp(s.id));
       case "store":
-        this.push(s.address);
-        this.access.emitStore(
-          s,
-          () => this.push(s.value),
-          () => this.emitStoreMiss(s, instruction.at),
-          this.pageUse(instruction, s.kind),
-        );
-        return;
+        return this.emitStore(s, instruction);
       case "storeConditional":
-        this.push(s.address);
-        if (s.user) {
-          this.emitDropAndLeave(instruction.at);
-          code.setLocal(source.temp(s.id));
-          return;
-        }
-        return this.emitStoreConditional(source.temp(s.id), () => this.push(s.value), instruction.at);
+        return this.emitStoreConditional(s, instruction.at);
       case "raise":
         return this.emitRaise(EXC_CODE[s.exception], instruction.at);
       case "raiseIf":
@@ -334,6 +306,16 @@ export class InstructionEmitter {
       default:
         s satisfies never;
     }
+  }
+
+  private emitSetGpr(register: number, value: Expr): void {
+    if (register === 0) return;
+    this.push(value);
+    this.registers.take(register);
+  }
+
+  private emitSetFpr(register: number, value: Expr): void {
+    storeState(this.code, STATE.fpr + register * 4, () => this.push(value));
   }
 
   /** Raises Coprocessor Unusable (1) unless the FPU may be used. */
@@ -498,9 +480,16 @@ export class InstructionEmitter {
     code.end();
   }
 
-  private emitStoreConditional(result: number, value: () => void, at: number): void {
+  private emitStoreConditional(s: Statement & { kind: "storeConditional" }, at: number): void {
     const { code } = this;
-    value();
+    const result = this.source.temp(s.id);
+    this.push(s.address);
+    if (s.user) {
+      this.emitDropAndLeave(at);
+      code.setLocal(result);
+      return;
+    }
+    this.push(s.value);
     code.call(this.callTarget("storeToRam"));
     code.tee(this.value);
     code.const32(0);
@@ -519,6 +508,34 @@ export class InstructionEmitter {
   }
 
   // --- memory ---
+
+  /** Pushes what is loaded. */
+  private emitLoad(s: Statement & { kind: "load" }, instruction: Instruction): void {
+    const { access } = this;
+    const { at } = instruction;
+    const { old } = s;
+    this.push(s.address);
+    if (s.linked && s.user) return this.emitDropAndLeave(at);
+    if (s.linked) return this.emitLoadLinked(at);
+    const pushOld = old === null ? null : (): void => this.push(old);
+    const miss = (): void => this.emitLoadMiss(s, at);
+    const { unmappedRam } = this.around;
+    if (unmappedRam !== null && isUnmappedLoad(s))
+      access.emitLoadUnmapped(s.width, s.signed, unmappedRam, () =>
+        access.emitLoad(s, s.signed, pushOld, miss),
+      );
+    else access.emitLoad(s, s.signed, pushOld, miss, this.pageUse(instruction, s.kind));
+  }
+
+  private emitStore(s: Statement & { kind: "store" }, instruction: Instruction): void {
+    this.push(s.address);
+    this.access.emitStore(
+      s,
+      () => this.push(s.value),
+      () => this.emitStoreMiss(s, instruction.at),
+      this.pageUse(instruction, s.kind),
+    );
+  }
 
   /** On a soft TLB miss: makes the access by the slow path, which pushes the place of a datum loaded, or leaves. */
   private emitMiss(name: SlowAccess, size: number, value: () => void, at: number): void {

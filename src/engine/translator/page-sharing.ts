@@ -18,14 +18,16 @@ interface BasedAccess {
   readonly offset: number;
 }
 
-/** The place of a plain access that may share a page with others, if it is a constant away from a register. */
-function basedAccess({ traits: { access }, word }: Instruction, inKseg0: boolean): BasedAccess | null {
-  if (access === null || (inKseg0 && !access.isLookedUpInKseg0)) return null;
-  return {
-    kind: access.kind,
-    base: fieldValue(access.base, word),
-    offset: fieldValue(access.constant, word),
-  };
+/** Whether it is a plain access at a constant from a register that may share a page with others. */
+const isLookedUp = ({ traits: { access } }: Instruction, inKseg0: boolean): boolean =>
+  access !== null && (!inKseg0 || access.isLookedUpInKseg0);
+
+/** The place of such an access; null for other instructions. */
+function basedAccess(instruction: Instruction, inKseg0: boolean): BasedAccess | null {
+  const { traits, word } = instruction;
+  if (!isLookedUp(instruction, inKseg0)) return null;
+  const { kind, base, constant } = traits.access!;
+  return { kind, base: fieldValue(base, word), offset: fieldValue(constant, word) };
 }
 
 // --- pages kept in loops ---
@@ -104,6 +106,18 @@ function isStep({ traits: { addition: sum }, word }: Instruction): boolean {
 
 // --- pages shared in a block ---
 
+const NO_PAGES: readonly KeptPage[] = [];
+const NO_SHARES: ReadonlyMap<Instruction, PageShare> = new Map();
+
+/** Whether there is anything to be shared. */
+function hasTwoAccesses({ body, branch, delaySlot }: Block, inKseg0: boolean): boolean {
+  let count = 0;
+  for (const instruction of body) if (isLookedUp(instruction, inKseg0)) count++;
+  if (branch !== null && isLookedUp(branch, inKseg0)) count++;
+  if (delaySlot !== null && isLookedUp(delaySlot, inKseg0)) count++;
+  return count >= 2;
+}
+
 /**
  * Which accesses of a block most likely go to the same page as an earlier one: those to pages kept; and loads, or
  * stores, through the same register while that is not written. They need no look-up if it is the same page.
@@ -113,8 +127,9 @@ export function pageSharesOf(
   kept: KeptPages,
   inKseg0: boolean,
 ): ReadonlyMap<Instruction, PageShare> {
+  const keptHere = kept.get(block) ?? NO_PAGES;
+  if (keptHere.length === 0 && !hasTwoAccesses(block, inKseg0)) return NO_SHARES;
   const shares = new Map<Instruction, PageShare>();
-  const keptHere = kept.get(block) ?? [];
   /** What may be joined by accesses that come later. */
   let open: { readonly kind: BasedAccess["kind"]; readonly base: number; readonly members: Instruction[] }[] =
     [];

@@ -1,6 +1,6 @@
 import { STATE } from "../../machine/state-layout.ts";
-import { loadState, storeState } from "../compile-ir.ts";
-import { I32, type Code } from "../wasm/code.ts";
+import { loadState } from "../compile-ir.ts";
+import { I32, MEMORY, type Code } from "../wasm/code.ts";
 import { HI_LO } from "./operation-traits.ts";
 import type { RegisterState } from "./register-plan.ts";
 
@@ -79,7 +79,10 @@ export class Registers {
   }
 
   private storeHome({ local, state }: Home): void {
-    storeState(this.code, state, () => this.code.get(local));
+    const { code } = this;
+    code.const32(0);
+    code.get(local);
+    code.memory(MEMORY.i32Store, state);
   }
 
   /** Everything is in memory now, whatever way led here. */
@@ -109,19 +112,18 @@ export class Registers {
     this.code.get(this.home(LO).local);
   }
 
-  /** register <- what `value` pushes. A write to $zero is none. */
-  write(register: number, value: () => void): void {
-    if (register !== 0) this.writeHome(this.home(register), 1 << register, value);
+  /** Pops the value of a register. A write to $zero is none: it has no value. */
+  take(register: number): void {
+    this.takeHome(this.home(register), 1 << register);
   }
-  writeHi(value: () => void): void {
-    this.writeHome(this.home(HI), HI_LO, value);
+  takeHi(): void {
+    this.takeHome(this.home(HI), HI_LO);
   }
-  writeLo(value: () => void): void {
-    this.writeHome(this.home(LO), HI_LO, value);
+  takeLo(): void {
+    this.takeHome(this.home(LO), HI_LO);
   }
 
-  private writeHome(home: Home, bit: number, value: () => void): void {
-    value();
+  private takeHome(home: Home, bit: number): void {
     this.code.setLocal(home.local);
     this.valid |= bit;
     if (this.deferred) this.dirty |= bit;

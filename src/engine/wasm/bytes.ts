@@ -33,6 +33,15 @@ export class Bytes {
     }
   }
 
+  /** Appends an opcode and a 32-bit `value` as signed LEB128. */
+  pushWithSigned(opcode: number, value: number): void {
+    if (value >= -0x40 && value < 0x40) this.pushTwo(opcode, value & 0x7f);
+    else {
+      this.push(opcode);
+      this.signed(value);
+    }
+  }
+
   /** Appends `value` as unsigned LEB128. */
   unsigned(value: number): void {
     value >>>= 0;

@@ -68,13 +68,11 @@ export class Code {
     this.bytes.push(opcode);
   }
   const32(value: number): void {
-    this.bytes.push(OP.i32Const);
-    this.bytes.signed(value);
+    this.bytes.pushWithSigned(OP.i32Const, value);
   }
   /** A 64-bit constant that fits 32 signed bits. */
   const64(value: number): void {
-    this.bytes.push(OP.i64Const);
-    this.bytes.signed(value);
+    this.bytes.pushWithSigned(OP.i64Const, value);
   }
   get(local: number): void {
     this.bytes.pushWith(OP.localGet, local);
