@@ -138,7 +138,9 @@ export function buildDecoder(
   return (word) => {
     let step = root;
     while (step.bits !== null) step = step.after((word >>> step.bits.shift) & step.bits.mask);
-    for (const { row, mask, match } of step.candidates) if ((word & mask) === match) return row;
+    const { candidates: left } = step;
+    // No iterator: decoders are asked for each instruction that is met.
+    for (let n = 0; n < left.length; n++) if ((word & left[n]!.mask) === left[n]!.match) return left[n]!.row;
     return null;
   };
 }

@@ -47,11 +47,11 @@ interface Numbering {
   /** The block at each place. */
   readonly order: readonly number[];
   /** The place of each block, or -1. */
-  readonly placeOf: Int32Array;
+  readonly placeOf: readonly number[];
   /** Places from which edges lead to a place. */
   readonly predecessors: readonly (readonly number[])[];
   /** Immediate dominator of each place. */
-  readonly dominators: Int32Array;
+  readonly dominators: readonly number[];
 }
 
 /** Orders the blocks of a region, and finds its loops: nodes in reverse postorder, of which the first is the head. */
@@ -73,13 +73,12 @@ function graphOf(region: Region): Graph {
 
 /** Reverse postorder by depth-first search, then predecessors and dominators. */
 function numberBlocks({ head, targets }: Graph): Numbering {
-  const placeOf = new Int32Array(targets.length).fill(-1);
+  const placeOf = targets.map(() => -1);
   const order: number[] = [];
   const stack = [head];
-  /** By block: edges followed so far. */
-  const followed = new Int32Array(targets.length);
-  const seen = new Uint8Array(targets.length);
-  seen[head] = 1;
+  /** By block: edges followed so far; -1 before it is found. */
+  const followed = targets.map(() => -1);
+  followed[head] = 0;
   while (stack.length > 0) {
     const block = stack[stack.length - 1]!;
     // The last edge first: what falls through comes first in reverse postorder.
@@ -87,8 +86,8 @@ function numberBlocks({ head, targets }: Graph): Numbering {
     if (target === undefined) {
       order.push(block);
       stack.pop();
-    } else if (target !== NOWHERE && seen[target] === 0) {
-      seen[target] = 1;
+    } else if (target !== NOWHERE && followed[target] === -1) {
+      followed[target] = 0;
       stack.push(target);
     }
   }
@@ -102,8 +101,8 @@ function numberBlocks({ head, targets }: Graph): Numbering {
 }
 
 /** By iteration (Cooper, Harvey, Kennedy). */
-function findDominators(predecessors: readonly (readonly number[])[]): Int32Array {
-  const dominators = new Int32Array(predecessors.length).fill(-1);
+function findDominators(predecessors: readonly (readonly number[])[]): readonly number[] {
+  const dominators = predecessors.map(() => -1);
   dominators[0] = 0;
   for (let changed = true; changed;) {
     changed = false;
@@ -120,14 +119,14 @@ function findDominators(predecessors: readonly (readonly number[])[]): Int32Arra
 }
 
 /** The nearest place that dominates both. */
-function meet(dominators: Int32Array, a: number, b: number): number {
+function meet(dominators: readonly number[], a: number, b: number): number {
   while (a !== b)
     if (a > b) a = dominators[a]!;
     else b = dominators[b]!;
   return a;
 }
 
-function dominates(dominators: Int32Array, above: number, below: number): boolean {
+function dominates(dominators: readonly number[], above: number, below: number): boolean {
   while (below > above) below = dominators[below]!;
   return below === above;
 }
@@ -183,11 +182,10 @@ function split(graph: Graph, head: number): void {
 function buildNodes({ blocks, targets }: Graph, numbering: Numbering): readonly FlowNode[] {
   const { order, placeOf, predecessors, dominators } = numbering;
   const nodes = order.map((number, place): FlowNode => {
+    const ways: Way[] = [];
+    const children: FlowNode[] = [];
     const block = blocks[number]!;
-    return {
-      ...{ block, order: place, ways: [], children: [] },
-      ...{ isMerge: false, loop: null, inTightLoop: false },
-    };
+    return { block, order: place, ways, children, isMerge: false, loop: null, inTightLoop: false };
   });
   for (const from of nodes) {
     const { block, ways, order: place } = from;

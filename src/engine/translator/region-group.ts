@@ -2,7 +2,7 @@ import { CODE_PAGE } from "../../machine/state-layout.ts";
 import { IMPORTS, SLOW_ACCESSES, type SlowAccess } from "../imports.ts";
 import { i32Function, ModuleBuilder, type FunctionType } from "../wasm/module.ts";
 import { COME_BACK_TYPE, REGION_TYPE, SLOW_ACCESS_TYPE, type CallTarget } from "./calling.ts";
-import type { Region } from "./region.ts";
+import type { Instruction, Region } from "./region.ts";
 import { translateRegion, type TargetCpu } from "./translate-region.ts";
 
 /** A region, and the decoded code page (memory offset) that it is of. */
@@ -49,18 +49,17 @@ export function groupModule(group: readonly PlacedRegion[], target: GroupTarget)
   return module.build(target.memoryPages);
 }
 
-function addAll<T>(to: Set<T>, what: readonly T[]): void {
-  for (const one of what) to.add(one);
-}
-
 /** Names of all that the code of a group may call, `enter` apart. */
 function calledBy(group: readonly PlacedRegion[]): Set<Exclude<CallTarget, "enter">> {
   const names = new Set<Exclude<CallTarget, "enter">>();
+  const visit = ({ traits: { calls } }: Instruction): void => {
+    if (calls.length > 0) for (const name of calls) names.add(name);
+  };
   for (const { region } of group)
     for (const { body, branch, delaySlot } of region.blocks.values()) {
-      for (const { traits } of body) addAll(names, traits.calls);
-      if (branch !== null) addAll(names, branch.traits.calls);
-      if (delaySlot !== null) addAll(names, delaySlot.traits.calls);
+      body.forEach(visit);
+      if (branch !== null) visit(branch);
+      if (delaySlot !== null) visit(delaySlot);
     }
   return names;
 }

@@ -107,16 +107,18 @@ function makesTableJumps({ blocks }: Region): boolean {
 }
 
 const PAGE_WORDS = PAGE_SIZE / 4;
+/** Marks of words: an instruction of the region; a place where a block starts. */
+const FOUND = 1;
+const START = 2;
 
 class RegionFinder {
   private readonly page: PageCode;
   private readonly entries: readonly number[];
   /** By word of the page, once looked at; null if it cannot be translated. */
   private readonly instructions = new Array<Instruction | null | undefined>(PAGE_WORDS);
-  /** By word: instructions of the region, and places where blocks start. */
-  private readonly found = new Uint8Array(PAGE_WORDS);
-  private readonly isStart = new Uint8Array(PAGE_WORDS);
-  /** These places, in the order in which they were found. */
+  /** By word: what is known of it, see `FOUND` and `START`. */
+  private readonly marks = new Uint8Array(PAGE_WORDS);
+  /** Places where blocks start, in the order in which they were found. */
   private readonly starts: number[] = [];
   private usesAbsolute = false;
 
@@ -159,20 +161,21 @@ class RegionFinder {
   }
 
   private startAt(at: number): void {
-    if (this.isStart[at >>> 2] !== 0) return;
-    this.isStart[at >>> 2] = 1;
+    const { marks } = this;
+    if ((marks[at >>> 2]! & START) !== 0) return;
+    marks[at >>> 2]! |= START;
     this.starts.push(at);
   }
 
   /** Finds instructions in order of their distance from the entries, and the places where blocks start. */
   collect(): void {
-    const { found } = this;
+    const { marks } = this;
     let left = this.hasSwitch ? MOST_WITH_SWITCH : MOST_INSTRUCTIONS;
     for (const entry of this.entries) this.startAt(entry);
     const waiting = [...this.entries];
     for (const start of waiting) {
       for (let at = start; at < PAGE_SIZE; at += 4) {
-        if (found[at >>> 2] !== 0) {
+        if ((marks[at >>> 2]! & FOUND) !== 0) {
           this.startAt(at);
           break;
         }
@@ -181,7 +184,7 @@ class RegionFinder {
         if (instruction === null) break;
         const { isTransfer } = instruction.operation;
         if (isTransfer && this.slotOf(at) === null) break;
-        found[at >>> 2] = 1;
+        marks[at >>> 2]! |= FOUND;
         left--;
         if (!isTransfer) continue;
         for (const { to } of edgesOf(this.endingOf(instruction), at + 8)) {
@@ -212,7 +215,8 @@ class RegionFinder {
     const body: Instruction[] = [];
     for (let at = start; ; at += 4) {
       const word = at >>> 2;
-      if (at >= PAGE_SIZE || this.found[word] === 0 || (at !== start && this.isStart[word] !== 0)) {
+      const mark = at < PAGE_SIZE ? this.marks[word]! : 0;
+      if ((mark & FOUND) === 0 || (at !== start && (mark & START) !== 0)) {
         const ending = { kind: "next" } as const;
         const edges = edgesOf(ending, at);
         return { start, body, branch: null, delaySlot: null, ending, end: at, length: body.length, edges };

@@ -32,8 +32,9 @@ interface Step {
   /** What is valid behind it is what was valid in front of the block, if not all is lost, and this. */
   readonly keeps: boolean;
   readonly adds: number;
-  /** Registers written, if they may stay dirty behind it. */
-  readonly writes: number | null;
+  /** Registers written, and whether they may stay dirty behind it. */
+  readonly writes: number;
+  readonly isTight: boolean;
 }
 
 /** Works out which registers local variables hold where, by iteration over the region's control flow. */
@@ -52,8 +53,8 @@ export function planRegisters(nodes: readonly FlowNode[]): RegisterPlan {
   const dirty = nodes.map(() => 0);
   for (let changed = true; changed;) {
     changed = false;
-    for (const { from, to, writes } of steps) {
-      if (writes === null) continue;
+    for (const { from, to, writes, isTight } of steps) {
+      if (!isTight) continue;
       const staying = (dirty[from]! | writes) & mayStayDirty(from, to);
       const grown = (dirty[to]! | staying) & valid[to]!;
       if (grown === dirty[to]) continue;
@@ -71,16 +72,18 @@ export function planRegisters(nodes: readonly FlowNode[]): RegisterPlan {
 
 function addSteps(steps: Step[], { block, order, ways, inTightLoop }: FlowNode): void {
   const { reads, writes } = blockUse(block);
-  const inSlot = block.delaySlot;
   for (const { edge, to } of ways) {
     if (to === null) continue;
-    const slot = edge.withSlot ? inSlot : null;
-    const written = writes | (slot?.writes ?? 0);
+    const slot = edge.withSlot ? block.delaySlot : null;
+    const written = slot === null ? writes : writes | slot.writes;
     steps.push({
-      ...{ from: order, to: to.order, isBack: to.order <= order },
+      from: order,
+      to: to.order,
+      isBack: to.order <= order,
       keeps: !edge.afterCall,
-      adds: edge.afterCall ? 0 : reads | written | (slot?.reads ?? 0),
-      writes: inTightLoop && to.inTightLoop ? written : null,
+      adds: slot === null ? reads | written : reads | written | slot.reads,
+      writes: written,
+      isTight: inTightLoop && to.inTightLoop,
     });
   }
 }
@@ -125,7 +128,7 @@ function findValid(
  */
 function keptRegisters(nodes: readonly FlowNode[], usedByLoop: readonly number[]): readonly number[] {
   const kept = nodes.map(() => ALL);
-  const sizes = nodes.map(() => Infinity);
+  const sizes = nodes.map(() => nodes.length + 1);
   for (const { loop, order: head } of nodes) {
     if (loop === null) continue;
     for (const { order } of loop.nodes) {
