@@ -1,6 +1,7 @@
 import { cp0Index } from "../../isa/cp0.ts";
 import { decoderFor, type Decoder } from "../../isa/decode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
+import type { Gva } from "../addresses.ts";
 import { GPR } from "../../isa/registers.ts";
 import { deliver } from "../deliver.ts";
 import { translateCache, translateMfc0, translateMtc0 } from "../dyntrans.ts";
@@ -76,6 +77,13 @@ function reserved(vcpu: VcpuState): null {
   return null;
 }
 
+/** The instruction is done, and goes on at `resume`; `result` is its value if it has one. */
+function done(vcpu: VcpuState, { register }: HelperCall, resume: Gva, result?: number): null {
+  if (result !== undefined && register !== null) vcpu.regs.gpr[register] = result;
+  finishInstruction(vcpu, resume);
+  return null;
+}
+
 /**
  * Emulates the coprocessor 0 or CACHE instruction that trapped in guest kernel mode. Null if the guest goes
  * on; what the guest gets wrong is its own exception.
@@ -93,78 +101,72 @@ export function emulateCop0(vcpu: VcpuState): VcpuExit | null {
     return internalError(vcpu, "cannot work out the branch before the instruction that trapped");
   if (call === null) return internalError(vcpu, `${mnemonic} trapped as a coprocessor instruction`);
   const { gpr } = vcpu.regs;
-  const operand = (n: number): number => operandOf(call, n, gpr);
-  const done = (result?: number): null => {
-    if (result !== undefined && call.register !== null) gpr[call.register] = result;
-    finishInstruction(vcpu, resume);
-    return null;
-  };
   switch (call.name) {
     case "mfc0": {
-      const index = cp0Index(operand(0), operand(1));
+      const index = cp0Index(operandOf(call, 0, gpr), operandOf(call, 1, gpr));
       translateMfc0(vcpu, call.register ?? 0, index);
-      return done(mfc0(vcpu, index));
+      return done(vcpu, call, resume, mfc0(vcpu, index));
     }
     case "mtc0": {
-      const index = cp0Index(operand(0), operand(1));
+      const index = cp0Index(operandOf(call, 0, gpr), operandOf(call, 1, gpr));
       translateMtc0(vcpu, word, index);
-      mtc0(vcpu, index, operand(2));
-      return done();
+      mtc0(vcpu, index, operandOf(call, 2, gpr));
+      return done(vcpu, call, resume);
     }
     case "di":
     case "ei":
-      return done(changeInterruptEnable(vcpu, call.name === "ei"));
+      return done(vcpu, call, resume, changeInterruptEnable(vcpu, call.name === "ei"));
     case "rdpgpr":
-      return done(gpr[operand(0)]);
+      return done(vcpu, call, resume, gpr[operandOf(call, 0, gpr)]);
     case "wrpgpr": {
-      const register = operand(0);
-      if (register !== 0) gpr[register] = operand(1);
-      return done();
+      const register = operandOf(call, 0, gpr);
+      if (register !== 0) gpr[register] = operandOf(call, 1, gpr);
+      return done(vcpu, call, resume);
     }
     case "tlbp":
       tlbp(vcpu);
-      return done();
+      return done(vcpu, call, resume);
     case "tlbr":
       tlbr(vcpu);
-      return done();
+      return done(vcpu, call, resume);
     case "tlbinv":
       tlbinv(vcpu);
-      return done();
+      return done(vcpu, call, resume);
     case "tlbinvf":
       tlbinvf(vcpu);
-      return done();
+      return done(vcpu, call, resume);
     case "tlbwi":
     case "tlbwr": {
       const outcome = call.name === "tlbwi" ? tlbwi(vcpu) : tlbwr(vcpu);
       if (outcome.kind === "unsupported") return internalError(vcpu, outcome.why);
       if (outcome.kind === "exception") return null;
       fillAfterTlbWrite(vcpu);
-      return done();
+      return done(vcpu, call, resume);
     }
     case "eret":
       finishInstruction(vcpu, eret(vcpu));
       return null;
     case "wait":
-      done();
+      done(vcpu, call, resume);
       vcpu.stats.count("wait");
       vcpu.tracer.kvm_exit?.(vcpu.regs.pc, TRACE_EXIT.WAIT);
       vcpu.waiting = true;
       return null;
     case "cache": {
-      const op = operand(0);
-      const gva = operand(1) >>> 0;
+      const op = operandOf(call, 0, gpr);
+      const gva = operandOf(call, 1, gpr) >>> 0;
       const outcome = cache(vcpu, op, gva);
       if (outcome.kind === "exception") return null;
       if (outcome.kind === "illegal")
         return internalError(vcpu, `CACHE operation ${op.toString(16)} on ${gva.toString(16)}`);
       if (outcome.translateTo !== null) translateCache(vcpu, word, outcome.translateTo);
-      return done();
+      return done(vcpu, call, resume);
     }
     case "coprocessorUnusable":
       if ((word & HYPCALL.mask) >>> 0 !== HYPCALL.match) return reserved(vcpu);
       if (((word >>> HYPCALL.codeShift) & HYPCALL.codeMask) !== 0) return reserved(vcpu);
       gpr[GPR.v0] = NO_SUCH_HYPERCALL;
-      return done();
+      return done(vcpu, call, resume);
     default:
       return reserved(vcpu);
   }
