@@ -155,6 +155,9 @@ export interface Field {
   readonly signed: boolean;
   readonly shift: number;
   readonly base: number;
+  /** By how many bits its own are shifted to the top of the word, and from there to the bottom. */
+  readonly up: number;
+  readonly down: number;
 }
 
 /** A pattern, parsed. */
@@ -217,7 +220,8 @@ export function parsePattern(pattern: string): Encoding {
     position -= width;
     const rule: FieldRule = FIELD_RULES[fieldName];
     const { signed = false, shift = 0, base = 0 } = rule;
-    fields.push({ name: fieldName, position, width, rule, signed, shift, base });
+    const [up, down] = [32 - position - width, 32 - width];
+    fields.push({ name: fieldName, position, width, rule, signed, shift, base, up, down });
   }
   if (position !== 0) throw new PatternError(pattern, `spells ${32 - position} bits`);
   return { mask, match, unchecked, fields };
@@ -237,8 +241,8 @@ export function encodingOf(row: InstructionRow): Encoding {
 
 /** The value of a field in a word: extended and shifted as its rule says. */
 export function fieldValue(field: Field, word: number): number {
-  const raw = word << (32 - field.position - field.width);
-  const value = field.signed ? raw >> (32 - field.width) : raw >>> (32 - field.width);
+  const raw = word << field.up;
+  const value = field.signed ? raw >> field.down : raw >>> field.down;
   return (value << field.shift) + field.base;
 }
 

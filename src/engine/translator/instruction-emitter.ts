@@ -175,8 +175,8 @@ export class InstructionEmitter {
 
   /** The value of a field of the instruction under way. */
   private operand(name: GprField | ImmField): number {
-    const { operation, word } = this.current;
-    return fieldValue(operation.slots.get(name)!.field, word);
+    const { traits, word } = this.current;
+    return fieldValue(traits.fields[name]!, word);
   }
 
   private operands(): OperandSource {
@@ -346,8 +346,8 @@ export class InstructionEmitter {
 
   private emitHelper(s: Statement & { kind: "helper" }, instruction: Instruction): void {
     const { code, source } = this;
-    const { at, operation } = instruction;
-    const field = (name: ImmField): number => (operation.slots.has(name) ? this.operand(name) : 0);
+    const { at, traits } = instruction;
+    const field = (name: ImmField): number => (traits.fields[name] === undefined ? 0 : this.operand(name));
     const index = field("rdNumber") * 8 + field("sel");
     const value = (): void => this.push(s.args.at(-1)!);
     const { cp0Specs, unmappedRam } = this.around;

@@ -1,4 +1,4 @@
-import type { Expr, Statement } from "../../isa/ir.ts";
+import type { Expr, GprField, ImmField, Statement } from "../../isa/ir.ts";
 import { fieldValue, type Field } from "../../isa/operands.ts";
 import { GPR } from "../../isa/registers.ts";
 import type { Operation } from "../operations.ts";
@@ -17,11 +17,13 @@ export interface Traits {
   /** A branch that executes its delay slot only if taken. */
   readonly isLikely: boolean;
   readonly isTranslatable: boolean;
-  /** Registers read and written whatever the word is, as bits (see `HI_LO`), and where it names others. */
+  /** Its operands by the names that statements have for them. */
+  readonly fields: Readonly<Partial<Record<GprField | ImmField, Field>>>;
+  /** Registers read and written whatever the word is, as bits (see `HI_LO`), and the bits of it that name others. */
   readonly reads: number;
   readonly writes: number;
-  readonly readFields: readonly Field[];
-  readonly writtenFields: readonly Field[];
+  readonly readsAt: readonly number[];
+  readonly writesAt: readonly number[];
   /** Displacement of a PC-relative branch. */
   readonly offset: Field | null;
   /** The target in the word of J and JAL. */
@@ -75,7 +77,9 @@ export function isTableJump({ jumpRegister }: Traits, word: number): boolean {
 function findTraits(operation: Operation): Traits {
   const { statements, slots, uses } = operation;
   const has = (kind: Statement["kind"]): boolean => statements.some((s) => s.kind === kind);
-  const field = (name: Parameters<typeof slots.get>[0]): Field | null => slots.get(name)?.field ?? null;
+  const field = (name: GprField | ImmField): Field | null => slots.get(name)?.field ?? null;
+  const positions = (names: Iterable<GprField | ImmField>): number[] =>
+    [...names].filter((name) => slots.get(name)!.isGpr).map((name) => slots.get(name)!.field.position);
   const isJump = has("jump");
   const links = has("setLink") || (isJump && has("setGpr"));
   const isLikely = statements.some((s) => s.kind === "branch" && s.likely);
@@ -88,11 +92,9 @@ function findTraits(operation: Operation): Traits {
       !statements.some((s) => s.kind === "helper" && WRITES_REGISTERS.has(s.name)),
     reads: uses.readsHiLo ? HI_LO : 0,
     writes: (uses.writesHiLo ? HI_LO : 0) | (has("setLink") ? 1 << GPR.ra : 0),
-    readFields: [...uses.reads]
-      .map((name) => slots.get(name)!)
-      .filter(({ isGpr }) => isGpr)
-      .map((slot) => slot.field),
-    writtenFields: [...uses.writes].map((name) => slots.get(name)!.field),
+    fields: Object.fromEntries([...slots].map(([name, slot]) => [name, slot.field])),
+    readsAt: positions(uses.reads),
+    writesAt: positions(uses.writes),
     offset: field("offset"),
     index,
     jumpRegister: isJump && index === null && !links ? field("rs") : null,

@@ -1,6 +1,6 @@
 import type { Decoder } from "../../isa/decode.ts";
 import { rowIndex } from "../../isa/instructions.ts";
-import { fieldValue, type Field } from "../../isa/operands.ts";
+import { fieldValue } from "../../isa/operands.ts";
 import { PAGE_SIZE } from "../../machine/state-layout.ts";
 import { OPERATIONS, type Operation } from "../operations.ts";
 import { isTableJump, traitsOf, type Traits } from "./operation-traits.ts";
@@ -149,8 +149,8 @@ class RegionFinder {
     const operation = OPERATIONS[rowIndex(row)]!;
     const traits = traitsOf(operation);
     if (!traits.isTranslatable) return null;
-    const reads = traits.reads | registersIn(traits.readFields, word);
-    const writes = traits.writes | registersIn(traits.writtenFields, word);
+    const reads = traits.reads | registersAt(traits.readsAt, word);
+    const writes = traits.writes | registersAt(traits.writesAt, word);
     return { at, word, operation, traits, reads, writes };
   }
 
@@ -297,11 +297,12 @@ function edgesOf(ending: Ending, end: number): readonly Edge[] {
 /** Registers that are read and written, as bits; bit 0 stands for HI and LO. */
 export type RegisterUse = Pick<Instruction, "reads" | "writes">;
 
-/** The registers that `fields` of a word name, as bits: $zero has none. */
-function registersIn(fields: readonly Field[], word: number): number {
-  let bits = 0;
-  for (const field of fields) bits |= 1 << fieldValue(field, word);
-  return bits & ~1;
+/** The registers that the five bits of a word at each of `positions` name, as bits: $zero has none. */
+function registersAt(positions: readonly number[], word: number): number {
+  let registers = 0;
+  // Shifts are by the lowest five bits of a number.
+  for (let n = 0; n < positions.length; n++) registers |= 1 << (word >>> positions[n]!);
+  return registers & ~1;
 }
 
 /** Registers of a whole block; a likely branch's delay slot is not always executed and left out. */
