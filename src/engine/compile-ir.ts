@@ -65,12 +65,18 @@ export function storeState(code: Code, offset: number, value: () => void): void 
 /** Emits code that pushes the 32-bit value of `e`. */
 export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
   switch (e.kind) {
-    case "const":
-      return code.const32(e.value);
     case "gpr":
       return from.gpr(e.field);
     case "field":
       return from.field(e.field);
+    case "temp":
+      return code.get(from.temp(e.id));
+    case "binary":
+      pushExpr(code, from, e.left);
+      pushExpr(code, from, e.right);
+      return code.op(BINARY[e.op]);
+    case "const":
+      return code.const32(e.value);
     case "hi":
       return from.hi();
     case "lo":
@@ -81,12 +87,6 @@ export function pushExpr(code: Code, from: OperandSource, e: Expr): void {
       return loadState(code, STATE.fcsr);
     case "pc":
       return from.pc();
-    case "temp":
-      return code.get(from.temp(e.id));
-    case "binary":
-      pushExpr(code, from, e.left);
-      pushExpr(code, from, e.right);
-      return code.op(BINARY[e.op]);
     case "clz":
       pushExpr(code, from, e.value);
       return code.op(PLAIN.i32Clz);

@@ -94,30 +94,44 @@ function chooseBits(candidates: readonly Candidate[]): Bits | null {
   let bestSize = candidates.length;
   // Bits that no candidate fixes tell nothing.
   const useful = candidates.reduce((bits, { mask }) => bits | mask, 0);
+  const sizes = new Uint16Array(2 ** MAX_WIDTH);
   for (let width = 1; width <= MAX_WIDTH; width++) {
+    const group = 2 ** width - 1;
     for (let shift = 0; shift + width <= 32; shift++) {
-      const group = 2 ** width - 1;
       if (((useful >>> shift) & group) !== group) continue;
-      const sizes = new Uint16Array(group + 1);
-      for (const { mask, match } of candidates) {
-        const fixed = (mask >>> shift) & group;
-        const bits = (match >>> shift) & group;
-        // Every value that agrees with the fixed bits: counts up through the free ones.
-        const free = group & ~fixed;
-        let value = 0;
-        do {
-          sizes[value | bits] = (sizes[value | bits] ?? 0) + 1;
-          value = (value - free) & free;
-        } while (value !== 0);
-      }
-      const fullest = Math.max(...sizes);
-      if (fullest < bestSize) {
-        bestSize = fullest;
-        best = { shift, mask: group };
-      }
+      const fullest = fullestBucket(candidates, { shift, mask: group }, bestSize, sizes);
+      if (fullest >= bestSize) continue;
+      bestSize = fullest;
+      best = { shift, mask: group };
     }
   }
   return best;
+}
+
+/** How many candidates the fullest bucket has if `bits` tell them apart, or `most` if that is not less. */
+function fullestBucket(
+  candidates: readonly Candidate[],
+  { shift, mask: group }: Bits,
+  most: number,
+  sizes: Uint16Array,
+): number {
+  sizes.fill(0);
+  let fullest = 0;
+  for (let n = 0; n < candidates.length; n++) {
+    const { mask, match } = candidates[n]!;
+    const fixed = (mask >>> shift) & group;
+    const bits = (match >>> shift) & group;
+    // Every value that agrees with the fixed bits: counts up through the free ones.
+    const free = group & ~fixed;
+    let value = 0;
+    do {
+      const size = ++sizes[value | bits]!;
+      if (size > fullest) fullest = size;
+      value = (value - free) & free;
+    } while (value !== 0);
+    if (fullest >= most) return most;
+  }
+  return fullest;
 }
 
 /**

@@ -13,6 +13,9 @@ interface Home {
   readonly state: number;
 }
 
+const stateOf = (number: number): number =>
+  number === HI ? STATE.hi : number === LO ? STATE.lo : STATE.gpr + number * 4;
+
 /** The number of the register that the lowest bit of `mask` stands for; 0 for HI and LO. */
 const lowestIn = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
@@ -31,8 +34,7 @@ export class Registers {
   }
 
   private home(number: number): Home {
-    const state = number === HI ? STATE.hi : number === LO ? STATE.lo : STATE.gpr + number * 4;
-    return (this.homesByNumber[number] ??= { local: this.code.local(I32), state });
+    return (this.homesByNumber[number] ??= { local: this.code.local(I32), state: stateOf(number) });
   }
 
   /** The state in which the code that is emitted next finds things. */
