@@ -52,3 +52,30 @@ test("registers that instructions use are bits, and $zero is none", () => {
     [(1 << a0) | (1 << a1), 1],
   ]);
 });
+
+const sizeOf = ({ blocks }: Region): number =>
+  [...blocks.values()].reduce((sum, { length }) => sum + length, 0);
+
+test("code that goes straight on is cut off, and one that comes back is not", () => {
+  const long = (a: Assembler, count: number): void => {
+    for (let n = 0; n < count; n++) a.addiu(v0, v0, 1);
+  };
+  const loop =
+    (before: number, inside: number) =>
+    (a: Assembler): void => {
+      long(a, before);
+      const top = a.bind();
+      long(a, inside);
+      a.bne(v0, v1, top);
+      a.nop();
+      a.jr(ra);
+      a.nop();
+    };
+  expect(sizeOf(regionOf((a) => long(a, 400)))).toBe(150);
+  expect(sizeOf(regionOf(loop(0, 400)))).toBe(404);
+  expect(sizeOf(regionOf(loop(100, 100)))).toBe(204);
+  // Less than a quarter of it turns.
+  expect(sizeOf(regionOf(loop(400, 100)))).toBe(150);
+  // Where it turns is too far away.
+  expect(sizeOf(regionOf(loop(0, 900)))).toBe(150);
+});

@@ -85,6 +85,12 @@ export interface PageCode {
 
 /** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
 const MOST_INSTRUCTIONS = 150;
+/**
+ * The same of a region of which one part in {@link LOOP_PART} or more lies in loops: each way from one region into another
+ * costs time every time the loop turns, and such a loop would be translated again from each place where it goes on.
+ */
+const MOST_WITH_LOOPS = 700;
+const LOOP_PART = 4;
 /** The same of a region with a switch. */
 const MOST_WITH_SWITCH = 600;
 /** Addresses from here on are unmapped, or mapped for the kernel alone: code there is found nowhere else. */
@@ -97,9 +103,16 @@ const KERNEL_ADDRESSES = 0x8000_0000;
  */
 export function findRegion(page: PageCode, entries: readonly number[]): Region {
   const finder = new RegionFinder(page, entries);
-  finder.collect();
+  if (entries.length > 1) {
+    finder.collect(MOST_WITH_SWITCH);
+    const region = finder.cut();
+    return makesTableJumps(region) ? region : findRegion(page, entries.slice(0, 1));
+  }
+  finder.collect(MOST_INSTRUCTIONS);
   const region = finder.cut();
-  return region.head === SWITCH && !makesTableJumps(region) ? findRegion(page, entries.slice(0, 1)) : region;
+  if (!finder.isCutOff) return region;
+  finder.collect(MOST_WITH_LOOPS);
+  return finder.isMadeOfLoops ? finder.cut() : region;
 }
 
 function makesTableJumps({ blocks }: Region): boolean {
@@ -107,24 +120,32 @@ function makesTableJumps({ blocks }: Region): boolean {
 }
 
 const PAGE_WORDS = PAGE_SIZE / 4;
-/** Marks of words: an instruction of the region; a place where a block starts. */
+/** Marks of words: an instruction of the region; a place where a block starts; between a jump back and its target. */
 const FOUND = 1;
 const START = 2;
+const LOOPED = 4;
 
 class RegionFinder {
   private readonly page: PageCode;
   private readonly entries: readonly number[];
   /** By word of the page, once looked at; null if it cannot be translated. */
   private readonly instructions = new Array<Instruction | null | undefined>(PAGE_WORDS);
-  /** By word: what is known of it, see `FOUND` and `START`. */
+  /** By word: what is known of it, see `FOUND`, `START` and `LOOPED`. */
   private readonly marks = new Uint8Array(PAGE_WORDS);
   /** Places where blocks start, in the order in which they were found. */
   private readonly starts: number[] = [];
+  /** Places from where on more is to be found; those before `next` are done. */
+  private readonly waiting: number[];
+  private next = 0;
+  /** Instructions found. */
+  private count = 0;
   private usesAbsolute = false;
 
   constructor(page: PageCode, entries: readonly number[]) {
     this.page = page;
     this.entries = entries;
+    this.waiting = [...entries];
+    for (const entry of entries) this.startAt(entry);
   }
 
   private get hasSwitch(): boolean {
@@ -167,34 +188,60 @@ class RegionFinder {
     this.starts.push(at);
   }
 
-  /** Finds instructions in order of their distance from the entries, and the places where blocks start. */
-  collect(): void {
-    const { marks } = this;
-    let left = this.hasSwitch ? MOST_WITH_SWITCH : MOST_INSTRUCTIONS;
-    for (const entry of this.entries) this.startAt(entry);
-    const waiting = [...this.entries];
-    for (const start of waiting) {
-      for (let at = start; at < PAGE_SIZE; at += 4) {
-        if ((marks[at >>> 2]! & FOUND) !== 0) {
-          this.startAt(at);
-          break;
-        }
-        if (left === 0 || !this.page.executed(at)) break;
-        const instruction = this.instruction(at);
-        if (instruction === null) break;
-        const { isTransfer } = instruction.operation;
-        if (isTransfer && this.slotOf(at) === null) break;
-        marks[at >>> 2]! |= FOUND;
-        left--;
-        if (!isTransfer) continue;
-        for (const { to } of edgesOf(this.endingOf(instruction), at + 8)) {
-          if (to < 0 || to >= PAGE_SIZE || !this.page.executed(to)) continue;
-          this.startAt(to);
-          waiting.push(to);
-        }
-        break;
-      }
+  /**
+   * Finds instructions in order of their distance from the entries, up to `most` in all, and the places where blocks
+   * start. May be called again for more.
+   */
+  collect(most: number): void {
+    const { waiting } = this;
+    for (; this.next < waiting.length; this.next++) {
+      const at = this.collectFrom(waiting[this.next]!, most);
+      if (at === null) continue;
+      waiting[this.next] = at;
+      return;
     }
+  }
+
+  /** The same from `start` up to the next jump. Returns where it goes on if there is no room for more, else null. */
+  private collectFrom(start: number, most: number): number | null {
+    const { marks, page, waiting } = this;
+    for (let at = start; at < PAGE_SIZE; at += 4) {
+      if ((marks[at >>> 2]! & FOUND) !== 0) {
+        this.startAt(at);
+        return null;
+      }
+      if (!page.executed(at)) return null;
+      if (this.count === most) return at;
+      const instruction = this.instruction(at);
+      if (instruction === null) return null;
+      const { isTransfer } = instruction.operation;
+      if (isTransfer && this.slotOf(at) === null) return null;
+      marks[at >>> 2]! |= FOUND;
+      this.count++;
+      if (!isTransfer) continue;
+      for (const { to } of edgesOf(this.endingOf(instruction), at + 8)) {
+        if (to < 0 || to >= PAGE_SIZE || !page.executed(to)) continue;
+        this.startAt(to);
+        waiting.push(to);
+        for (let looped = to; looped <= at; looped += 4) marks[looped >>> 2]! |= LOOPED;
+      }
+      return null;
+    }
+    return null;
+  }
+
+  /** There was more than `collect` was asked for. */
+  get isCutOff(): boolean {
+    return this.next < this.waiting.length;
+  }
+
+  /** Whether enough of what was found lies in loops for it to be one region. */
+  get isMadeOfLoops(): boolean {
+    const looped = this.marks.reduce(
+      (sum, mark) => sum + Number((mark & FOUND) !== 0 && (mark & LOOPED) !== 0),
+      0,
+    );
+    return looped * LOOP_PART >= this.count;
   }
 
   cut(): Region {
