@@ -145,7 +145,8 @@ export class InstructionEmitter {
     this.slotTarget = slotTarget;
     this.current = instruction;
     this.registers.load(instruction.reads);
-    for (const statement of instruction.operation.statements) this.emitStatement(statement, instruction);
+    const { statements } = instruction.operation;
+    for (let n = 0; n < statements.length; n++) this.emitStatement(statements[n]!, instruction);
     if (this.hadSlowPath) this.emitLeaveIfBudgetChanged(instruction.at);
     this.slotTarget = null;
     this.executed();

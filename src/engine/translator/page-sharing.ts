@@ -112,7 +112,7 @@ const NO_SHARES: ReadonlyMap<Instruction, PageShare> = new Map();
 /** Whether there is anything to be shared. */
 function hasTwoAccesses({ body, branch, delaySlot }: Block, inKseg0: boolean): boolean {
   let count = 0;
-  for (const instruction of body) if (isLookedUp(instruction, inKseg0)) count++;
+  for (let n = 0; n < body.length; n++) if (isLookedUp(body[n]!, inKseg0)) count++;
   if (branch !== null && isLookedUp(branch, inKseg0)) count++;
   if (delaySlot !== null && isLookedUp(delaySlot, inKseg0)) count++;
   return count >= 2;

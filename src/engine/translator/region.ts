@@ -369,9 +369,9 @@ function joinedUse(
 ): RegisterUse {
   let reads = (branch?.reads ?? 0) | (delaySlot?.reads ?? 0);
   let writes = (branch?.writes ?? 0) | (delaySlot?.writes ?? 0);
-  for (const instruction of body) {
-    reads |= instruction.reads;
-    writes |= instruction.writes;
+  for (let n = 0; n < body.length; n++) {
+    reads |= body[n]!.reads;
+    writes |= body[n]!.writes;
   }
   return { reads, writes };
 }

@@ -106,7 +106,8 @@ function findValid(
     // The region's own entry is one more way into the head.
     incoming[0] = nodes[0]!.loop === null ? 0 : preload[0]!;
     entering[0] = 0;
-    for (const { from, to, isBack, keeps, adds } of steps) {
+    for (let n = 0; n < steps.length; n++) {
+      const { from, to, isBack, keeps, adds } = steps[n]!;
       const after = keeps ? valid[from]! | adds : 0;
       incoming[to]! &= isBack ? after : after | preload[to]!;
       if (!isBack) entering[to]! &= after;

@@ -163,7 +163,7 @@ class RegionTranslator {
     this.registers.begin(this.plan.at(node), node.inTightLoop);
     if (node.order === 0 || node.loop !== null) this.emitBudgetCheck(node);
     this.emitter.beginBlock(block);
-    for (const instruction of block.body) this.emitter.emit(instruction, null);
+    for (let n = 0; n < block.body.length; n++) this.emitter.emit(block.body[n]!, null);
     if (block.ending.kind === "switch") this.emitSwitch(node);
     else if (block.branch === null) this.emitWay(node.ways[0]!);
     else this.emitTransfer(node, block, block.branch, block.delaySlot!);
