@@ -1,6 +1,7 @@
 /** The command line: finds the command, and turns everything that goes wrong into one line and a status. */
 import type { Command, Option } from "commander";
 import { heedBranchHints } from "./branch-hints.ts";
+import { putCompilersBehindGuest } from "./compiler-priority.ts";
 import { errorText, CliError, oneLine, STATUS, UsageError } from "./errors.ts";
 import { runsGuest } from "./flags.ts";
 import { GuestError, systemReason } from "../guests/errors.ts";
@@ -11,6 +12,7 @@ import { fromQemu } from "./qemu-flags.ts";
 export async function main(args: readonly string[]): Promise<number> {
   process.on("uncaughtException", (error) => process.exit(explain(error)));
   heedBranchHints();
+  putCompilersBehindGuest();
   survivePipe(process.stdout);
   survivePipe(process.stderr);
   try {
