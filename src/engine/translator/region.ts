@@ -369,6 +369,7 @@ function joinedUse(
 ): RegisterUse {
   let reads = (branch?.reads ?? 0) | (delaySlot?.reads ?? 0);
   let writes = (branch?.writes ?? 0) | (delaySlot?.writes ?? 0);
+  // By number, as in other busy loops of the translator: iterators are garbage until V8 has optimized their loops.
   for (let n = 0; n < body.length; n++) {
     reads |= body[n]!.reads;
     writes |= body[n]!.writes;

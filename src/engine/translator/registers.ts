@@ -114,7 +114,7 @@ export class Registers {
     this.code.get(this.home(LO).local);
   }
 
-  /** Pops the value of a register. A write to $zero is none: it has no value. */
+  /** register <- what is on the stack. It is not $zero, which takes nothing. */
   take(register: number): void {
     this.takeHome(this.home(register), 1 << register);
   }
