@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { STATUS } from "../../src/isa/cp0.ts";
 import type { VmOptions } from "../../src/kvm/index.ts";
 import type { Endian } from "../../src/machine/memory.ts";
 import { prepare, RUNS, type Run } from "../translator/random-run.ts";
@@ -62,8 +63,20 @@ function differences(bare: Outcome, te: Outcome): string[] {
   return lines;
 }
 
+interface Both {
+  readonly bare: Outcome;
+  readonly te: Outcome;
+}
+
+/**
+ * Whether exceptions lead to where no boot ROM is: a machine raises a bus error there again and again, and the VM of a
+ * guest that does so has come to its end.
+ */
+const isLost = ({ bare, te }: Both): boolean =>
+  te.end !== "ran" && (Number(bare.values["Status"]) & STATUS.BEV) !== 0;
+
 /** Runs a program as a guest, in pieces, and bare for as long. Returns both ends. */
-function runBoth(bare: BareSide, te: TeSide, run: Run): { bare: Outcome; te: Outcome } {
+function runBoth(bare: BareSide, te: TeSide, run: Run): Both {
   for (const side of [bare, te]) {
     side.renew();
     prepare(side.subject, run, WIRED);
@@ -86,6 +99,7 @@ describe.each<Endian>(["little", "big"])("a random program, %s endian", (endian)
     const property = fc.property(RUNS, (run) => {
       for (const te of guests) {
         const both = runBoth(bare, te, run);
+        fc.pre(!isLost(both));
         expect(differences(both.bare, both.te)).toEqual([]);
       }
     });

@@ -3,6 +3,7 @@ import { CP0 } from "../../src/isa/cp0.ts";
 import { FCR } from "../../src/isa/fpu.ts";
 import { mfc0, mtc0 } from "../../src/kvm/emulate/cp0.ts";
 import { tlbwi } from "../../src/kvm/emulate/tlb-ops.ts";
+import { GUEST_STATUS_WRITABLE } from "../../src/kvm/guest-cp0.ts";
 import { EVA_MAP } from "../../src/kvm/guest-map.ts";
 import { Kvm, type Vcpu, type Vm, type VmOptions } from "../../src/kvm/index.ts";
 import { Bus } from "../../src/machine/bus.ts";
@@ -32,6 +33,7 @@ const NOT_THE_GUESTS: Readonly<Partial<Record<keyof CpuModel, readonly [value: u
   ebaseWriteGate: [false, "a guest's vectors stay in kseg0"],
   ftlb: [null, "a guest's TLB has entries of one kind"],
   vectoredInterrupts: [false, "a guest has one interrupt vector"],
+  statusWritable: [GUEST_STATUS_WRITABLE, "a guest's Status has SR, as a 24Kc's"],
 };
 
 const GUEST_LIKE = {
