@@ -47,6 +47,12 @@ const DIFFERENT: Readonly<Record<string, string>> = {
 const hex = (value: number | boolean | undefined): string =>
   typeof value === "number" ? (value >>> 0).toString(16) : String(value);
 
+/**
+ * Whether exceptions lead to where no boot ROM is: a machine raises a bus error there again and again, and the VM of a
+ * guest that does so has come to its end.
+ */
+const isLost = ({ values }: Outcome): boolean => (Number(values["Status"]) & STATUS.BEV) !== 0;
+
 /** What differs between both ends of a program, a line each. */
 function differences(bare: Outcome, te: Outcome): string[] {
   const lines = Object.keys(bare.values)
@@ -59,24 +65,12 @@ function differences(bare: Outcome, te: Outcome): string[] {
   const word = bare.ram.findIndex((value, at) => value !== te.ram[at]);
   if (word >= 0)
     lines.push(`RAM at ${hex(4 * word)}: ${hex(bare.ram[word])} bare, ${hex(te.ram[word])} as a guest`);
-  if (bare.end !== te.end) lines.push(`${bare.end} bare, ${te.end} as a guest`);
+  if (bare.end !== te.end && !isLost(bare)) lines.push(`${bare.end} bare, ${te.end} as a guest`);
   return lines;
 }
 
-interface Both {
-  readonly bare: Outcome;
-  readonly te: Outcome;
-}
-
-/**
- * Whether exceptions lead to where no boot ROM is: a machine raises a bus error there again and again, and the VM of a
- * guest that does so has come to its end.
- */
-const isLost = ({ bare, te }: Both): boolean =>
-  te.end !== "ran" && (Number(bare.values["Status"]) & STATUS.BEV) !== 0;
-
 /** Runs a program as a guest, in pieces, and bare for as long. Returns both ends. */
-function runBoth(bare: BareSide, te: TeSide, run: Run): Both {
+function runBoth(bare: BareSide, te: TeSide, run: Run): { bare: Outcome; te: Outcome } {
   for (const side of [bare, te]) {
     side.renew();
     prepare(side.subject, run, WIRED);
@@ -99,7 +93,6 @@ describe.each<Endian>(["little", "big"])("a random program, %s endian", (endian)
     const property = fc.property(RUNS, (run) => {
       for (const te of guests) {
         const both = runBoth(bare, te, run);
-        fc.pre(!isLost(both));
         expect(differences(both.bare, both.te)).toEqual([]);
       }
     });
