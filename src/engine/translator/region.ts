@@ -83,7 +83,10 @@ export interface PageCode {
   readonly hasBreakpoint: (offset: number) => boolean;
 }
 
-/** Most instructions of a region: the WebAssembly compiler's time grows faster than their number. */
+/**
+ * Most instructions of a region, a delay slot with its branch as one: the WebAssembly compiler's time grows faster than
+ * their number.
+ */
 const MOST_INSTRUCTIONS = 150;
 /**
  * The same of a region of which one part in {@link LOOP_PART} or more lies in loops: each way from one region into another
