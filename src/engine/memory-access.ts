@@ -1,12 +1,12 @@
 import type { AccessWidth } from "../isa/ir.ts";
 import type { Endian } from "../machine/memory.ts";
+import { KSEG0 } from "../machine/segments.ts";
 import { PAGE_SIZE, SOFT_TLB, STATE } from "../machine/state-layout.ts";
 import { loadState } from "./compile-ir.ts";
 import { LOAD_AROUND } from "./imports.ts";
 import { I32, MEMORY, PLAIN, type Code } from "./wasm/code.ts";
 
 const PAGE_MASK = -PAGE_SIZE;
-const KSEG0 = 0x8000_0000;
 
 /** What is accessed: how much, and whether as user mode would (EVA). */
 export interface AccessKind {
@@ -101,7 +101,7 @@ export class MemoryAccess {
    */
   emitLoadUnmapped(width: 1 | 2 | 4, signed: boolean, ram: number, otherwise: () => void): void {
     const { code } = this;
-    code.const32(KSEG0);
+    code.const32(KSEG0.base);
     code.op(PLAIN.i32Xor);
     code.tee(this.place);
     if (width !== 1) {
@@ -121,7 +121,7 @@ export class MemoryAccess {
     code.memory(loadInstruction(width, signed), ram);
     code.else();
     code.get(this.place);
-    code.const32(KSEG0);
+    code.const32(KSEG0.base);
     code.op(PLAIN.i32Xor);
     otherwise();
     code.end();

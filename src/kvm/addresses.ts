@@ -1,3 +1,5 @@
+import { KSEG0 } from "../machine/segments.ts";
+
 /**
  * The kinds of addresses, as unsigned numbers. The names say in a signature which space a number belongs to;
  * the compiler does not keep them apart.
@@ -12,16 +14,12 @@ export type Hpa = number;
 /** Host virtual address in kseg0, as the host's code and its page tables hold it. */
 export type HostVa = number;
 
-const KSEG0_BASE = 0x8000_0000;
-/** Bytes of physical memory that kseg0 shows (MIPS32 PRA, "Unmapped segments"). */
-export const KSEG0_SIZE = 0x2000_0000;
-
-/** The kseg0 address of a host physical address below {@link KSEG0_SIZE}. */
+/** The kseg0 address of a host physical address below the end of kseg0. */
 export function toKseg0(hpa: Hpa): HostVa {
-  return (hpa | KSEG0_BASE) >>> 0;
+  return (hpa | KSEG0.base) >>> 0;
 }
 
 /** The host physical address behind a kseg0 address. */
 export function fromKseg0(va: HostVa): Hpa {
-  return (va & (KSEG0_SIZE - 1)) >>> 0;
+  return (va & (KSEG0.bytes - 1)) >>> 0;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Memory } from "../machine/memory.ts";
-import { KSEG0_SIZE } from "./addresses.ts";
+import { KSEG0 } from "../machine/segments.ts";
 import { HostPageError, HostPages, OutOfHostMemoryError } from "./host-pages.ts";
 
 const memory = new Memory(2 ** 20, "little");
@@ -66,12 +66,12 @@ describe("host pages", () => {
   });
 
   test("only memory that kseg0 shows is handed out, unless any will do", () => {
-    const large = Object.create(memory, { size: { value: 2 * KSEG0_SIZE } }) as Memory;
-    const kernel = new HostPages(large, 16384, { first: KSEG0_SIZE - 0x4000, end: Infinity });
-    expect(kernel.alloc(1)).toBe(KSEG0_SIZE - 0x4000);
+    const large = Object.create(memory, { size: { value: 2 * KSEG0.bytes } }) as Memory;
+    const kernel = new HostPages(large, 16384, { first: KSEG0.bytes - 0x4000, end: Infinity });
+    expect(kernel.alloc(1)).toBe(KSEG0.bytes - 0x4000);
     expect(() => kernel.alloc(1)).toThrow(OutOfHostMemoryError);
-    const guest = new HostPages(large, 16384, { first: KSEG0_SIZE - 0x4000, end: Infinity, anywhere: true });
-    expect(guest.alloc(0x8000)).toBe(KSEG0_SIZE - 0x4000);
+    const guest = new HostPages(large, 16384, { first: KSEG0.bytes - 0x4000, end: Infinity, anywhere: true });
+    expect(guest.alloc(0x8000)).toBe(KSEG0.bytes - 0x4000);
   });
 
   test("any sequence of calls keeps blocks apart and counts right", () => {

@@ -1,5 +1,6 @@
 import type { Memory } from "../machine/memory.ts";
-import { KSEG0_SIZE, type Hpa } from "./addresses.ts";
+import { KSEG0 } from "../machine/segments.ts";
+import type { Hpa } from "./addresses.ts";
 
 /** The host has no room left for what the hypervisor needs. */
 export class OutOfHostMemoryError extends Error {
@@ -49,7 +50,7 @@ export class HostPages {
   private used = 0;
 
   constructor(memory: Memory, pageSize: number, range: HostPageRange) {
-    const end = Math.min(range.end, memory.size, range.anywhere === true ? Infinity : KSEG0_SIZE);
+    const end = Math.min(range.end, memory.size, range.anywhere === true ? Infinity : KSEG0.bytes);
     this.memory = memory;
     this.pageSize = pageSize;
     this.first = Math.ceil(range.first / pageSize) * pageSize;

@@ -3,10 +3,8 @@ import { lowerRow } from "../isa/instructions.ts";
 import { EXIT } from "./cpu-contracts.ts";
 import type { Cpu } from "./cpu.ts";
 import { ACCESS, type Access, type AccessWatch, type Mmu } from "./mmu.ts";
+import { KSEG0 } from "./segments.ts";
 import { PAGE_SIZE, STATE } from "./state-layout.ts";
-
-/** Bytes of physical memory that kseg0 shows, from 0 on. */
-const KSEG0_BYTES = 512 << 20;
 
 /** Execution stops in front of the instruction at virtual address `address`. */
 export interface Breakpoint {
@@ -121,7 +119,7 @@ export class MachineDebug implements AccessWatch {
       (this.breakpoints.size > 0 ? 1 << ACCESS.fetch : 0) |
       (watching ? (1 << ACCESS.load) | (1 << ACCESS.store) : 0);
     const { ram } = this.machine.mmu;
-    const plainBytes = watching ? 0 : Math.min(ram.find(({ base }) => base === 0)?.size ?? 0, KSEG0_BYTES);
+    const plainBytes = watching ? 0 : Math.min(ram.find(({ base }) => base === 0)?.size ?? 0, KSEG0.bytes);
     for (const { state } of this.machine.cpus) {
       state[STATE.slowAccesses >>> 2] = kinds;
       state[STATE.plainWords >>> 2] = plainBytes >>> 2;

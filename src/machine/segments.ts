@@ -16,6 +16,9 @@ import { SEGMENT_MAPPED, SEGMENT_OTHER, SEGMENT_ROUTES } from "./state-layout.ts
  */
 const SEGMENTS = 6;
 
+/** Where the kernel finds the first bytes of physical memory, unmapped, unless segment control says otherwise. */
+export const KSEG0 = { base: 0x8000_0000, bytes: 0x2000_0000 } as const;
+
 /** CFG number of each eighth of the address space. */
 const CFG_OF_EIGHTH = [5, 5, 4, 4, 3, 2, 1, 0] as const;
 

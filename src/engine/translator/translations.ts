@@ -3,6 +3,7 @@ import { rowIndex } from "../../isa/instructions.ts";
 import { fieldValue } from "../../isa/operands.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Mode } from "../../machine/modes.ts";
+import { KSEG0 } from "../../machine/segments.ts";
 import {
   CODE_PAGE,
   PAGE_SHIFT,
@@ -63,8 +64,6 @@ const TABLE_GROWTH = 256;
 const FEW_TARGETS = 32;
 /** Places whose samples are counted before counting starts anew. */
 const MOST_PLACES = 1 << 15;
-
-const KSEG0 = 0x8000_0000;
 
 /** Where code was executed: what its addresses mean. */
 export interface AddressSpace {
@@ -328,8 +327,8 @@ export class Translations {
   /** Where the code map has the page of an address of kseg0, whose translation is fixed. */
   private codeMapWord(va: number): number | null {
     const { cpu, mmu, memory } = this.machine;
-    if (va >>> 29 !== KSEG0 >>> 29 || cpu.model.segmentControl) return null;
-    const offset = mmu.ramOffset(va - KSEG0);
+    if (va >>> 29 !== KSEG0.base >>> 29 || cpu.model.segmentControl) return null;
+    const offset = mmu.ramOffset(va - KSEG0.base);
     return offset < 0 ? null : memory.plan.codeMap + (offset >>> PAGE_SHIFT) * 4;
   }
 
