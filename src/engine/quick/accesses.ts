@@ -18,7 +18,7 @@ import { MEMORY, type Code } from "../wasm/code.ts";
 import { codeEntry, VECTOR } from "./exceptions.ts";
 import { Routine, type Value, type Variable } from "./routine.ts";
 import type { QuickTarget } from "./target.ts";
-import { compared, TLB_ENTRY_AT, type WrittenEntry } from "./tlb.ts";
+import { compared, pairBytes, TLB_ENTRY_AT, type WrittenEntry } from "./tlb.ts";
 
 /** Functions of the same module that accesses need. */
 export interface AccessHelpers {
@@ -121,7 +121,7 @@ function emitTranslateMapped(
 }
 
 /** Bytes of a page of a pair with page mask `mask`. */
-const halfOf = (r: Routine, mask: Value): Value => r.shr(r.add(r.or(mask, 0x1fff), 1), 1);
+const halfOf = (r: Routine, mask: Value): Value => r.shr(pairBytes(r, mask), 1);
 
 /** Translates `va` by an entry that says `halves` of two pages of `half` bytes. */
 function emitTranslateBy(

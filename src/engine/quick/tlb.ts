@@ -33,6 +33,8 @@ export { AT as TLB_ENTRY_AT };
 const onlyMask = (r: Routine): Value => r.load(TLB_LISTS.onlyMask);
 /** Bits of an address that entries with page mask `mask` compare. */
 export const compared = (r: Routine, mask: Value): Value => r.and(r.xor(mask, -1), ENTRY_HI.VPN2);
+/** Bytes that an entry with page mask `mask` maps, of both its pages. */
+export const pairBytes = (r: Routine, mask: Value): Value => r.add(r.or(mask, 0x1fff), 1);
 /** Bits of EntryLo, G apart, that entries with page mask `mask` keep. */
 const frameBits = (r: Routine, mask: Value): Value =>
   r.and(r.or(r.xor(r.shr(mask, 7), -1), ~ENTRY_LO.PFN), ~ENTRY_LO.G);
@@ -205,7 +207,7 @@ function emitForget(
 ): void {
   const old = r.variable(r.load(entry, AT.entryHi));
   const first = r.variable(r.and(old, bits));
-  const end = r.variable(r.add(first, r.add(r.or(mask, 0x1fff), 1)));
+  const end = r.variable(r.add(first, pairBytes(r, mask)));
   const used = r.variable(r.load(entry, AT.used));
   const fetched = r.variable(r.and(used, TLB_USE.fetched));
   for (const mode of Object.values(MODE))
