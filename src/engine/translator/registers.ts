@@ -13,6 +13,11 @@ interface Home {
   readonly state: number;
 }
 
+/** Which way registers are moved: to their local variables or to memory. */
+const LOAD = 0;
+const STORE = 1;
+type Direction = typeof LOAD | typeof STORE;
+
 const stateOf = (number: number): number =>
   number === HI ? STATE.hi : number === LO ? STATE.lo : STATE.gpr + number * 4;
 
@@ -50,18 +55,25 @@ export class Registers {
 
   /** Loads those of `mask` that are not in their local variables. */
   load(mask: number): void {
-    this.loadAll(mask & ~this.valid);
+    this.moveAll(mask & ~this.valid, LOAD);
     this.valid |= mask;
   }
 
-  private loadAll(mask: number): void {
+  /** Loads or stores those of `mask`, in order of their bits. */
+  private moveAll(mask: number, direction: Direction): void {
     for (let rest = mask; rest !== 0; rest &= rest - 1) {
       const number = lowestIn(rest);
       if (number === 0) {
-        this.loadHome(this.home(HI));
-        this.loadHome(this.home(LO));
-      } else this.loadHome(this.home(number));
+        this.move(HI, direction);
+        this.move(LO, direction);
+      } else this.move(number, direction);
     }
+  }
+
+  private move(number: number, direction: Direction): void {
+    const home = this.home(number);
+    if (direction === LOAD) this.loadHome(home);
+    else this.storeHome(home);
   }
 
   private loadHome({ local, state }: Home): void {
@@ -71,13 +83,7 @@ export class Registers {
 
   /** Stores those of `mask` that memory does not know yet. They count as dirty still: this may be one of two ways. */
   spill(mask: number): void {
-    for (let rest = mask & this.dirty; rest !== 0; rest &= rest - 1) {
-      const number = lowestIn(rest);
-      if (number === 0) {
-        this.storeHome(this.home(HI));
-        this.storeHome(this.home(LO));
-      } else this.storeHome(this.home(number));
-    }
+    this.moveAll(mask & this.dirty, STORE);
   }
 
   private storeHome({ local, state }: Home): void {
@@ -95,7 +101,7 @@ export class Registers {
 
   /** Loads again what is in local variables, after code that may have changed any register in memory. */
   reload(): void {
-    this.loadAll(this.valid);
+    this.moveAll(this.valid, LOAD);
   }
 
   /** After code that may have changed any register. */
