@@ -1,8 +1,8 @@
 import { cp0Index } from "../../isa/cp0.ts";
 import { decoderFor, type Decoder } from "../../isa/decode.ts";
 import { EXC_CODE } from "../../isa/exceptions.ts";
-import type { Gva } from "../addresses.ts";
 import { GPR } from "../../isa/registers.ts";
+import type { Gva } from "../addresses.ts";
 import { deliver } from "../deliver.ts";
 import { translateCache, translateMfc0, translateMtc0 } from "../dyntrans.ts";
 import { fillAfterTlbWrite } from "../fill.ts";
