@@ -108,6 +108,8 @@ export class Translations {
   private readonly policy: TranslationPolicy;
   private readonly breakpoints: BreakpointRecords;
   private readonly decode: Decoder;
+  /** What translations depend on beside the guest's code. */
+  private readonly target: GroupTarget;
   private readonly pages = new Map<number, PageTranslations>();
   /** Samples of code that was not translated. */
   private sampled = 0;
@@ -129,9 +131,17 @@ export class Translations {
     this.machine = machine;
     this.policy = policy;
     this.breakpoints = breakpoints;
-    this.decode = decoderFor(machine.cpu.model.isa);
+    const { memory, mmu, cpu } = machine;
+    this.decode = decoderFor(cpu.model.isa);
+    this.target = {
+      endian: memory.endian,
+      cp0Specs: cpu.cp0Specs,
+      ram: memory.plan.ram + mmu.ramOffset(0),
+      memoryPages: memory.plan.totalBytes / 65536,
+      codeMapWord: (va) => this.codeMapWord(va),
+    };
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-    this.callable = { ...slowPaths, memory: machine.memory.wasm, table: this.table };
+    this.callable = { ...slowPaths, memory: memory.wasm, table: this.table };
   }
 
   /** Takes what the interpreter's module exports for translated code. */
@@ -332,23 +342,11 @@ export class Translations {
     return offset < 0 ? null : memory.plan.codeMap + (offset >>> PAGE_SHIFT) * 4;
   }
 
-  /** What translations depend on beside the guest's code. */
-  private target(): GroupTarget {
-    const { memory, mmu, cpu } = this.machine;
-    return {
-      endian: memory.endian,
-      cp0Specs: cpu.cp0Specs,
-      ram: memory.plan.ram + mmu.ramOffset(0),
-      memoryPages: memory.plan.totalBytes / 65536,
-      codeMapWord: (va) => this.codeMapWord(va),
-    };
-  }
-
   private translate(first: Place): void {
     if (this.bytes > this.policy.mostBytes || this.table.length + TABLE_GROWTH > MOST_FUNCTIONS) this.clear();
     const found = this.collect(first);
     if (found.length === 0) return;
-    const bytes = groupModule(found, this.target());
+    const bytes = groupModule(found, this.target);
     this.bytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: this.callable,
